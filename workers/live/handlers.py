@@ -1,0 +1,1 @@
+"""What the live server does about what happened elsewhere: it tells workers to look."""
