@@ -1,0 +1,1 @@
+"""The stack behind ./run: virtual environment, embedded servers, supervision. Standard library only."""

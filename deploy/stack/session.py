@@ -1,0 +1,220 @@
+"""One ./run and its stack: join the running one, or be the one that runs it.
+
+Two locks of the data directory decide. `lock` is held by the ./run that owns the servers. `users.lock` is held shared
+by every ./run that joined, so that an owner whose own work is done waits for them before it stops the servers.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from . import external, locks
+from .console import StackError, Steps, say
+from .migrations import migrate
+from .paths import data_directory, socket_directory, temporary_sockets
+from .postgres import APP, DATABASE, OWNER, Postgres
+from .privileges import ServiceUser, placed, service_user
+from .processes import end_marked
+from .site import choose_ports, healthy, processes
+from .supervisor import Supervisor
+from .valkey import Valkey
+from .variables import Stack, external_servers, for_children
+from .wire import NoAnswer, ask_postgres, ask_valkey
+
+START_LIMIT = 600.0
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a command needs of its stack."""
+
+    command: str
+    data_names: tuple[str, ...] = ("up",)
+    settings: str = "marketplace.settings.dev"
+    site: bool = False
+    migrated: bool = False
+    joins: bool = True
+
+
+@dataclass
+class Session:
+    """A stack that is ready, with the supervisor to run commands under. `owned` tells whether we run the servers."""
+
+    stack: Stack
+    supervisor: Supervisor
+    env: dict[str, str]
+    owned: bool
+
+
+@contextmanager
+def session(wish: Wish, steps: Steps) -> Iterator[Session]:
+    """A ready stack for the duration of the block."""
+    external.check_pairing()
+    data, lock = _directory(wish)
+    if lock is None:
+        joined = _join_or_own(wish, data)
+        if isinstance(joined, Stack):
+            with _joined(wish, joined) as ready:
+                yield ready
+            return
+        lock = joined
+    try:
+        with _owned(wish, data, steps) as ready:
+            yield ready
+    finally:
+        os.close(lock)
+
+
+def _directory(wish: Wish) -> tuple[Path, int | None]:
+    """The first of the wished data directories that is free, with its lock; else the first one, without."""
+    places = []
+    names = wish.data_names if not os.environ.get("TOUCHSTONE_DATA") else wish.data_names[:1]
+    for name in names:
+        wished = data_directory(name)
+        data = wished
+        if not all(external_servers()):
+            user = service_user(wished / "postgres")
+            data = placed(wished, user, chosen_by_caller=bool(os.environ.get("TOUCHSTONE_DATA")))
+        else:
+            data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = locks.take(data / "lock")
+        if lock is not None:
+            return data, lock
+        places.append(data)
+    return places[0], None
+
+
+def _join_or_own(wish: Wish, data: Path) -> Stack | int:
+    """Wait until the other ./run is ready to be joined, or gone: then the lock is ours."""
+    told, started = False, time.monotonic()
+    while True:
+        lock = locks.take(data / "lock")
+        if lock is not None:
+            return lock
+        stack = Stack.read(data)
+        if stack is not None and stack.has_site and wish.command == "up":
+            raise StackError(f"The site already runs at {stack.base_url} (./run {stack.command}, process {stack.pid}).")
+        if stack is not None and wish.joins and (stack.has_site or not wish.site) and _answers(stack):
+            return stack
+        if not told:
+            other = f"./run {stack.command}" if stack else "Another ./run"
+            say(f"{other} uses {data}; waiting for it …")
+            told = True
+        if stack is None and time.monotonic() - started > START_LIMIT and wish.joins:
+            raise StackError(f"Another ./run holds {data} without becoming ready: stop it and run again.")
+        time.sleep(0.2)
+
+
+def _answers(stack: Stack) -> bool:
+    """Whether the servers of a published stack are there."""
+    if stack.sockets is not None:
+        sockets = Path(stack.sockets)
+        try:
+            if _embedded_database(stack):
+                ask_postgres(sockets, "SELECT 1", user=OWNER, database=DATABASE)
+            if stack.redis_url.startswith(f"unix://{sockets}/"):
+                ask_valkey(sockets / "valkey.sock", "PING")
+        except NoAnswer:
+            return False
+    return stack.web_port is None or healthy(stack.web_port)
+
+
+def _embedded_database(stack: Stack) -> bool:
+    return stack.database_owner_url.startswith(f"postgresql://{OWNER}@/")
+
+
+@contextmanager
+def _joined(wish: Wish, stack: Stack) -> Iterator[Session]:
+    using = locks.wait_for(
+        Path(stack.data) / "users.lock", shared=True, limit=30, waiting="The other ./run is just stopping; waiting for it …"
+    )
+    if using is None:
+        raise StackError("The other ./run is stopping: run again in a moment.")
+    supervisor = Supervisor()
+    try:
+        database, owner, redis = external_servers()
+        stack = replace(
+            stack,
+            database_url=database or stack.database_url,
+            database_owner_url=owner or stack.database_owner_url,
+            redis_url=redis or stack.redis_url,
+        )
+        yield Session(stack, supervisor, for_children(stack, settings=wish.settings), owned=False)
+    finally:
+        supervisor.stop()
+        os.close(using)
+
+
+@contextmanager
+def _owned(wish: Wish, data: Path, steps: Steps) -> Iterator[Session]:
+    Stack.forget(data)
+    end_marked(data)
+    (data / "logs").mkdir(mode=0o700, exist_ok=True)
+    supervisor = Supervisor()
+    sockets: Path | None = None
+    try:
+        stack = Stack(wish.command, os.getpid(), str(data), *external_servers())
+        if not (stack.database_url and stack.redis_url):
+            user = service_user(data / "postgres")
+            sockets = socket_directory(data, user.uid, user.gid)
+            stack = _start_servers(supervisor, replace(stack, sockets=str(sockets)), data, sockets, user, steps)
+        external.check_answers()
+        env = for_children(stack, settings=wish.settings)
+        if wish.migrated:
+            migrate(supervisor, stack, env, steps)
+        if wish.site:
+            web, live = choose_ports()
+            steps.next(f"starting the site on port {web} …")
+            stack = replace(stack, web_port=web, live_port=live)
+            env = for_children(stack, settings=wish.settings)
+            supervisor.start(*processes(env, data, web, live))
+        supervisor.refuse_if_stopped()
+        stack.write()
+        yield Session(stack, supervisor, env, owned=True)
+        if wish.command not in ("up", "demo"):
+            _wait_for_users(data, supervisor)
+    finally:
+        Stack.forget(data)
+        supervisor.stop()
+        if sockets is not None and temporary_sockets(data, sockets):
+            shutil.rmtree(sockets, ignore_errors=True)
+
+
+def _start_servers(
+    supervisor: Supervisor, stack: Stack, data: Path, sockets: Path, user: ServiceUser, steps: Steps
+) -> Stack:
+    if not stack.database_url:
+        postgres = Postgres(data, sockets, user)
+        steps.next(f"starting PostgreSQL {postgres.major} …")
+        postgres.prepare()
+        supervisor.start(postgres)
+        stack = replace(stack, database_url=postgres.url(APP), database_owner_url=postgres.url(OWNER))
+    else:
+        steps.next("using the database of DATABASE_URL")
+    if not stack.redis_url:
+        valkey = Valkey(data, sockets, user)
+        steps.next("starting Valkey …")
+        valkey.prepare()
+        supervisor.start(valkey)
+        stack = replace(stack, redis_url=valkey.url)
+    else:
+        steps.next("using the server of REDIS_URL")
+    return stack
+
+
+def _wait_for_users(data: Path, supervisor: Supervisor) -> None:
+    """Let the ./run that joined us finish, unless somebody asks us to stop."""
+    Stack.forget(data)
+    using = locks.wait_for(
+        data / "users.lock",
+        waiting="Another ./run still uses these servers; waiting for it (Ctrl-C to stop them now) …",
+        give_up=lambda: supervisor.asked_to_stop > 0 or supervisor.tick() is not None,
+    )
+    if using is not None:
+        os.close(using)

@@ -1,0 +1,130 @@
+"""The processes of the site itself: web, live, worker and beat."""
+
+from __future__ import annotations
+
+import errno
+import http.client
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .console import StackError
+from .environment import PYTHON
+from .paths import ROOT
+from .processes import MARKER, spawn
+
+HOST = "127.0.0.1"
+
+
+@dataclass
+class SiteProcess:
+    """One Python process of the site. With a port it is ready when /health/ there answers 200."""
+
+    name: str
+    argv: Sequence[str | Path]
+    env: Mapping[str, str]
+    data: Path
+    port: int | None = None
+    seconds_to_stop: float = 8.0
+    start_limit: float = 60.0
+    stop_plan: Sequence[tuple[signal.Signals, float]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.stop_plan = ((signal.SIGTERM, self.seconds_to_stop), (signal.SIGQUIT, 1.0), (signal.SIGKILL, 5.0))
+
+    @property
+    def log(self) -> Path:
+        """Where its output goes."""
+        return self.data / "logs" / f"{self.name}.log"
+
+    def spawn(self) -> subprocess.Popen[bytes]:
+        """Start it in the checkout."""
+        return spawn(self.argv, env={**self.env, MARKER: str(self.data)}, log=self.log, cwd=ROOT)
+
+    def ready(self, process: subprocess.Popen[bytes]) -> bool:
+        """Alive, and healthy if it can be asked."""
+        return process.poll() is None and (self.port is None or healthy(self.port))
+
+    def explain(self) -> str:
+        """Where to look."""
+        return f"The {self.name} process did not start; its log is {self.log}."
+
+
+def healthy(port: int) -> bool:
+    """Whether /health/ on this port answers 200."""
+    connection = http.client.HTTPConnection(HOST, port, timeout=5)
+    try:
+        connection.request("GET", "/health/", headers={"Host": f"localhost:{port}"})
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def choose_ports() -> tuple[int, int]:
+    """Ports for web and live: the ones asked for, which must be free, or 8000 and the next free ones."""
+    web = _asked("TOUCHSTONE_PORT")
+    if web is None:
+        web = _next_free(8000)
+    live = _asked("TOUCHSTONE_LIVE_PORT")
+    if live is None:
+        live = _next_free(web + 1)
+    return web, live
+
+
+def _asked(variable: str) -> int | None:
+    text = os.environ.get(variable, "").strip()
+    if not text:
+        return None
+    if not text.isdigit() or not 0 < int(text) < 65536:
+        raise StackError(f"{variable}={text} is not a port: choose a number between 1 and 65535.")
+    if not _free(int(text)):
+        raise StackError(f"Port {text} is taken by another program: set {variable} to a free one, or unset it.")
+    return int(text)
+
+
+def _next_free(first: int) -> int:
+    for port in range(first, min(first + 100, 65536)):
+        if _free(port):
+            return port
+    raise StackError(f"No free port from {first} on: set TOUCHSTONE_PORT and TOUCHSTONE_LIVE_PORT.")
+
+
+def _free(port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a closed connection's leftovers do not count
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            if error.errno == errno.EACCES:
+                raise StackError(f"Port {port} needs root: set TOUCHSTONE_PORT to one above 1023.") from error
+            return False
+    return True
+
+
+def processes(env: Mapping[str, str], data: Path, web_port: int, live_port: int) -> list[SiteProcess]:
+    """The site's processes in the order in which they start."""
+    workers = max(1, min(2, os.cpu_count() or 1))
+    schedule = data / "beat" / "schedule"
+    schedule.parent.mkdir(mode=0o700, exist_ok=True)
+    web = [PYTHON, "-m", "granian", "--interface", "wsgi", "--host", HOST, "--port", str(web_port)]
+    web += ["--workers", str(workers), "--blocking-threads", "8", "--respawn-failed-workers"]
+    web += ["--workers-kill-timeout", "5", "--no-access-log", "marketplace.wsgi:application"]
+    live = [PYTHON, "-m", "uvicorn", "--host", HOST, "--port", str(live_port), "--no-access-log"]
+    live += ["--ws-per-message-deflate", "false", "--timeout-graceful-shutdown", "3", "marketplace.asgi:application"]
+    celery = [PYTHON, "-m", "celery", "-A", "marketplace.celery"]
+    # Prefork, because the tasks' time limits work in no other pool.
+    worker = [*celery, "worker", "--pool", "prefork", "--concurrency", "2", "--without-gossip", "--without-mingle"]
+    worker += ["--loglevel", "INFO"]
+    beat = [*celery, "beat", "--schedule", schedule, "--pidfile", "", "--loglevel", "INFO"]
+    return [
+        SiteProcess("web", web, env, data, port=web_port),
+        SiteProcess("live", live, env, data, port=live_port),
+        SiteProcess("worker", worker, env, data, seconds_to_stop=10),
+        SiteProcess("beat", beat, env, data, seconds_to_stop=3),
+    ]
