@@ -1,0 +1,21 @@
+"""Writes of what every app shares."""
+
+from marketplace.common.database import run
+from marketplace.common.transactions import require_transaction
+
+
+def forget_old(*, limit: int = 10_000) -> int:
+    """Delete stored responses after 30 days and delivered events after 7; returns how many rows went. Repeatable."""
+    require_transaction()
+    responses = run(
+        "DELETE FROM common_idempotency WHERE (principal, key) IN (SELECT principal, key FROM common_idempotency"
+        " WHERE made_at < market_now() - interval '30 days' LIMIT %s)",
+        [limit],
+    )
+    events = run(
+        "DELETE FROM common_outbox WHERE id IN (SELECT e.id FROM common_outbox e"
+        " WHERE e.made_at < market_now() - interval '7 days'"
+        " AND (e.xid, e.id) <= (SELECT c.xid, c.last_id FROM common_outboxcursor c WHERE c.reader = 'relay') LIMIT %s)",
+        [limit],
+    )
+    return responses + events

@@ -1,0 +1,60 @@
+"""Small helpers for plain SQL, used where a statement says more than a query set."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from django.db import connection, models
+from django.db.models import Func
+
+
+class MarketNow(Func):
+    """`market_now()`: the only clock for deadlines and fences. Tests move it; application clocks do not matter."""
+
+    function = "market_now"
+    output_field = models.DateTimeField()
+
+
+def rows(sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    """All rows of a statement."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        return cursor.fetchall()
+
+
+def one(sql: str, params: Sequence[Any] = ()) -> tuple[Any, ...] | None:
+    """The first row of a statement, or None."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        return cursor.fetchone()
+
+
+def value(sql: str, params: Sequence[Any] = ()) -> Any:
+    """The first column of a statement that always returns a row."""
+    row = one(sql, params)
+    assert row is not None, "the statement returned no row"
+    return row[0]
+
+
+def run(sql: str, params: Sequence[Any] = ()) -> int:
+    """Execute a statement; returns how many rows it touched."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        return cursor.rowcount
+
+
+@contextmanager
+def acting_as(role: str) -> Iterator[None]:
+    """Run the block's statements as `role`, by SET LOCAL inside the transaction, so that no pool can leak it.
+
+    The role named must be a constant of the program. After an error the transaction is lost and the role with it.
+    """
+    assert role.isidentifier()
+    run(f"SET LOCAL ROLE {role}")
+    yield
+    run("SET LOCAL ROLE NONE")
+
+
+def try_sweep_lock(name: str) -> bool:
+    """Take the advisory lock that makes a sweep run once at a time; it ends with the transaction."""
+    return bool(value("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [name]))

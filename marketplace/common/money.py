@@ -1,0 +1,23 @@
+"""Money is an integer of millionths of a currency. Nothing here knows fractions, so nothing can lose one."""
+
+MICROS = 1_000_000
+AMOUNT_MAX = 10**15  # one thousand million currency units; the database holds the same bound
+
+
+def share_rounded_up(amount_micros: int, basis_points: int) -> int:
+    """`basis_points` ten-thousandths of the amount, rounded up to a whole micro-unit: a fee never rounds on a worker.
+
+    >>> share_rounded_up(20_001, 1_000)
+    2001
+    """
+    if amount_micros < 0 or not 0 <= basis_points <= 10_000:
+        raise ValueError("the amount must not be negative and the share must lie between 0 and 10000 basis points")
+    return -(-amount_micros * basis_points // 10_000)
+
+
+def shown(amount_micros: int, currency: str) -> str:
+    """The amount for people: `12.50 EUR`; further digits only where they are not zero."""
+    sign = "-" if amount_micros < 0 else ""
+    whole, micros = divmod(abs(amount_micros), MICROS)
+    digits = f"{micros:06d}".rstrip("0").ljust(2, "0")
+    return f"{sign}{whole}.{digits} {currency}"

@@ -1,0 +1,28 @@
+"""Celery entry points of what every app shares."""
+
+from typing import Any
+
+from celery import shared_task
+
+from marketplace.common.commands import forget_old as forget
+from marketplace.common.outbox import deliver, read
+from marketplace.common.transactions import one_transaction
+
+
+@shared_task
+def relay_outbox(**_: Any) -> None:
+    """Hand new events to their handlers, oldest first, until none is left."""
+    for _round in range(20):
+        with one_transaction(principal="system"):
+            events = list(read("relay"))
+            for event in events:
+                deliver(event)
+        if not events:
+            return
+
+
+@shared_task
+def forget_old(**_: Any) -> None:
+    """Drop stored responses and delivered events past their retention."""
+    with one_transaction(principal="system"):
+        forget()

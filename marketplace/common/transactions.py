@@ -1,0 +1,70 @@
+"""The boundary owns the transaction: one durable transaction, one command, one stored response (R16)."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from django.db import connection, transaction
+
+from marketplace.common.database import one, run
+from marketplace.common.errors import KeyReused
+
+
+@dataclass(frozen=True)
+class StoredResponse:
+    """What a request was answered with, to the byte."""
+
+    status: int
+    body: bytes
+
+
+class Once:
+    """One execution under one idempotency key. `stored` is the first answer when this is a repeat."""
+
+    def __init__(self, principal: str, key: str | None, stored: StoredResponse | None = None) -> None:
+        self.stored = stored
+        self._principal = principal
+        self._key = key
+
+    def keep(self, status: int, body: bytes) -> None:
+        """Store the answer in the same transaction as the change that it reports."""
+        if self._key is not None and self.stored is None:
+            run(
+                "UPDATE common_idempotency SET status = %s, body = %s WHERE principal = %s AND key = %s",
+                [status, body, self._principal, self._key],
+            )
+
+
+@contextmanager
+def one_transaction(*, principal: str, key: str | None = None, body_hash: bytes = b"") -> Iterator[Once]:
+    """Open a durable transaction for exactly one command.
+
+    With a key, the first call runs and its answer is kept for 30 days; a repeat finds it in `Once.stored`, a concurrent
+    twin waits on the unique index until the first has committed, and the same key with another body raises `KeyReused`.
+    A refusal (any exception) rolls everything back, the key included, so that it may be tried again.
+    """
+    with transaction.atomic(durable=True):
+        if key is None:
+            yield Once(principal, None)
+            return
+        inserted = run(
+            "INSERT INTO common_idempotency (principal, key, body_hash, made_at) VALUES (%s, %s, %s, market_now())"
+            " ON CONFLICT DO NOTHING",
+            [principal, key, body_hash],
+        )
+        if inserted:
+            yield Once(principal, key)
+            return
+        row = one(
+            "SELECT body_hash, status, body FROM common_idempotency WHERE principal = %s AND key = %s", [principal, key]
+        )
+        assert row is not None and row[1] is not None, "a committed idempotency row always holds its response"
+        if bytes(row[0]) != body_hash:
+            raise KeyReused("The key was first used with another body; use a new key for a new request.", key=key)
+        yield Once(principal, key, StoredResponse(row[1], bytes(row[2])))
+
+
+def require_transaction() -> None:
+    """Commands call this first: they open nothing, their caller owns the transaction."""
+    if not connection.in_atomic_block:
+        raise RuntimeError("a command was called outside a transaction; use one_transaction()")

@@ -1,0 +1,231 @@
+"""Settings shared by every environment. The environment is read in one block; what is missing stops the start."""
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import environ
+
+env = environ.Env()
+
+# --- the environment ---------------------------------------------------------------------------------------------
+SECRET_KEY: str = env.str("SECRET_KEY")
+DATABASE_URL: str = env.str("DATABASE_URL")
+DATABASE_OWNER_URL: str = env.str("DATABASE_OWNER_URL")
+REDIS_URL: str = env.str("REDIS_URL")
+ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+LIVE_URL: str = env.str("TOUCHSTONE_LIVE_URL", default="")
+EMAIL_URL: str = env.str("EMAIL_URL", default="consolemail://")
+# The platform's fee on each paid answer, in basis points of the price; frozen on a batch when it is made.
+FEE_BASIS_POINTS: int = env.int("TOUCHSTONE_FEE_BASIS_POINTS", default=1_000)
+# -----------------------------------------------------------------------------------------------------------------
+
+BASE_DIR = Path(__file__).resolve().parents[2]
+DEBUG = False
+
+
+def database(url: str) -> dict[str, Any]:
+    """A Django database entry from a libpq URL; `?host=/folder` names a unix socket's folder."""
+    parts = urlsplit(url)
+    options = {name: values[0] for name, values in parse_qs(parts.query).items()}
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path.lstrip("/")),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": options.pop("host", None) or parts.hostname or "",
+        "PORT": options.pop("port", None) or parts.port or "",
+        # Connections persist: one per request would cost 3.5 ms of PostgreSQL's time each.
+        "CONN_MAX_AGE": 600,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {
+            **options,
+            # A forgotten transaction would hold the outbox horizon; a runaway statement would hold a thread.
+            "options": "-c idle_in_transaction_session_timeout=10s -c statement_timeout=60s -c timezone=UTC",
+        },
+    }
+
+
+DATABASES = {"default": database(DATABASE_URL), "owner": {**database(DATABASE_OWNER_URL), "CONN_MAX_AGE": 0}}
+DATABASES["owner"]["OPTIONS"] = {**DATABASES["owner"]["OPTIONS"], "options": "-c timezone=UTC"}
+RUNTIME_LOGIN: str = DATABASES["default"]["USER"]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+INSTALLED_APPS = [
+    "marketplace.common",
+    "marketplace.accounts",
+    "marketplace.ledger",
+    "marketplace.projects",
+    "workers.profiles",
+    "marketplace.batches",
+    "workers.reputation",
+    "workers.gold",
+    "workers.assignments",
+    "marketplace.results",
+    "marketplace.rest",
+    "marketplace.pages",
+    "marketplace.api",
+    "workers.api",
+    "workers.live",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "channels",
+    "knox",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_structlog",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+]
+
+ROOT_URLCONF = "marketplace.urls"
+WSGI_APPLICATION = "marketplace.wsgi.application"
+ASGI_APPLICATION = "marketplace.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+# --- people ------------------------------------------------------------------------------------------------------
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_EMAIL_VERIFICATION = "optional"
+ACCOUNT_UNIQUE_EMAIL = True
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "/"
+SESSION_ENGINE = "django.contrib.sessions.backends.db"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "object-src": ["'none'"],
+        "base-uri": ["'none'"],
+        "frame-ancestors": ["'none'"],
+        "form-action": ["'self'"],
+    }
+}
+
+# --- Redis carries hints only ------------------------------------------------------------------------------------
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+CHANNEL_LAYERS = {
+    "default": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": {"hosts": [REDIS_URL]}}
+}
+# Celery spells a unix socket its own way.
+CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://").replace("?db=", "?virtual_host=")
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 90}
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_TIME_LIMIT = 60
+CELERY_TASK_SOFT_TIME_LIMIT = 50
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+# Every entry is a sweep: "look at the table and do what is due". A lost or doubled message changes nothing, and a
+# message that waited longer than `expires` is dropped, because the next one does the same work.
+CELERY_BEAT_SCHEDULE = {
+    name: {"task": task, "schedule": every_s, "options": {"expires": max(every_s * 2, 2)}}
+    for name, task, every_s in [
+        ("relay", "marketplace.common.tasks.relay_outbox", 0.5),
+        ("score", "workers.gold.tasks.score_due", 0.5),
+        ("due", "workers.assignments.tasks.apply_due_everywhere", 1.0),
+        ("settle", "workers.assignments.tasks.settle_due", 1.0),
+        ("fold", "marketplace.batches.tasks.fold_progress", 2.0),
+        ("finish", "workers.assignments.tasks.finish_batches", 1.0),
+        ("forget", "marketplace.common.tasks.forget_old", 3600.0),
+    ]
+}
+
+# --- REST --------------------------------------------------------------------------------------------------------
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["marketplace.rest.authentication.ApiKeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["marketplace.rest.parsing.StrictJSONParser"],
+    "EXCEPTION_HANDLER": "marketplace.rest.problems.to_problem",
+    "DEFAULT_SCHEMA_CLASS": "marketplace.rest.openapi.Schema",
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+}
+REST_KNOX = {
+    "AUTH_HEADER_PREFIX": "Bearer",
+    "AUTO_REFRESH": False,
+    "TOKEN_LIMIT_PER_USER": None,
+}
+KNOX_TOKEN_MODEL = "accounts.ApiKey"
+# The library's own table is swapped out, and its migrations would make it all the same.
+MIGRATION_MODULES = {"knox": None}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Touchstone",
+    "DESCRIPTION": "A crowdsourcing task marketplace that you run yourself.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
+
+# --- the rest ----------------------------------------------------------------------------------------------------
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en"
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+WHITENOISE_USE_FINDERS = True
+EMAIL_CONFIG = env.email_url_config(EMAIL_URL)
+vars().update(EMAIL_CONFIG)
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="touchstone@localhost")
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "root": {"handlers": ["console"], "level": "WARNING"},
+    "loggers": {"touchstone": {"level": "INFO"}},
+}
