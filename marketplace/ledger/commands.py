@@ -1,0 +1,122 @@
+"""The one way to move money."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db import IntegrityError
+
+from marketplace.common.database import rows, run
+from marketplace.common.money import AMOUNT_MAX
+from marketplace.common.transactions import require_transaction
+from marketplace.ledger.errors import NotEnough, TransferKeyReused
+from marketplace.ledger.queries import balance
+
+
+@dataclass(frozen=True)
+class Move:
+    """A transfer asked for. `key` names the event it pays for and is unique for ever; the amount is in micro-units."""
+
+    key: str
+    kind: str
+    source: str
+    destination: str
+    currency: str
+    amount_micros: int
+    batch_id: int | None = None
+    memo: str = ""
+
+    def __post_init__(self) -> None:
+        if type(self.amount_micros) is not int or not 0 < self.amount_micros <= AMOUNT_MAX:
+            raise ValueError(f"an amount is a whole number of micro-units from 1 to {AMOUNT_MAX}")
+
+
+def open_accounts(addresses: Sequence[tuple[str, str]]) -> None:
+    """Make the accounts (address, currency) that do not exist yet. Repeating it changes nothing."""
+    require_transaction()
+    wanted = sorted(set(addresses))
+    run(
+        "INSERT INTO ledger_account (address, currency)"
+        " SELECT w.address, w.currency FROM unnest(%s::text[], %s::text[]) AS w(address, currency)"
+        " WHERE NOT EXISTS (SELECT 1 FROM ledger_account a WHERE a.address = w.address AND a.currency = w.currency)"
+        " ORDER BY 1, 2 ON CONFLICT DO NOTHING",
+        [[address for address, _ in wanted], [currency for _, currency in wanted]],
+    )
+
+
+def move(moves: Sequence[Move]) -> int:
+    """Post the transfers in one statement; its trigger locks the accounts by id and keeps postings and balances.
+
+    Call it last in the transaction. A key seen before with the same terms is skipped, with other terms raises
+    `TransferKeyReused`. Raises `NotEnough` naming the account that would go below zero; nothing is posted then.
+    Returns how many transfers were new.
+    """
+    require_transaction()
+    if not moves:
+        return 0
+    open_accounts([(m.source, m.currency) for m in moves] + [(m.destination, m.currency) for m in moves])
+    try:
+        posted = {row[0] for row in rows(_INSERT, _columns(moves))}
+    except IntegrityError as error:
+        if getattr(getattr(error.__cause__, "diag", None), "constraint_name", None) != "no_overdraft":
+            raise
+        address, currency, missing = _shortage(error)
+        raise NotEnough(
+            f"The account {address} lacks {missing} millionths of {currency}.",
+            missing_micros=missing,
+            currency=currency,
+        ) from error
+    repeated = [m for m in moves if m.key not in posted]
+    if repeated:
+        _require_same_terms(repeated)
+    return len(posted)
+
+
+_INSERT = """
+INSERT INTO ledger_transfer (key, kind, source_id, destination_id, currency, amount_micros, batch_id, memo, made_at)
+SELECT m.key, m.kind, s.id, d.id, m.currency, m.amount_micros, m.batch_id, m.memo, market_now()
+FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[], %s::bigint[], %s::text[])
+     WITH ORDINALITY AS m(key, kind, source, destination, currency, amount_micros, batch_id, memo, place)
+JOIN ledger_account s ON s.address = m.source AND s.currency = m.currency
+JOIN ledger_account d ON d.address = m.destination AND d.currency = m.currency
+ORDER BY m.place
+ON CONFLICT (key) DO NOTHING
+RETURNING key
+"""
+
+
+def _columns(moves: Sequence[Move]) -> list[list[object]]:
+    names = ("key", "kind", "source", "destination", "currency", "amount_micros", "batch_id", "memo")
+    return [[getattr(m, name) for m in moves] for name in names]
+
+
+def _shortage(error: IntegrityError) -> tuple[str, str, int]:
+    """The trigger raises with `address|currency|missing` as its detail."""
+    detail = error.__cause__.diag.message_detail  # type: ignore[union-attr]
+    address, currency, missing = detail.split("|")
+    return address, currency, int(missing)
+
+
+def _require_same_terms(repeated: Sequence[Move]) -> None:
+    stored = {
+        key: terms
+        for key, *terms in rows(
+            "SELECT t.key, t.kind, s.address, d.address, t.currency, t.amount_micros FROM ledger_transfer t"
+            " JOIN ledger_account s ON s.id = t.source_id JOIN ledger_account d ON d.id = t.destination_id"
+            " WHERE t.key = ANY(%s)",
+            [[m.key for m in repeated]],
+        )
+    }
+    for m in repeated:
+        if stored.get(m.key) != [m.kind, m.source, m.destination, m.currency, m.amount_micros]:
+            raise TransferKeyReused("The key belongs to a transfer with other terms.", key=m.key)
+
+
+def require_funds(*, address: str, currency: str, amount_micros: int) -> None:
+    """Refuse early, with a clear sentence, what the balance would not allow. Only a hint: the trigger decides."""
+    have = balance(address, currency)
+    if have < amount_micros:
+        raise NotEnough(
+            f"{amount_micros} millionths of {currency} are needed and {have} are there.",
+            missing_micros=amount_micros - have,
+            currency=currency,
+        )

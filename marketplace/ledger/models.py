@@ -1,0 +1,57 @@
+"""Money. Every guarantee here is held by the database (see the migrations): rows of transfers and postings are never
+changed, balances and postings are written by a trigger only, and the runtime role could not write them if it tried."""
+
+from django.db import models
+from django.db.models import Q
+
+from marketplace.common.money import AMOUNT_MAX
+
+
+class Account(models.Model):
+    """One place for money of one currency. `may_go_negative` follows from the address."""
+
+    address = models.TextField()
+    currency = models.CharField(max_length=3)
+    balance_micros = models.BigIntegerField(default=0)
+    version = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["address", "currency"], name="account_address")]
+
+
+class Transfer(models.Model):
+    """One movement of money: two accounts of one currency and a positive amount. `key` is derived from what it is for,
+    so that one event can never be paid twice (R5)."""
+
+    key = models.TextField(unique=True)
+    kind = models.CharField(max_length=20)
+    source = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+")
+    destination = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+")
+    currency = models.CharField(max_length=3)
+    amount_micros = models.BigIntegerField()
+    batch_id = models.BigIntegerField(null=True)
+    memo = models.TextField(blank=True)
+    reverses = models.OneToOneField("self", on_delete=models.PROTECT, null=True, related_name="+")
+    made_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(amount_micros__gt=0, amount_micros__lte=AMOUNT_MAX), name="transfer_amount_bounds"
+            ),
+            models.CheckConstraint(condition=~Q(source=models.F("destination")), name="transfer_between_two"),
+        ]
+
+
+class Posting(models.Model):
+    """What one transfer did to one account, with the balance after it; written by trigger, dense by version."""
+
+    pk = models.CompositePrimaryKey("account_id", "version")
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="postings")
+    version = models.BigIntegerField()
+    transfer = models.ForeignKey(Transfer, on_delete=models.PROTECT, related_name="postings")
+    delta_micros = models.BigIntegerField()
+    balance_after_micros = models.BigIntegerField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["transfer", "account"], name="posting_once")]
