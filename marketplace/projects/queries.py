@@ -1,0 +1,34 @@
+"""Reads of projects; requesters see their own only."""
+
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from marketplace.common.errors import NotFound
+from marketplace.projects.models import Project, Version
+
+
+def projects_of(user_id: int) -> QuerySet[Project]:
+    """The projects of every organisation that the user is a member of."""
+    return Project.objects.filter(requester__members__user_id=user_id)
+
+
+def project_for(user_id: int, public_id: UUID) -> Project:
+    """The user's project; raises `NotFound` for another's as for none."""
+    project = projects_of(user_id).select_related("requester").filter(public_id=public_id).first()
+    if project is None:
+        raise NotFound("There is no such project.")
+    return project
+
+
+def version_of(project: Project, number: int | None) -> Version:
+    """The project's version by number, or its latest published one; raises `NotFound`."""
+    versions = project.versions.all()
+    found = (
+        versions.filter(number=number).first()
+        if number is not None
+        else versions.exclude(published_at=None).order_by("-number").first()
+    )
+    if found is None:
+        raise NotFound("There is no such version." if number is not None else "The project has no published version.")
+    return found
