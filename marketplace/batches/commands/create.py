@@ -1,0 +1,118 @@
+"""Make a batch from its terms."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from marketplace.batches.errors import TermsInvalid
+from marketplace.batches.models import LEASE_CAP_MAX, OVERLAP_MAX, Batch
+from marketplace.common.database import MarketNow
+from marketplace.common.money import AMOUNT_MAX, share_rounded_up
+from marketplace.common.transactions import require_transaction
+from marketplace.projects.errors import VersionNotPublished
+from marketplace.projects.models import Project, Version
+
+DAY_S = 86_400
+AGGREGATION_METHODS = ("majority", "dawid_skene")
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a batch promises its workers and asks of them; it never changes after publication."""
+
+    name: str
+    price_micros: int
+    overlap: int
+    currency: str = "EUR"
+    time_limit_s: int = 900
+    auto_accept_s: int = 7 * DAY_S
+    lease_cap: int = 10
+    audience: dict[str, Any] = field(default_factory=dict)
+    gold: dict[str, Any] = field(default_factory=dict)
+    aggregation: dict[str, Any] = field(default_factory=dict)
+
+
+GOLD_DEFAULTS = {"min_share": 0.05, "max_share": 0.10, "probation": 20, "probation_share": 0.20}
+AGGREGATION_DEFAULTS = {"method": "dawid_skene"}
+
+
+def create_batch(*, project: Project, version: Version, terms: Terms, fee_basis_points: int) -> Batch:
+    """A draft batch of the project. Raises `TermsInvalid` naming every field that is wrong."""
+    require_transaction()
+    if version.published_at is None:
+        raise VersionNotPublished("Publish the project's version first; workers are shown published ones only.")
+    gold = GOLD_DEFAULTS | terms.gold
+    aggregation = AGGREGATION_DEFAULTS | terms.aggregation
+    errors = _errors(terms, gold, aggregation)
+    if errors:
+        raise TermsInvalid("The terms have errors.", errors=errors)
+    return Batch.objects.create(
+        requester_id=project.requester_id,
+        project=project,
+        version=version,
+        name=terms.name,
+        currency=terms.currency,
+        price_micros=terms.price_micros,
+        fee_micros=share_rounded_up(terms.price_micros, fee_basis_points),
+        overlap=terms.overlap,
+        time_limit_s=terms.time_limit_s,
+        auto_accept_s=terms.auto_accept_s,
+        lease_cap=terms.lease_cap,
+        audience=terms.audience,
+        gold_policy=gold,
+        aggregation=aggregation,
+        made_at=MarketNow(),
+    )
+
+
+def _errors(terms: Terms, gold: dict[str, Any], aggregation: dict[str, Any]) -> list[dict[str, str]]:
+    bounds = [
+        ("price_micros", terms.price_micros, 1, AMOUNT_MAX // 10**6),
+        ("overlap", terms.overlap, 1, OVERLAP_MAX),
+        ("time_limit_s", terms.time_limit_s, 1, 7 * DAY_S),
+        ("auto_accept_s", terms.auto_accept_s, 0, 30 * DAY_S),
+        ("lease_cap", terms.lease_cap, 1, LEASE_CAP_MAX),
+    ]
+    errors = [
+        {"field": name, "message": f"must lie between {low} and {high}"}
+        for name, number, low, high in bounds
+        if not low <= number <= high
+    ]
+    if not (len(terms.currency) == 3 and terms.currency.isascii() and terms.currency.isupper()):
+        errors.append({"field": "currency", "message": "must be a currency code of three capitals, as EUR"})
+    if aggregation["method"] not in AGGREGATION_METHODS:
+        errors.append({"field": "aggregation.method", "message": f"must be one of {', '.join(AGGREGATION_METHODS)}"})
+    for part, given, known in (
+        ("gold", gold, GOLD_DEFAULTS),
+        ("aggregation", aggregation, AGGREGATION_DEFAULTS),
+        ("audience", terms.audience, {"min_score": 0, "min_evidence": 0}),
+    ):
+        errors += [{"field": f"{part}.{name}", "message": "is not known"} for name in given if name not in known]
+    errors += _share_errors(gold) + _audience_errors(terms.audience)
+    return errors
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _share_errors(gold: dict[str, Any]) -> list[dict[str, str]]:
+    errors = [
+        {"field": f"gold.{name}", "message": "must be a share between 0 and 1"}
+        for name in ("min_share", "max_share", "probation_share")
+        if not (_is_number(gold[name]) and 0 <= gold[name] <= 1)
+    ]
+    if not errors and gold["min_share"] > gold["max_share"]:
+        errors.append({"field": "gold.min_share", "message": "must not exceed max_share"})
+    if not (isinstance(gold["probation"], int) and 0 <= gold["probation"] <= 1_000):
+        errors.append({"field": "gold.probation", "message": "must be a number of answers from 0 to 1000"})
+    return errors
+
+
+def _audience_errors(audience: dict[str, Any]) -> list[dict[str, str]]:
+    errors = []
+    if "min_score" in audience and not (_is_number(audience["min_score"]) and 0 <= audience["min_score"] <= 1):
+        errors.append({"field": "audience.min_score", "message": "must be a score between 0 and 1"})
+    evidence = audience.get("min_evidence", 0)
+    if not (isinstance(evidence, int) and not isinstance(evidence, bool) and 0 <= evidence <= 1_000):
+        errors.append({"field": "audience.min_evidence", "message": "must be a number of verdicts from 0 to 1000"})
+    return errors

@@ -1,0 +1,145 @@
+"""Publish, pause, resume, close, cancel and settle: every step of a batch's life."""
+
+from marketplace.batches.errors import NothingToPublish, WrongState
+from marketplace.batches.events import (
+    BatchCancelled,
+    BatchClosing,
+    BatchPaused,
+    BatchPublished,
+    BatchResumed,
+    BatchSettled,
+)
+from marketplace.batches.locks import batch_for_update
+from marketplace.batches.models import Batch
+from marketplace.batches.queries import estimate
+from marketplace.batches.states import BatchState, PauseReason, may_become
+from marketplace.common.database import MarketNow, value
+from marketplace.common.outbox import publish
+from marketplace.common.transactions import require_transaction
+from marketplace.ledger.addresses import escrow_of, funds_of
+from marketplace.ledger.commands import Move, move, require_funds
+from marketplace.ledger.queries import balance
+
+
+def publish_batch(*, batch_id: int) -> Batch:
+    """Hold the worst case (all places, gold included, with fees) in escrow and open the batch for claims.
+
+    Locks the batch, then the ledger accounts, last. Emits `BatchPublished`. Raises `NotEnough` naming what is missing,
+    `NothingToPublish` for a batch without tasks. Repeating it on a published batch changes nothing.
+    """
+    require_transaction()
+    batch = batch_for_update(batch_id)
+    if batch.state == BatchState.PUBLISHED:
+        return batch
+    _require_step(batch, BatchState.PUBLISHED, only_from=BatchState.DRAFT)
+    cost = estimate(batch)
+    if cost.tasks == cost.gold_tasks:
+        raise NothingToPublish("Import tasks before publishing; gold alone is no work.")
+    funds = funds_of(batch.requester.public_id)
+    require_funds(address=funds, currency=batch.currency, amount_micros=cost.total_micros)
+    _become(batch, BatchState.PUBLISHED, published_at=MarketNow())
+    value("SELECT batches_open_queue(%s)", [batch.pk])
+    publish(BatchPublished(batch_id=batch.pk))
+    move(
+        [
+            Move(
+                key=f"hold:{batch.public_id}",
+                kind="hold",
+                source=funds,
+                destination=escrow_of(batch.public_id),
+                currency=batch.currency,
+                amount_micros=cost.total_micros,
+                batch_id=batch.pk,
+            )
+        ]
+    )
+    return batch
+
+
+def pause_batch(*, batch_id: int, reason: PauseReason = PauseReason.MANUAL) -> Batch:
+    """Stop new claims, with the reason; leases may still be submitted. Repeating it changes nothing."""
+    require_transaction()
+    batch = batch_for_update(batch_id)
+    if batch.state != BatchState.PAUSED:
+        _require_step(batch, BatchState.PAUSED)
+        _become(batch, BatchState.PAUSED, pause_reason=reason)
+        publish(BatchPaused(batch_id=batch.pk))
+    return batch
+
+
+def resume_batch(*, batch_id: int) -> Batch:
+    """Open a paused batch again. Repeating it changes nothing."""
+    require_transaction()
+    batch = batch_for_update(batch_id)
+    if batch.state != BatchState.PUBLISHED:
+        _require_step(batch, BatchState.PUBLISHED, only_from=BatchState.PAUSED)
+        _become(batch, BatchState.PUBLISHED, pause_reason="")
+        publish(BatchResumed(batch_id=batch.pk))
+    return batch
+
+
+def close_batch(*, batch_id: int) -> Batch:
+    """No new claims; the batch settles once every answer is decided and paid. Repeating it changes nothing."""
+    require_transaction()
+    batch = batch_for_update(batch_id)
+    if batch.state not in (BatchState.CLOSING, BatchState.SETTLED):
+        _require_step(batch, BatchState.CLOSING)
+        _become(batch, BatchState.CLOSING, pause_reason="", closed_at=MarketNow())
+        publish(BatchClosing(batch_id=batch.pk))
+    return batch
+
+
+def cancel_batch(*, batch_id: int) -> Batch:
+    """Stop the batch for good. What is submitted is still decided and paid; `assignments` expires the leases."""
+    require_transaction()
+    batch = batch_for_update(batch_id)
+    if batch.state != BatchState.CANCELLED:
+        _require_step(batch, BatchState.CANCELLED)
+        _become(batch, BatchState.CANCELLED, pause_reason="", closed_at=MarketNow())
+        publish(BatchCancelled(batch_id=batch.pk))
+    return batch
+
+
+def settle(*, batch_id: int) -> Batch:
+    """Return the rest of the escrow to the requester and end the batch.
+
+    The database refuses while an assignment is live or an accepted answer is unpaid. A cancelled batch keeps its state
+    and is marked settled. Emits `BatchSettled`. Repeating it changes nothing.
+    """
+    require_transaction()
+    batch = batch_for_update(batch_id)
+    if batch.settled_at is not None:
+        return batch
+    if batch.state == BatchState.CANCELLED:
+        _become(batch, BatchState.CANCELLED, settled_at=MarketNow())
+    else:
+        _require_step(batch, BatchState.SETTLED)
+        _become(batch, BatchState.SETTLED, settled_at=MarketNow())
+    publish(BatchSettled(batch_id=batch.pk))
+    escrow = escrow_of(batch.public_id)
+    rest = balance(escrow, batch.currency)
+    if rest:
+        move(
+            [
+                Move(
+                    key=f"refund:{batch.public_id}",
+                    kind="refund",
+                    source=escrow,
+                    destination=funds_of(batch.requester.public_id),
+                    currency=batch.currency,
+                    amount_micros=rest,
+                    batch_id=batch.pk,
+                )
+            ]
+        )
+    return batch
+
+
+def _require_step(batch: Batch, wanted: BatchState, only_from: BatchState | None = None) -> None:
+    if not may_become(batch.state, wanted) or (only_from is not None and batch.state != only_from):
+        raise WrongState(f"A batch that is {batch.state} cannot become {wanted} by this.", state=batch.state)
+
+
+def _become(batch: Batch, state: BatchState, **fields: object) -> None:
+    Batch.objects.filter(pk=batch.pk).update(state=state, **fields)
+    batch.refresh_from_db()

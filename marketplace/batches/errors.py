@@ -1,0 +1,28 @@
+"""The ways batches refuse."""
+
+from marketplace.common.errors import Conflict, Unprocessable
+
+
+class BatchNotOpen(Conflict):
+    code = "batch-not-open"
+    title = "This batch takes no work now"
+
+
+class WrongState(Conflict):
+    code = "wrong-batch-state"
+    title = "The batch is not in a state for this"
+
+
+class TermsInvalid(Unprocessable):
+    code = "invalid-terms"
+    title = "The terms are not valid"
+
+
+class RowsInvalid(Unprocessable):
+    code = "invalid-rows"
+    title = "Some rows are not valid; nothing was imported"
+
+
+class NothingToPublish(Conflict):
+    code = "batch-empty"
+    title = "The batch has no tasks"

@@ -1,0 +1,124 @@
+"""Reads of batches; requesters see their own only."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db.models import QuerySet, Sum
+
+from marketplace.batches.models import Batch, Import
+from marketplace.batches.states import BatchState
+from marketplace.common.database import one
+from marketplace.common.errors import NotFound
+from marketplace.ledger.addresses import escrow_of, funds_of
+from marketplace.ledger.queries import balance, moved_by_kind
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What publishing would hold, for the worst case: every place of every task, gold included, paid with its fee."""
+
+    tasks: int
+    gold_tasks: int
+    places: int
+    reward_micros: int
+    fee_micros: int
+    total_micros: int
+    funds_micros: int
+    missing_micros: int
+
+
+@dataclass(frozen=True)
+class BatchProgress:
+    """Where a batch stands: its assignments by state and its money in micro-units."""
+
+    state: str
+    tasks: int
+    places: int
+    leased: int
+    submitted: int
+    accepted: int
+    rejected: int
+    returned: int
+    expired: int
+    escrow_micros: int
+    paid_micros: int
+    fees_micros: int
+    refunded_micros: int
+
+
+def batches_of(user_id: int) -> QuerySet[Batch]:
+    """The batches of every organisation that the user is a member of."""
+    return Batch.objects.filter(requester__members__user_id=user_id)
+
+
+def batch_for(user_id: int, public_id: UUID) -> Batch:
+    """The user's batch; raises `NotFound` for another's as for none."""
+    batch = batches_of(user_id).select_related("requester", "project", "version").filter(public_id=public_id).first()
+    if batch is None:
+        raise NotFound("There is no such batch.")
+    return batch
+
+
+def visible_batch(public_id: UUID) -> Batch:
+    """A batch as workers may know it: any that was published. Raises `NotFound` for a draft as for none."""
+    batch = (
+        Batch.objects.select_related("requester", "version")
+        .exclude(state=BatchState.DRAFT)
+        .filter(public_id=public_id, published_at__isnull=False)
+        .first()
+    )
+    if batch is None:
+        raise NotFound("There is no such batch.")
+    return batch
+
+
+def imported(batch: Batch) -> dict[str, int]:
+    """Totals over the batch's imports: tasks, gold_tasks, reserved_tasks, places."""
+    names = ("tasks", "gold_tasks", "reserved_tasks", "places")
+    sums = Import.objects.filter(batch=batch).aggregate(**{name: Sum(name) for name in names})
+    return {name: sums[name] or 0 for name in names}
+
+
+def estimate(batch: Batch) -> Estimate:
+    """What publishing the batch would hold, and how much of it the requester lacks."""
+    totals = imported(batch)
+    places = totals["places"]
+    total = places * batch.unit_micros
+    funds = balance(funds_of(batch.requester.public_id), batch.currency)
+    return Estimate(
+        tasks=totals["tasks"],
+        gold_tasks=totals["gold_tasks"],
+        places=places,
+        reward_micros=places * batch.price_micros,
+        fee_micros=places * batch.fee_micros,
+        total_micros=total,
+        funds_micros=funds,
+        missing_micros=max(0, total - funds) if batch.state == BatchState.DRAFT else 0,
+    )
+
+
+COUNTS = ("leased", "submitted", "accepted", "rejected", "returned", "expired")
+
+
+def progress(batch: Batch) -> BatchProgress:
+    """Counts are the folded row plus the deltas not folded yet, so they are exact without counting assignments."""
+    sums = ", ".join(f"coalesce(sum({name}), 0)" for name in COUNTS)
+    columns = ", ".join(COUNTS)
+    row = one(
+        f"SELECT {sums} FROM (SELECT {columns} FROM batches_progress WHERE batch_id = %s"
+        f" UNION ALL SELECT {columns} FROM batches_progressdelta WHERE batch_id = %s) s",
+        [batch.pk, batch.pk],
+    )
+    assert row is not None
+    totals = imported(batch)
+    moved = moved_by_kind(batch.pk)
+    return BatchProgress(
+        state=batch.state,
+        tasks=totals["tasks"],
+        places=totals["places"],
+        **{name: int(count) for name, count in zip(COUNTS, row, strict=True)},
+        escrow_micros=balance(escrow_of(batch.public_id), batch.currency),
+        paid_micros=moved.get("reward", 0),
+        fees_micros=moved.get("fee", 0),
+        refunded_micros=moved.get("refund", 0),
+    )

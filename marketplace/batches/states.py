@@ -1,0 +1,34 @@
+"""The life of a batch, as values. The database holds the same table of steps in a trigger."""
+
+from django.db import models
+
+
+class BatchState(models.TextChoices):
+    DRAFT = "draft"
+    PUBLISHED = "published"
+    PAUSED = "paused"
+    CLOSING = "closing"
+    SETTLED = "settled"
+    CANCELLED = "cancelled"
+
+
+class PauseReason(models.TextChoices):
+    MANUAL = "manual"
+    OUT_OF_FUNDS = "out_of_funds"
+    QUALITY_STOP = "quality_stop"
+    BROKEN_TASKS = "broken_tasks"
+
+
+STEPS: dict[BatchState, frozenset[BatchState]] = {
+    BatchState.DRAFT: frozenset({BatchState.PUBLISHED, BatchState.CANCELLED}),
+    BatchState.PUBLISHED: frozenset({BatchState.PAUSED, BatchState.CLOSING, BatchState.CANCELLED}),
+    BatchState.PAUSED: frozenset({BatchState.PUBLISHED, BatchState.CLOSING, BatchState.CANCELLED}),
+    BatchState.CLOSING: frozenset({BatchState.SETTLED}),
+    BatchState.SETTLED: frozenset(),
+    BatchState.CANCELLED: frozenset(),
+}
+
+
+def may_become(state: str, wanted: BatchState) -> bool:
+    """Whether one step leads from `state` to `wanted`."""
+    return wanted in STEPS[BatchState(state)]
