@@ -1,0 +1,168 @@
+"""Accept and reject answers; accept what nobody decided in time; expire leases that ran out."""
+
+from collections import defaultdict
+from uuid import UUID
+
+from marketplace.batches.commands.lifecycle import cancel_batch, close_batch, settle
+from marketplace.batches.locks import lock_tasks
+from marketplace.batches.models import Batch
+from marketplace.batches.states import BatchState
+from marketplace.common.database import rows, run, value
+from marketplace.common.outbox import publish
+from marketplace.common.transactions import require_transaction
+from workers.assignments.errors import NotDecidable, TooMany
+from workers.assignments.events import AnswerAccepted, AnswerRejected, LeaseExpired
+from workers.assignments.locks import (
+    leases_of_batch,
+    overdue_leases,
+    submitted_for_update,
+    submitted_past_deadline,
+)
+from workers.assignments.states import RejectReason
+
+DECISIONS_MAX = 1_000
+
+
+def accept_answers(*, batch_id: int, assignments: list[UUID] | None, limit: int = DECISIONS_MAX) -> int:
+    """Accept the named submitted answers of the batch, or up to `limit` of all; returns how many were accepted.
+
+    Each becomes due for payment by the same step. Repeating it accepts nothing twice; a named answer that is decided
+    already is passed over when it was accepted and refused (`NotDecidable`) otherwise. Emits `AnswerAccepted`.
+    """
+    require_transaction()
+    _require_few(assignments)
+    found = submitted_for_update(batch_id, assignments, limit)
+    if assignments is not None:
+        _require_decidable(batch_id, assignments, {row[0] for row in found}, also="accepted")
+    _accept(batch_id, [(row[0], row[2]) for row in found])
+    return len(found)
+
+
+def reject_answers(*, batch_id: int, assignments: list[UUID], reason: RejectReason, comment: str) -> int:
+    """Reject the named submitted answers with a reason; each place opens for another worker, and its money stays.
+
+    Locks: tasks, assignments. Emits `AnswerRejected`. Raises `NotDecidable` naming those that are not submitted.
+    """
+    require_transaction()
+    _require_few(assignments)
+    tasks = rows(
+        "SELECT task_id FROM assignments_assignment WHERE batch_id = %s AND public_id = ANY(%s)",
+        [batch_id, assignments],
+    )
+    lock_tasks([row[0] for row in tasks])
+    found = submitted_for_update(batch_id, assignments, DECISIONS_MAX)
+    _require_decidable(batch_id, assignments, {row[0] for row in found}, also="rejected")
+    if found:
+        run(
+            "UPDATE assignments_assignment SET state = 'rejected', decided_at = market_now(), end_reason = %s,"
+            " comment = %s WHERE id = ANY(%s)",
+            [reason, comment, [row[0] for row in found]],
+        )
+        publish(
+            AnswerRejected(
+                batch_id=batch_id,
+                worker_ids=sorted({row[2] for row in found}),
+                assignment_ids=[row[0] for row in found],
+            )
+        )
+    return len(found)
+
+
+def apply_due(*, batch_id: int | None = None, limit: int = 500) -> int:
+    """Expire leases that ran out and accept answers whose time for a decision has passed, in one batch or in all.
+
+    The interface calls it before a claim or a read that depends on it, so nothing needs a background process (R15, R18).
+    Bounded and repeatable; what another transaction holds is left to the next call. Emits `LeaseExpired`,
+    `AnswerAccepted`. Returns how many assignments changed.
+    """
+    require_transaction()
+    expired = overdue_leases(batch_id, limit)
+    _expire(expired, "time")
+    decided: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    for pk, worker_id, of_batch in submitted_past_deadline(batch_id, limit):
+        decided[of_batch].append((pk, worker_id))
+    for of_batch, found in decided.items():
+        _accept(of_batch, found)
+    return len(expired) + sum(len(found) for found in decided.values())
+
+
+def cancel(*, batch_id: int) -> Batch:
+    """Cancel the batch and end its leases with that reason; submitted answers are still decided and paid."""
+    require_transaction()
+    batch = cancel_batch(batch_id=batch_id)
+    while leases := leases_of_batch(batch_id, 1_000):
+        _expire(leases, "cancelled")
+    return batch
+
+
+def finish_batch(*, batch_id: int) -> bool:
+    """Close the batch when its work is done, settle it when all is decided and paid; says whether it moved on.
+
+    What it reads first is a hint; `close_batch` and `settle` lock the batch, and the database refuses to settle one
+    that still has live or unpaid work.
+    """
+    require_transaction()
+    state, settled_at = rows("SELECT state, settled_at FROM batches_batch WHERE id = %s", [batch_id])[0]
+    if settled_at is not None:
+        return False
+    if state == BatchState.PUBLISHED and value("SELECT assignments_batch_is_done(%s)", [batch_id]):
+        close_batch(batch_id=batch_id)
+        return True
+    if state in (BatchState.CLOSING, BatchState.CANCELLED) and not rows(
+        "SELECT 1 WHERE EXISTS (SELECT 1 FROM assignments_assignment WHERE batch_id = %s AND state = 'leased')"
+        " OR EXISTS (SELECT 1 FROM assignments_assignment WHERE batch_id = %s AND state = 'submitted')"
+        " OR EXISTS (SELECT 1 FROM assignments_settlement WHERE batch_id = %s AND settled_at IS NULL)",
+        [batch_id, batch_id, batch_id],
+    ):
+        settle(batch_id=batch_id)
+        return True
+    return False
+
+
+def _accept(batch_id: int, found: list[tuple[int, int]]) -> None:
+    if not found:
+        return
+    ids = [pk for pk, _ in found]
+    run("UPDATE assignments_assignment SET state = 'accepted', decided_at = market_now() WHERE id = ANY(%s)", [ids])
+    publish(AnswerAccepted(batch_id=batch_id, worker_ids=sorted({worker for _, worker in found}), assignment_ids=ids))
+
+
+def _expire(ids: list[int], reason: str) -> None:
+    if not ids:
+        return
+    ended = rows(
+        "UPDATE assignments_assignment SET state = 'expired', end_reason = %s WHERE id = ANY(%s)"
+        " RETURNING batch_id, worker_id, id",
+        [reason, ids],
+    )
+    for batch_id in sorted({row[0] for row in ended}):
+        mine = [row for row in ended if row[0] == batch_id]
+        publish(
+            LeaseExpired(
+                batch_id=batch_id,
+                worker_ids=sorted({row[1] for row in mine}),
+                assignment_ids=[row[2] for row in mine],
+            )
+        )
+
+
+def _require_few(assignments: list[UUID] | None) -> None:
+    if assignments is not None and len(assignments) > DECISIONS_MAX:
+        raise TooMany(f"Decide at most {DECISIONS_MAX} answers at once.")
+
+
+def _require_decidable(batch_id: int, assignments: list[UUID], found: set[int], *, also: str) -> None:
+    known = {
+        row[0]: (row[1], row[2])
+        for row in rows(
+            "SELECT public_id, id, state FROM assignments_assignment WHERE batch_id = %s AND public_id = ANY(%s)",
+            [batch_id, assignments],
+        )
+    }
+    wrong = [
+        str(public_id)
+        for public_id in assignments
+        if public_id not in known or (known[public_id][0] not in found and known[public_id][1] != also)
+    ]
+    if wrong:
+        raise NotDecidable("Some answers are not in this batch, or were decided before.", answers=wrong[:20])

@@ -1,0 +1,40 @@
+"""What happened to assignments. `worker_ids` says whom it concerns."""
+
+from dataclasses import dataclass
+
+from marketplace.common.outbox import Event
+
+
+@dataclass(frozen=True)
+class AssignmentEvent(Event):
+    batch_id: int
+    worker_ids: list[int]
+    assignment_ids: list[int]
+
+
+class PlaceTaken(AssignmentEvent):
+    """Places were leased."""
+
+
+class AnswerSubmitted(AssignmentEvent):
+    """Answers arrived."""
+
+
+class AnswerAccepted(AssignmentEvent):
+    """Answers were accepted and their payment is due."""
+
+
+class AnswerRejected(AssignmentEvent):
+    """Answers were rejected; their places are open again."""
+
+
+class LeaseExpired(AssignmentEvent):
+    """Leases ran out; their places are open again."""
+
+
+class LeaseReturned(AssignmentEvent):
+    """Workers gave places back."""
+
+
+class PaymentSettled(AssignmentEvent):
+    """Due payments reached the workers' balances."""

@@ -1,0 +1,125 @@
+"""Assignments: one worker's leased claim on one place of one task, its answers, and what became due for it."""
+
+from uuid import uuid4
+
+from django.db import models
+from django.db.models import Q
+
+from marketplace.batches.models import Batch, Task
+from marketplace.projects.models import Version
+from workers.assignments.states import LIVE, RejectReason, State
+from workers.profiles.models import Worker
+
+
+class Assignment(models.Model):
+    """Steps between states, the fence by token, places and counters are held by triggers (see the migrations)."""
+
+    public_id = models.UUIDField(default=uuid4, unique=True, editable=False)
+    batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="assignments", db_index=False)
+    task = models.ForeignKey(Task, on_delete=models.PROTECT, related_name="assignments", db_index=False)
+    worker = models.ForeignKey(Worker, on_delete=models.PROTECT, related_name="assignments", db_index=False)
+    version = models.ForeignKey(Version, on_delete=models.PROTECT, related_name="+", db_index=False)
+    place = models.PositiveSmallIntegerField()
+    lease_no = models.PositiveSmallIntegerField()
+    state = models.CharField(max_length=10, choices=State.choices, default=State.LEASED)
+    token = models.UUIDField(default=uuid4)
+    attempts = models.PositiveSmallIntegerField(default=1)
+    lease_until = models.DateTimeField()
+    leased_at = models.DateTimeField()
+    submitted_at = models.DateTimeField(null=True)
+    auto_accept_at = models.DateTimeField(null=True)
+    decided_at = models.DateTimeField(null=True)
+    end_reason = models.CharField(max_length=100, blank=True)
+    comment = models.TextField(blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["task", "worker"], name="one_assignment_per_worker"),
+            models.UniqueConstraint(
+                fields=["task", "place"], condition=Q(state__in=LIVE), name="one_live_assignment_per_place"
+            ),
+            models.UniqueConstraint(
+                fields=["worker", "batch", "lease_no"], condition=Q(state=State.LEASED), name="lease_numbers"
+            ),
+            models.CheckConstraint(condition=Q(state__in=State.values), name="assignment_state"),
+            models.CheckConstraint(
+                condition=Q(place__gte=1, lease_no__gte=1, attempts__gte=1), name="assignment_numbers"
+            ),
+            models.CheckConstraint(
+                condition=~Q(state=State.REJECTED) | Q(end_reason__in=RejectReason.values),
+                name="rejection_has_reason",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["batch", "lease_until"], condition=Q(state=State.LEASED), name="lease_due"),
+            models.Index(fields=["auto_accept_at"], condition=Q(state=State.SUBMITTED), name="auto_accept_due"),
+            models.Index(fields=["batch", "id"], name="assignment_of_batch"),
+            models.Index(fields=["worker", "batch"], condition=Q(state=State.EXPIRED), name="revivable"),
+            models.Index(fields=["batch"], condition=Q(state=State.SUBMITTED), name="undecided"),
+            models.Index(fields=["worker", "id"], name="assignment_of_worker"),
+        ]
+
+
+class Answer(models.Model):
+    """The typed values given in one assignment; append-only by revision. `unclear` is an answer without values."""
+
+    pk = models.CompositePrimaryKey("assignment_id", "revision")
+    assignment = models.ForeignKey(Assignment, on_delete=models.PROTECT, related_name="answers", db_index=False)
+    revision = models.PositiveSmallIntegerField()
+    batch_id = models.BigIntegerField()
+    values = models.JSONField()
+    unclear = models.BooleanField(default=False)
+    submitted_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["batch_id", "assignment"], name="answer_of_batch")]
+
+
+class Draft(models.Model):
+    """What a worker typed and could not submit: kept for him, never counted as an answer."""
+
+    assignment = models.OneToOneField(Assignment, on_delete=models.PROTECT, primary_key=True, related_name="draft")
+    values = models.JSONField()
+    saved_at = models.DateTimeField()
+
+
+class Settlement(models.Model):
+    """What became due for one accepted answer, written by the trigger that sees the acceptance; paid exactly once."""
+
+    assignment = models.OneToOneField(Assignment, on_delete=models.PROTECT, primary_key=True, related_name="settlement")
+    batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="+", db_index=False)
+    worker = models.ForeignKey(Worker, on_delete=models.PROTECT, related_name="+", db_index=False)
+    price_micros = models.BigIntegerField()
+    fee_micros = models.BigIntegerField()
+    due_at = models.DateTimeField()
+    settled_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["assignment"], condition=Q(settled_at=None), name="settlement_due"),
+            models.Index(fields=["worker", "batch"], condition=Q(settled_at=None), name="settlement_due_worker"),
+            models.Index(fields=["batch"], condition=Q(settled_at=None), name="settlement_due_batch"),
+        ]
+
+
+class Walk(models.Model):
+    """How far a worker has walked a batch's queue: `step` counts buckets in his own order, `rank` is the place in the
+    current one, and both only move forward. The last step is the tail."""
+
+    pk = models.CompositePrimaryKey("worker_id", "batch_id")
+    worker = models.ForeignKey(Worker, on_delete=models.PROTECT, related_name="+", db_index=False)
+    batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="+", db_index=False)
+    seed = models.IntegerField()
+    step = models.SmallIntegerField(default=0)
+    rank = models.BigIntegerField(default=0)
+    gold_rank = models.BigIntegerField(default=0)
+    gold_wrapped = models.BooleanField(default=False)
+
+
+class Missed(models.Model):
+    """A task that the worker's walk passed while another claim held it; looked at again by his next claim."""
+
+    pk = models.CompositePrimaryKey("worker_id", "batch_id", "task_id")
+    worker = models.ForeignKey(Worker, on_delete=models.PROTECT, related_name="+", db_index=False)
+    batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="+", db_index=False)
+    task = models.ForeignKey(Task, on_delete=models.PROTECT, related_name="+", db_index=False)

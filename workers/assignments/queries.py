@@ -1,0 +1,130 @@
+"""Reads of assignments for the people who do the work and for those who decide about it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from marketplace.common.database import rows
+
+
+@dataclass(frozen=True)
+class LeasedTask:
+    """What a worker is given: the same fields for every kind of task, and nothing that tells them apart."""
+
+    id: UUID
+    token: UUID
+    batch: UUID
+    data: dict[str, Any]
+    draft: dict[str, Any] | None
+    lease_until: datetime
+    price_micros: int
+    currency: str
+    version: int
+
+
+@dataclass(frozen=True)
+class Earnings:
+    """One currency of a worker's money, in micro-units. `earned` is what is settled or accepted and due."""
+
+    currency: str
+    settled_micros: int
+    due_micros: int
+    submitted_micros: int
+
+    @property
+    def earned_micros(self) -> int:
+        return self.settled_micros + self.due_micros
+
+
+_LEASED = """
+SELECT a.public_id, a.token, b.public_id, p.data, d.values, a.lease_until, b.price_micros, b.currency, v.number
+  FROM assignments_assignment a
+  JOIN batches_batch b ON b.id = a.batch_id
+  JOIN batches_payload p ON p.task_id = a.task_id
+  JOIN projects_version v ON v.id = a.version_id
+  LEFT JOIN assignments_draft d ON d.assignment_id = a.id
+"""
+
+
+def leased_tasks(assignment_ids: list[int]) -> list[LeasedTask]:
+    """The assignments as their worker sees them, in the order given."""
+    found = rows(
+        _LEASED + "WHERE a.id = ANY(%s) ORDER BY array_position(%s::bigint[], a.id)", [assignment_ids, assignment_ids]
+    )
+    return [LeasedTask(*row) for row in found]
+
+
+def live_leases(worker_id: int) -> list[LeasedTask]:
+    """All that the worker holds now, oldest first."""
+    found = rows(
+        _LEASED + "WHERE a.worker_id = %s AND a.state = 'leased' AND a.lease_until > market_now() ORDER BY a.id",
+        [worker_id],
+    )
+    return [LeasedTask(*row) for row in found]
+
+
+def held_leases(worker_id: int, batch_id: int) -> list[int]:
+    """Ids of the worker's live leases in a batch, oldest first."""
+    return [
+        row[0]
+        for row in rows(
+            "SELECT id FROM assignments_assignment WHERE worker_id = %s AND batch_id = %s AND state = 'leased'"
+            " AND lease_until > market_now() ORDER BY id",
+            [worker_id, batch_id],
+        )
+    ]
+
+
+def due_in_batch(batch_id: int) -> bool:
+    """Whether a lease or a decision of the batch is past its time; two index probes."""
+    return bool(
+        rows(
+            "SELECT 1 WHERE EXISTS (SELECT 1 FROM assignments_assignment WHERE batch_id = %s AND state = 'leased'"
+            " AND lease_until <= market_now()) OR EXISTS (SELECT 1 FROM assignments_assignment WHERE batch_id = %s"
+            " AND state = 'submitted' AND auto_accept_at <= market_now())",
+            [batch_id, batch_id],
+        )
+    )
+
+
+def earnings(worker_id: int) -> list[Earnings]:
+    """The worker's money by currency: settled in the ledger, accepted and due, submitted and undecided."""
+    return [
+        Earnings(currency, int(settled), int(due), int(submitted))
+        for currency, settled, due, submitted in rows(
+            """
+            SELECT currency, sum(settled), sum(due), sum(submitted) FROM (
+                SELECT l.currency, l.balance_micros AS settled, 0::bigint AS due, 0::bigint AS submitted
+                  FROM profiles_worker w
+                  JOIN ledger_account l ON l.address = 'worker:' || w.public_id || ':earned' WHERE w.id = %s
+                UNION ALL
+                SELECT b.currency, 0, s.price_micros, 0 FROM assignments_settlement s
+                  JOIN batches_batch b ON b.id = s.batch_id WHERE s.worker_id = %s AND s.settled_at IS NULL
+                UNION ALL
+                SELECT b.currency, 0, 0, b.price_micros FROM assignments_assignment a
+                  JOIN batches_batch b ON b.id = a.batch_id WHERE a.worker_id = %s AND a.state = 'submitted') s
+            GROUP BY currency ORDER BY currency
+            """,
+            [worker_id, worker_id, worker_id],
+        )
+    ]
+
+
+def answers_page(batch_id: int, *, state: str | None, after_id: int, limit: int) -> list[dict[str, Any]]:
+    """Answers of a batch for its requester, by id: with external ids, and worker ids that the caller must replace."""
+    names = ("cursor", "id", "task", "worker_id", "values", "unclear", "state", "submitted_at", "version", "reason")
+    return [
+        dict(zip(names, row, strict=True))
+        for row in rows(
+            "SELECT a.id, a.public_id, t.external_id, a.worker_id, w.values, w.unclear, a.state,"
+            " date_trunc('minute', a.submitted_at), v.number, a.end_reason"
+            " FROM assignments_assignment a JOIN batches_task t ON t.id = a.task_id"
+            " JOIN projects_version v ON v.id = a.version_id"
+            " JOIN LATERAL (SELECT values, unclear FROM assignments_answer w WHERE w.assignment_id = a.id"
+            "               ORDER BY revision DESC LIMIT 1) w ON true"
+            " WHERE a.batch_id = %s AND a.id > %s AND a.state IN ('submitted', 'accepted', 'rejected', 'upheld')"
+            " AND (%s::text IS NULL OR a.state = %s) ORDER BY a.id LIMIT %s",
+            [batch_id, after_id, state, state, limit],
+        )
+    ]
