@@ -1,0 +1,12 @@
+"""What results does about events: it hastens the sweep that makes final results."""
+
+from marketplace.batches.events import BatchSettled
+from marketplace.common.outbox import Delivered, handles
+
+
+@handles(BatchSettled)
+def aggregate_soon(event: Delivered) -> None:
+    """Ask for the final results."""
+    from marketplace.results.tasks import aggregate_settled
+
+    aggregate_settled.apply_async(expires=30, ignore_result=True)

@@ -1,0 +1,17 @@
+"""Celery entry points of results."""
+
+from typing import Any
+
+from celery import shared_task
+
+from marketplace.common.transactions import one_transaction
+from marketplace.results.commands import aggregate
+from marketplace.results.queries import settled_without_results
+
+
+@shared_task
+def aggregate_settled(**_: Any) -> None:
+    """Make the final results of every settled batch that has none."""
+    for batch_id in settled_without_results(limit=20):
+        with one_transaction(principal="system"):
+            aggregate(batch_id=batch_id, final=True)
