@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -14,6 +15,8 @@ VENV = ROOT / ".venv"
 # sun_path holds 108 bytes with the closing zero; PostgreSQL itself counts 107.
 SOCKET_PATH_LIMIT = 107
 LONGEST_SOCKET_NAME = "/.s.PGSQL.5432"
+TEMPORARY = "touchstone-"
+NOTE = "sockets-are-in"
 # Socket paths travel in URLs through several client libraries; these characters mean the same in all of them.
 PLAIN_PATH = re.compile(r"[A-Za-z0-9/._-]+\Z")
 
@@ -41,23 +44,30 @@ def socket_directory(data: Path, uid: int, gid: int) -> Path:
     """A directory of mode 0700 owned by `uid` whose sockets have short, plain paths.
 
     Inside the data directory where that fits; else a fresh private directory under the system's temporary folder,
-    which the caller removes (`temporary_sockets` tells) when the servers have stopped.
+    which `remove_temporary_sockets` removes once the servers have stopped.
     """
-    inside = data / "sockets"
-    if sockets_fit(inside):
-        inside.mkdir(mode=0o700, exist_ok=True)
-        chosen = inside
+    remove_temporary_sockets(data)
+    chosen = data / "sockets"
+    if sockets_fit(chosen):
+        chosen.mkdir(mode=0o700, exist_ok=True)
     else:
-        chosen = Path(tempfile.mkdtemp(prefix="touchstone-", dir=_short_temporary_folder()))
+        chosen = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=_short_temporary_folder()))
+        (data / NOTE).write_text(str(chosen), encoding="utf-8")
     if os.geteuid() == 0:
         os.chown(chosen, uid, gid)
     os.chmod(chosen, 0o700)
     return chosen
 
 
-def temporary_sockets(data: Path, sockets: Path) -> bool:
-    """Whether that directory of sockets was made outside the data directory."""
-    return sockets != data / "sockets"
+def remove_temporary_sockets(data: Path) -> None:
+    """Remove the directory of sockets that was made outside the data directory, by this run or by one that was killed."""
+    try:
+        noted = Path((data / NOTE).read_text(encoding="utf-8"))
+    except OSError:
+        return
+    if noted.name.startswith(TEMPORARY):
+        shutil.rmtree(noted, ignore_errors=True)
+    (data / NOTE).unlink(missing_ok=True)
 
 
 def _short_temporary_folder() -> str:

@@ -7,7 +7,6 @@ by every ./run that joined, so that an owner whose own work is done waits for th
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ from pathlib import Path
 from . import external, locks
 from .console import StackError, Steps, say
 from .migrations import migrate
-from .paths import data_directory, socket_directory, temporary_sockets
+from .paths import data_directory, remove_temporary_sockets, socket_directory
 from .postgres import APP, DATABASE, OWNER, Postgres
 from .privileges import ServiceUser, placed, service_user
 from .processes import end_marked
@@ -57,18 +56,17 @@ def session(wish: Wish, steps: Steps) -> Iterator[Session]:
     """A ready stack for the duration of the block."""
     external.check_pairing()
     data, lock = _directory(wish)
+    using: int | None = None
+    stack: Stack | None = None
     if lock is None:
-        joined = _join_or_own(wish, data)
-        if isinstance(joined, Stack):
-            with _joined(wish, joined) as ready:
-                yield ready
-            return
-        lock = joined
+        lock, using, stack = _join_or_own(wish, data)
     try:
-        with _owned(wish, data, steps) as ready:
+        with _joined(wish, stack) if stack is not None else _owned(wish, data, steps) as ready:
             yield ready
     finally:
-        os.close(lock)
+        for descriptor in (lock, using):
+            if descriptor is not None:
+                os.close(descriptor)
 
 
 def _directory(wish: Wish) -> tuple[Path, int | None]:
@@ -90,18 +88,23 @@ def _directory(wish: Wish) -> tuple[Path, int | None]:
     return places[0], None
 
 
-def _join_or_own(wish: Wish, data: Path) -> Stack | int:
-    """Wait until the other ./run is ready to be joined, or gone: then the lock is ours."""
+def _join_or_own(wish: Wish, data: Path) -> tuple[int | None, int | None, Stack | None]:
+    """Wait until the other ./run is gone, and return its lock, or ready: a shared hold on its servers, and its stack."""
     told, started = False, time.monotonic()
     while True:
         lock = locks.take(data / "lock")
         if lock is not None:
-            return lock
+            return lock, None, None
         stack = Stack.read(data)
         if stack is not None and stack.has_site and wish.command == "up":
             raise StackError(f"The site already runs at {stack.base_url} (./run {stack.command}, process {stack.pid}).")
         if stack is not None and wish.joins and (stack.has_site or not wish.site) and _answers(stack):
-            return stack
+            using = locks.take(data / "users.lock", shared=True)
+            if using is not None:
+                # Read again under the lock: an owner that is about to stop takes its stack back first.
+                if Stack.read(data) == stack:
+                    return None, using, stack
+                os.close(using)
         if not told:
             other = f"./run {stack.command}" if stack else "Another ./run"
             say(f"{other} uses {data}; waiting for it …")
@@ -131,11 +134,6 @@ def _embedded_database(stack: Stack) -> bool:
 
 @contextmanager
 def _joined(wish: Wish, stack: Stack) -> Iterator[Session]:
-    using = locks.wait_for(
-        Path(stack.data) / "users.lock", shared=True, limit=30, waiting="The other ./run is just stopping; waiting for it …"
-    )
-    if using is None:
-        raise StackError("The other ./run is stopping: run again in a moment.")
     supervisor = Supervisor()
     try:
         database, owner, redis = external_servers()
@@ -148,7 +146,6 @@ def _joined(wish: Wish, stack: Stack) -> Iterator[Session]:
         yield Session(stack, supervisor, for_children(stack, settings=wish.settings), owned=False)
     finally:
         supervisor.stop()
-        os.close(using)
 
 
 @contextmanager
@@ -157,33 +154,44 @@ def _owned(wish: Wish, data: Path, steps: Steps) -> Iterator[Session]:
     end_marked(data)
     (data / "logs").mkdir(mode=0o700, exist_ok=True)
     supervisor = Supervisor()
-    sockets: Path | None = None
+    nobody_joins: int | None = None
     try:
-        stack = Stack(wish.command, os.getpid(), str(data), *external_servers())
-        if not (stack.database_url and stack.redis_url):
-            user = service_user(data / "postgres")
-            sockets = socket_directory(data, user.uid, user.gid)
-            stack = _start_servers(supervisor, replace(stack, sockets=str(sockets)), data, sockets, user, steps)
-        external.check_answers()
-        env = for_children(stack, settings=wish.settings)
-        if wish.migrated:
-            migrate(supervisor, stack, env, steps)
-        if wish.site:
-            web, live = choose_ports()
-            steps.next(f"starting the site on port {web} …")
-            stack = replace(stack, web_port=web, live_port=live)
-            env = for_children(stack, settings=wish.settings)
-            supervisor.start(*processes(env, data, web, live))
-        supervisor.refuse_if_stopped()
+        stack, env = _started(wish, data, supervisor, steps)
         stack.write()
         yield Session(stack, supervisor, env, owned=True)
         if wish.command not in ("up", "demo"):
-            _wait_for_users(data, supervisor)
+            nobody_joins = _wait_for_users(data, supervisor)
+    except StackError:
+        # Ctrl-C in a terminal also reaches the programs that we run, which then fail in their own words.
+        supervisor.refuse_if_stopped()
+        raise
     finally:
         Stack.forget(data)
         supervisor.stop()
-        if sockets is not None and temporary_sockets(data, sockets):
-            shutil.rmtree(sockets, ignore_errors=True)
+        remove_temporary_sockets(data)
+        if nobody_joins is not None:
+            os.close(nobody_joins)
+
+
+def _started(wish: Wish, data: Path, supervisor: Supervisor, steps: Steps) -> tuple[Stack, dict[str, str]]:
+    """Start what the wish needs, in order."""
+    stack = Stack(wish.command, os.getpid(), str(data), *external_servers())
+    if not (stack.database_url and stack.redis_url):
+        user = service_user(data / "postgres")
+        sockets = socket_directory(data, user.uid, user.gid)
+        stack = _start_servers(supervisor, replace(stack, sockets=str(sockets)), data, sockets, user, steps)
+    external.check_answers()
+    env = for_children(stack, settings=wish.settings)
+    if wish.migrated:
+        migrate(supervisor, stack, env, steps)
+    if wish.site:
+        web, live = choose_ports()
+        steps.next(f"starting the site on port {web} …")
+        stack = replace(stack, web_port=web, live_port=live)
+        env = for_children(stack, settings=wish.settings)
+        supervisor.start(*processes(env, data, web, live))
+    supervisor.refuse_if_stopped()
+    return stack, env
 
 
 def _start_servers(
@@ -208,13 +216,13 @@ def _start_servers(
     return stack
 
 
-def _wait_for_users(data: Path, supervisor: Supervisor) -> None:
-    """Let the ./run that joined us finish, unless somebody asks us to stop."""
+def _wait_for_users(data: Path, supervisor: Supervisor) -> int | None:
+    """Let the ./run that joined us finish, unless somebody asks us to stop; then nobody joins while this is held."""
     Stack.forget(data)
-    using = locks.wait_for(
-        data / "users.lock",
-        waiting="Another ./run still uses these servers; waiting for it (Ctrl-C to stop them now) …",
-        give_up=lambda: supervisor.asked_to_stop > 0 or supervisor.tick() is not None,
-    )
-    if using is not None:
-        os.close(using)
+
+    def stop_now() -> bool:
+        supervisor.tick()
+        return supervisor.asked_to_stop > 0
+
+    waiting = "Another ./run still uses these servers; waiting for it (Ctrl-C stops them now) …"
+    return locks.wait_for(data / "users.lock", waiting=waiting, give_up=stop_now)

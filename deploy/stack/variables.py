@@ -13,6 +13,8 @@ from .environment import VENV
 from .site import HOST
 
 RUNTIME_FILE = "stack.json"
+# A shell that is set up for some other database must not redirect ours.
+LIBPQ = ("PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER", "PGPASSWORD", "PGSERVICE", "PGOPTIONS", "PGSSLMODE")
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,9 @@ def for_children(stack: Stack, *, settings: str) -> dict[str, str]:
     """The environment of every process of ours that loads Django."""
     data = Path(stack.data)
     env = dict(os.environ)
+    if not os.environ.get("DATABASE_URL"):
+        for name in LIBPQ:
+            env.pop(name, None)
     env.update(
         DATABASE_URL=stack.database_url,
         DATABASE_OWNER_URL=stack.database_owner_url,
