@@ -1,0 +1,132 @@
+"""Dawid–Skene and majority against crowd-kit, in one process and on the same votes; prints JSON.
+
+    python -m tests.benchmarks.bench_aggregation [--rounds 5] [--tasks 1000000]
+
+Both start from columns in memory: crowd-kit from a data frame, ours from the same columns encoded by `Votes.of`.
+`seconds` is the fit alone and `ratio` that of the medians; `with_encoding_s` and `ratio_with_encoding` are the whole
+way. The recorded crowd is read from the folder that TOUCHSTONE_CROWDS names and left out without it; the large crowd is
+simulated: three of 10,000 workers per task, four labels.
+"""
+
+import argparse
+import csv
+import gc
+import json
+import os
+import statistics
+import time
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import crowdkit.aggregation
+import numpy as np
+import pandas
+
+from marketplace.aggregation.dawid_skene import dawid_skene
+from marketplace.aggregation.majority import majority
+from marketplace.aggregation.votes import Votes
+
+BUDGET = 20
+
+
+def simulated(n_tasks: int, seed: int = 7) -> pandas.DataFrame:
+    """Workers right with a probability from Beta(6, 2.5), errors uniform over the other labels."""
+    rng = np.random.default_rng(seed)
+    n_workers, n_labels, overlap = 10_000, 4, 3
+    truth, skill = rng.integers(0, n_labels, n_tasks), rng.beta(6, 2.5, n_workers)
+    step = rng.integers(1, n_workers // overlap, n_tasks)
+    worker = (rng.integers(0, n_workers, n_tasks)[:, None] + step[:, None] * np.arange(overlap)) % n_workers
+    wrong = (truth[:, None] + rng.integers(1, n_labels, (n_tasks, overlap))) % n_labels
+    label = np.where(rng.random((n_tasks, overlap)) < skill[worker], truth[:, None], wrong)
+    task = np.repeat(np.arange(n_tasks), overlap)
+    return pandas.DataFrame({"task": task, "worker": worker.ravel(), "label": label.ravel()})
+
+
+def recorded(folder: Path) -> pandas.DataFrame:
+    with open(folder / "answers.csv", newline="") as file:
+        rows = [(row["external_id"], row["worker"], row["label"]) for row in csv.DictReader(file)]
+    return pandas.DataFrame(rows, columns=["task", "worker", "label"])
+
+
+def median_s(function: Callable[[], Any], rounds: int) -> float:
+    taken = []
+    for _ in range(rounds):
+        gc.collect()
+        start = time.perf_counter()
+        function()
+        taken.append(time.perf_counter() - start)
+    return statistics.median(taken)
+
+
+def peak_mib(function: Callable[[], Any]) -> float:
+    tracemalloc.start()
+    function()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return round(peak / 2**20, 1)
+
+
+def compare(name: str, data: pandas.DataFrame, rounds: int, rounds_of_theirs: int) -> dict[str, Any]:
+    columns = [data[column].to_numpy() for column in ("task", "worker", "label")]
+    model = crowdkit.aggregation.DawidSkene(n_iter=100).fit(data)
+    votes, words = Votes.of(*columns, label_order=list(model.probas_.columns))
+    ours = dawid_skene(votes)
+    labels = np.array(words.labels, dtype=object)[ours.labels]
+    equal = float(np.mean(labels == model.labels_.loc[list(words.tasks)].to_numpy()))
+    majority_labels = np.array(words.labels, dtype=object)[majority(votes).labels]
+    theirs_by_majority = crowdkit.aggregation.MajorityVote().fit_predict(data).loc[list(words.tasks)].to_numpy()
+
+    def fit_theirs() -> object:
+        return crowdkit.aggregation.DawidSkene(n_iter=100).fit_predict(data)
+
+    encoding_s = median_s(lambda: Votes.of(*columns), rounds)
+    ours_s = median_s(lambda: dawid_skene(votes), rounds)
+    theirs_s = median_s(fit_theirs, rounds_of_theirs)
+    majority_s = median_s(lambda: majority(votes), rounds)
+    theirs_majority_s = median_s(lambda: crowdkit.aggregation.MajorityVote().fit_predict(data), rounds)
+    return {
+        "data": name,
+        "answers": len(votes),
+        "tasks": votes.n_tasks,
+        "workers": votes.n_workers,
+        "labels": votes.n_labels,
+        "dawid_skene": {
+            "seconds": round(ours_s, 5),
+            "with_encoding_s": round(ours_s + encoding_s, 5),
+            "crowd_kit_s": round(theirs_s, 4),
+            "ratio": round(theirs_s / ours_s, 1),
+            "ratio_with_encoding": round(theirs_s / (ours_s + encoding_s), 1),
+            "budget": BUDGET,
+            "iterations": ours.iterations,
+            "crowd_kit_iterations": len(model.loss_history_),
+            "equal_labels": equal,
+            "peak_mib": peak_mib(lambda: dawid_skene(votes)),
+            "crowd_kit_peak_mib": peak_mib(fit_theirs),
+        },
+        "majority": {
+            "seconds": round(majority_s, 5),
+            "crowd_kit_s": round(theirs_majority_s, 4),
+            "ratio": round(theirs_majority_s / majority_s, 1),
+            "equal_labels": float(np.mean(majority_labels == theirs_by_majority)),
+        },
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--tasks", type=int, default=1_000_000, help="size of the simulated crowd; 0 leaves it out")
+    options = parser.parse_args()
+    results = []
+    if crowds := os.environ.get("TOUCHSTONE_CROWDS"):
+        data = recorded(Path(crowds) / "product-matching")
+        results.append(compare("product-matching", data, options.rounds, options.rounds))
+    if options.tasks:
+        results.append(compare("simulated", simulated(options.tasks), options.rounds, 1))
+    print(json.dumps({"aggregation": results}, indent=2))
+
+
+if __name__ == "__main__":
+    main()
