@@ -1,5 +1,62 @@
+"""The OpenAPI description, made from the code."""
+
+from typing import Any
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import OpenApiParameter
+
+SAFE = ("GET", "HEAD", "OPTIONS")
+PROBLEM_CONTENT = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+IDEMPOTENCY_KEY = OpenApiParameter(
+    name="Idempotency-Key",
+    type={"type": "string", "minLength": 1, "maxLength": 200},
+    location=OpenApiParameter.HEADER,
+    required=True,
+    description=(
+        "A new one for each request, the same for a repeat: the repeat gets the first answer to the byte, with the"
+        " header `Idempotent-Replay: true`. Used with another body it is refused with 422 `idempotency-key-reused`."
+    ),
+)
 
 
 class Schema(AutoSchema):
-    pass
+    """Adds what every endpoint shares: the idempotency key of writes, and refusals as problem documents."""
+
+    def get_override_parameters(self) -> list[Any]:
+        parameters = list(super().get_override_parameters())
+        return parameters if self.method in SAFE else [*parameters, IDEMPOTENCY_KEY]
+
+    def get_operation(self, *args: Any, **kwargs: Any) -> dict[str, Any] | None:
+        operation = super().get_operation(*args, **kwargs)
+        if operation is not None:
+            for status, reason in self._refusals(operation).items():
+                operation["responses"].setdefault(status, {"description": reason, "content": PROBLEM_CONTENT})
+        return operation
+
+    def _refusals(self, operation: dict[str, Any]) -> dict[str, str]:
+        writes = self.method not in SAFE
+        found = {"400": "The request cannot be understood"}
+        if operation.get("security"):
+            found |= {"401": "No key, or one that opens nothing", "403": "Not allowed with this key"}
+        if "{" in self.path or writes:
+            found["404"] = "There is no such thing, or it is somebody else's"
+        if writes:
+            found |= {"409": "Not possible now", "422": "Some values are not valid"}
+        return found | {"default": "Refused for another reason"}
+
+
+class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    target_class = "marketplace.rest.authentication.ApiKeyAuthentication"
+    name = "key"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {"type": "http", "scheme": "bearer", "description": "A key made by POST /api/v1/keys"}
+
+
+class PasswordScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    target_class = "marketplace.rest.authentication.PasswordAuthentication"
+    name = "password"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {"type": "http", "scheme": "basic", "description": "E-mail address and password, to make a key"}

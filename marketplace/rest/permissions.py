@@ -1,0 +1,65 @@
+"""What a key may be used for. An anonymous request gets 401, a key without the scope 403."""
+
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from marketplace.accounts.models import ApiKey, Scope
+from marketplace.common.errors import Forbidden
+
+
+class WrongScope(Forbidden):
+    code = "wrong-scope"
+    title = "This key is for something else"
+
+
+class NotAWorker(Forbidden):
+    code = "not-a-worker"
+    title = "This account is not a worker"
+
+
+class HasScope(BasePermission):
+    """Base of the permissions below: the request carries a key that has the scope."""
+
+    scope: Scope
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        if not isinstance(request.auth, ApiKey):
+            return False
+        if self.scope not in request.auth.scopes:
+            raise WrongScope(f"This needs a key with the scope {self.scope.value!r}.", scope=self.scope.value)
+        return True
+
+
+class IsRequesterKey(HasScope):
+    scope = Scope.REQUESTER
+
+
+class HasWorkerScope(HasScope):
+    """A key for work, of somebody who need not be a worker yet."""
+
+    scope = Scope.WORKER
+
+
+class IsWorkerKey(HasWorkerScope):
+    """A worker's key; `request.worker_id` is his id."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        if not super().has_permission(request, view):
+            return False
+        if request.worker_id is None:  # type: ignore[attr-defined]
+            raise NotAWorker("Become a worker first: POST /api/v1/workers.")
+        return True
+
+
+class IsStaffKey(HasScope):
+    """A staff key, of somebody who is staff now: losing the role takes effect at once."""
+
+    scope = Scope.STAFF
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        if not super().has_permission(request, view):
+            return False
+        if not request.user.is_staff:
+            raise WrongScope("This account is not staff.", scope=self.scope.value)
+        return True
