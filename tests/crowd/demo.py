@@ -59,7 +59,7 @@ class Hired:
 
     @property
     def noticed(self) -> bool:
-        """Refused, or by now below what the terms ask (he would be refused at the next claim)."""
+        """Refused, or below what the terms ask by what he is shown of his own standing."""
         return self.stopped or any(
             row["score"] < AUDIENCE["min_score"] and row["evidence"] >= AUDIENCE["min_evidence"]
             for row in self.reputation
@@ -210,7 +210,7 @@ def answers_measured(stage: Stage, answers: list[Json]) -> Json:
     answered_by: dict[str, set[str]] = {}
     for row in answers:
         answered_by.setdefault(str(row["external_id"]), set()).add(str(row["worker"]))
-    welcome = {hired.member.pseudonym for hired in stage.crew if not hired.noticed}
+    welcome = {hired.member.pseudonym for hired in stage.crew if not hired.stopped}
     fillable, dry, gold_open = unfilled(answered_by, stage.tasks, welcome)
     right = sum(value_of(row, FIELD) == truth[str(row["external_id"])] for row in answers)
     return {
