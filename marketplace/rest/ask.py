@@ -24,7 +24,7 @@ class Ask(serializers.Serializer[Any]):
 
     @classmethod
     def of(cls, request: Request) -> SimpleNamespace:
-        """Read the body. Raises `UnknownField`, `Malformed` (400), or a validation error that names the fields (422)."""
+        """Read the body. Raises `UnknownField`, `Malformed` (400), or a validation error that names fields (422)."""
         if not isinstance(request.data, Mapping):
             raise Malformed("The body must be a JSON object.")
         return cls._read(request.data)

@@ -96,6 +96,6 @@ def principal_of(request: Request) -> str:
 
 
 def request_hash(request: Request, body: bytes) -> bytes:
-    """A digest of method, address and body; keyed, because a plain one would let a reader of the table guess passwords."""
+    """A digest of method, address and body; keyed, for with a plain one a reader of the table could guess passwords."""
     text = b"\n".join([(request.method or "").encode(), request.get_full_path().encode(), body])
     return salted_hmac("touchstone.request", text, algorithm="sha256").digest()

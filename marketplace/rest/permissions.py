@@ -1,8 +1,9 @@
 """What a key may be used for. An anonymous request gets 401, a key without the scope 403."""
 
+from typing import Any
+
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from marketplace.accounts.models import ApiKey, Scope
 from marketplace.common.errors import Forbidden
@@ -23,7 +24,7 @@ class HasScope(BasePermission):
 
     scope: Scope
 
-    def has_permission(self, request: Request, view: APIView) -> bool:
+    def has_permission(self, request: Request, view: Any) -> bool:
         if not isinstance(request.auth, ApiKey):
             return False
         if self.scope not in request.auth.scopes:
@@ -44,7 +45,7 @@ class HasWorkerScope(HasScope):
 class IsWorkerKey(HasWorkerScope):
     """A worker's key; `request.worker_id` is his id."""
 
-    def has_permission(self, request: Request, view: APIView) -> bool:
+    def has_permission(self, request: Request, view: Any) -> bool:
         if not super().has_permission(request, view):
             return False
         if request.worker_id is None:  # type: ignore[attr-defined]
@@ -57,7 +58,7 @@ class IsStaffKey(HasScope):
 
     scope = Scope.STAFF
 
-    def has_permission(self, request: Request, view: APIView) -> bool:
+    def has_permission(self, request: Request, view: Any) -> bool:
         if not super().has_permission(request, view):
             return False
         if not request.user.is_staff:
