@@ -1,7 +1,6 @@
 """What a request asks for, read strictly: an undeclared field is refused, and text is not taken for a number."""
 
 from collections.abc import Iterable, Mapping
-from types import SimpleNamespace
 from typing import Any
 
 from rest_framework import serializers
@@ -20,17 +19,17 @@ _JSON_TYPES: list[tuple[type[serializers.Field[Any, Any, Any, Any]], tuple[type,
 
 
 class Ask(serializers.Serializer[Any]):
-    """A declared request body. `Ask.of(request)` returns its fields as attributes; an optional one left out is None."""
+    """A declared request body. `Ask.of(request)` returns its fields; an optional one left out is absent."""
 
     @classmethod
-    def of(cls, request: Request) -> SimpleNamespace:
+    def of(cls, request: Request) -> dict[str, Any]:
         """Read the body. Raises `UnknownField`, `Malformed` (400), or a validation error that names fields (422)."""
         if not isinstance(request.data, Mapping):
             raise Malformed("The body must be a JSON object.")
-        return cls._read(request.data)
+        return cls._values(cls(data=request.data))
 
     @classmethod
-    def of_query(cls, request: Request) -> SimpleNamespace:
+    def of_query(cls, request: Request) -> dict[str, Any]:
         """Read the query string in the same way; every value in it is text, and none may be given twice."""
         twice = [name for name, values in request.query_params.lists() if len(values) > 1]
         if twice:
@@ -38,14 +37,10 @@ class Ask(serializers.Serializer[Any]):
         reader = cls(data=request.query_params.dict(), context={"text": True})
         return cls._values(reader)
 
-    @classmethod
-    def _read(cls, data: Mapping[str, Any]) -> SimpleNamespace:
-        return cls._values(cls(data=data))
-
     @staticmethod
-    def _values(reader: "Ask") -> SimpleNamespace:
+    def _values(reader: "Ask") -> dict[str, Any]:
         reader.is_valid(raise_exception=True)
-        return SimpleNamespace(**(dict.fromkeys(reader.fields) | reader.validated_data))
+        return dict(reader.validated_data)
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, Mapping):

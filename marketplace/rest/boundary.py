@@ -60,6 +60,11 @@ class Boundary:
         return self.respond(document, document["status"], problem=True)
 
 
+def respond(data: Any, status: int = 200) -> HttpResponse:
+    """The answer to a read."""
+    return http_response(status, json_bytes(data))
+
+
 @contextmanager
 def once(request: Request, *, body_hash: bytes | None = None) -> Iterator[Boundary]:
     """Run the block in one transaction, under the caller's Idempotency-Key:

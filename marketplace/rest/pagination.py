@@ -7,57 +7,81 @@ from urllib.parse import urlencode
 
 from django.core.exceptions import ValidationError
 from django.db.models import Model, Q, QuerySet
+from django.http import HttpResponse
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from marketplace.rest.ask import refuse_unknown
+from marketplace.rest.boundary import respond
 from marketplace.rest.errors import BadCursor, Malformed
 from marketplace.rest.sealing import Unsealable, seal, unseal
 
 LIMIT_DEFAULT = 100
 LIMIT_MAX = 1_000
+CURSORS_ARE_WHOLE = "Use the `next` address of a page as it is."
 Row = TypeVar("Row", bound=Model)
 
 
-def page(
+def page_of(
     request: Request,
     rows: QuerySet[Row],
-    *,
-    sort: str,
     view: Callable[[Any], Any],
-    key: str = "id",
+    *,
+    sort: str = "id",
     descending: bool = False,
     allowed: Iterable[str] = (),
-) -> Response:
-    """One page of the rows as {"results", "next"}, in order of (`sort`, `key`), both never null, together unique.
+) -> HttpResponse:
+    """One page of the rows as {"results", "next"}, in order of (`sort`, id); `sort` is never null.
 
     `view` turns a row into what is shown. Query parameters are `cursor`, `limit` and those in `allowed`; another is
     refused. Cursors are sealed: they show no internal id, and one of another list or order is refused.
     """
-    refuse_unknown(request.query_params, {"cursor", "limit", *allowed})
-    limit = _limit(request.query_params.get("limit"))
-    list_name = f"{request.path}?{sort},{key},{descending}"
-    cursor = request.query_params.get("cursor")
-    if cursor is not None:
-        rows = _after(rows, sort, key, descending, _open(cursor, list_name))
+    limit = _limit(request, allowed)
+    name = f"{request.path}?{sort},{descending}"
+    past = "lt" if descending else "gt"
+    meta = rows.model._meta
+    fields = [meta.get_field(sort), meta.pk]
+    place = _place(request, name, len(fields))
+    if place is not None:
+        try:
+            at, tie = (field.to_python(text) for field, text in zip(fields, place, strict=True))  # type: ignore[union-attr]
+        except ValidationError:
+            raise BadCursor(CURSORS_ARE_WHOLE, field="cursor") from None
+        # The first condition alone bounds the index scan; the second leaves out what was shown of an equal value.
+        rows = rows.filter(**{f"{sort}__{past}e": at})
+        rows = rows.filter(Q(**{f"{sort}__{past}": at}) | Q(**{f"pk__{past}": tie}))
     sign = "-" if descending else ""
-    found = list(rows.order_by(f"{sign}{sort}", f"{sign}{key}")[: limit + 1])
-    shown, more = found[:limit], len(found) > limit
-    following = None
-    if more:
-        sealed = _close(shown[-1], sort, key, list_name)
-        kept = {name: value for name, value in request.query_params.items() if name != "cursor"}
-        following = request.build_absolute_uri(f"{request.path}?{urlencode(kept | {'cursor': sealed})}")
-    return Response({"results": [view(row) for row in shown], "next": following})
+    found = list(rows.order_by(f"{sign}{sort}", f"{sign}pk")[: limit + 1])
+
+    def place_of(row: Row) -> list[str]:
+        return [field.value_to_string(row) for field in fields]  # type: ignore[union-attr]
+
+    return _answer(request, found, limit, view, lambda row: _close(name, place_of(row)))
 
 
-def whole(request: Request, results: Iterable[Any], *, allowed: Iterable[str] = ()) -> Response:
+def page_of_rows(
+    request: Request,
+    fetch: Callable[[int, int], Iterable[dict[str, Any]]],
+    view: Callable[[dict[str, Any]], Any],
+    *,
+    allowed: Iterable[str] = (),
+) -> HttpResponse:
+    """The same for rows of a statement: `fetch(after, limit)` returns them in order of their `cursor`, a whole number,
+    from behind `after` (0 at first)."""
+    limit = _limit(request, allowed)
+    place = _place(request, request.path, 1)
+    found = list(fetch(int(place[0]) if place else 0, limit + 1))[: limit + 1]
+    return _answer(request, found, limit, view, lambda row: _close(request.path, [str(row["cursor"])]))
+
+
+def whole(request: Request, results: Iterable[Any], *, allowed: Iterable[str] = ()) -> HttpResponse:
     """A list that is short by its nature, in the same form and on one page."""
     refuse_unknown(request.query_params, allowed)
-    return Response({"results": list(results), "next": None})
+    return respond({"results": list(results), "next": None})
 
 
-def _limit(text: str | None) -> int:
+def _limit(request: Request, allowed: Iterable[str]) -> int:
+    refuse_unknown(request.query_params, {"cursor", "limit", *allowed})
+    text = request.query_params.get("limit")
     if text is None:
         return LIMIT_DEFAULT
     if not (text.isascii() and text.isdigit() and len(text) <= 6 and 1 <= int(text) <= LIMIT_MAX):
@@ -65,31 +89,29 @@ def _limit(text: str | None) -> int:
     return int(text)
 
 
-def _close(row: Model, sort: str, key: str, list_name: str) -> str:
-    meta = row._meta
-    place = [meta.get_field(name).value_to_string(row) for name in (sort, key)]  # type: ignore[union-attr]
-    return seal("cursor", json.dumps([list_name, *place]).encode()).decode()
+def _answer(
+    request: Request, found: list[Any], limit: int, view: Callable[[Any], Any], cursor_of: Callable[[Any], str]
+) -> HttpResponse:
+    shown, following = found[:limit], None
+    if len(found) > limit:
+        kept = {name: value for name, value in request.query_params.items() if name != "cursor"}
+        query = urlencode(kept | {"cursor": cursor_of(shown[-1])})
+        following = request.build_absolute_uri(f"{request.path}?{query}")
+    return respond({"results": [view(row) for row in shown], "next": following})
 
 
-def _open(cursor: str, list_name: str) -> tuple[str, str]:
+def _close(name: str, place: list[str]) -> str:
+    return seal("cursor", json.dumps([name, *place]).encode()).decode()
+
+
+def _place(request: Request, name: str, length: int) -> list[str] | None:
+    cursor = request.query_params.get("cursor")
+    if cursor is None:
+        return None
     try:
-        name, first, second = json.loads(unseal("cursor", cursor.encode()))
+        list_name, *place = json.loads(unseal("cursor", cursor.encode()))
     except (Unsealable, ValueError):
-        raise BadCursor("Use the `next` address of a page as it is.", field="cursor") from None
-    if name != list_name:
+        raise BadCursor(CURSORS_ARE_WHOLE, field="cursor") from None
+    if list_name != name or len(place) != length:
         raise BadCursor("This cursor is of another list.", field="cursor")
-    return first, second
-
-
-def _after(rows: QuerySet[Row], sort: str, key: str, descending: bool, place: tuple[str, str]) -> QuerySet[Row]:
-    meta = rows.model._meta
-    try:
-        at, tie = (
-            meta.get_field(name).to_python(text)  # type: ignore[union-attr]
-            for name, text in zip((sort, key), place, strict=True)
-        )
-    except ValidationError:
-        raise BadCursor("Use the `next` address of a page as it is.", field="cursor") from None
-    past = "lt" if descending else "gt"
-    # The first condition alone bounds the index scan; the second leaves out what was shown of an equal value.
-    return rows.filter(**{f"{sort}__{past}e": at}).filter(Q(**{f"{sort}__{past}": at}) | Q(**{f"{key}__{past}": tie}))
+    return place

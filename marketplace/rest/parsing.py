@@ -20,6 +20,15 @@ class StrictJSONParser(BaseParser):
         return strict_json(parser_context["request"].body if parser_context else stream.read())
 
 
+class AnyBodyParser(BaseParser):
+    """Leaves the body alone: the view reads the stream itself."""
+
+    media_type = "*/*"
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:
+        return {}
+
+
 def strict_json(raw: bytes) -> Any:
     """The value; raises `Malformed`."""
     try:
