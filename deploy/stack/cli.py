@@ -31,7 +31,7 @@ Data lives in .data/ of the checkout, logs in .data/up/logs/. Variables:
   TOUCHSTONE_DATA                       another data directory
   TOUCHSTONE_PORT, TOUCHSTONE_LIVE_PORT ports of the site (default: 8000 and the next, or the next free ones)
   TOUCHSTONE_PG                         major version of the embedded PostgreSQL for a new data directory: 18 or 16
-  DATABASE_URL, DATABASE_OWNER_URL      your own PostgreSQL 16+ (runtime role and owner role) instead of the embedded one
+  DATABASE_URL, DATABASE_OWNER_URL      your own PostgreSQL 16+ (runtime and owner role) instead of the embedded one
   REDIS_URL                             your own Redis or Valkey instead of the embedded one
 """
 
@@ -78,7 +78,10 @@ def up(arguments: list[str], steps: Steps) -> int:
         raise StackError("./run up takes no arguments; ports and directories are set by variables (./run lists them).")
     with session(Wish("up", settings=_settings(), site=True, migrated=True, joins=False), steps) as ready:
         say("")
-        print(f"Touchstone runs at {ready.stack.base_url} (logs: {Path(ready.stack.data) / 'logs'}). Ctrl-C stops it.", flush=True)
+        print(
+            f"Touchstone runs at {ready.stack.base_url} (logs: {Path(ready.stack.data) / 'logs'}). Ctrl-C stops it.",
+            flush=True,
+        )
         ready.supervisor.watch()
         say("Stopping …")
     return 0

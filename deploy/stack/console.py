@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import sys
 from dataclasses import dataclass
@@ -18,10 +19,8 @@ class Stopped(Exception):
 
 def say(text: str) -> None:
     """Print one line of progress to stderr, at once. A closed terminal is no reason to fail."""
-    try:
+    with contextlib.suppress(OSError):
         print(text, file=sys.stderr, flush=True)
-    except OSError:
-        pass
 
 
 @dataclass

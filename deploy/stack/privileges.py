@@ -122,11 +122,13 @@ def placed(data: Path, user: ServiceUser, *, chosen_by_caller: bool) -> Path:
         if as_user(user, lambda moved=moved: os.access(moved, os.X_OK)):  # type: ignore[misc]
             say(f"User {user.name}, whom PostgreSQL runs as, cannot enter {ancestor}: the data is in {moved}.")
             return moved
-    raise StackError(f"User {user.name} can reach no place for the data: set TOUCHSTONE_DATA to a directory that he can reach.")
+    raise StackError(
+        f"User {user.name} can reach no place for the data: set TOUCHSTONE_DATA to a directory that he can reach."
+    )
 
 
 def _make_closed(data: Path) -> None:
-    """Make the data directory: searchable for the servers' user where he is another one, and listable by its owner only."""
+    """Make the data directory: its owner alone lists it, and the servers' user may pass through where he is another."""
     data.parent.mkdir(parents=True, exist_ok=True)
     if not data.exists():
         data.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -78,7 +79,7 @@ def open_log(path: Path):  # type: ignore[no-untyped-def]  # an unbuffered binar
 
 
 def stop(process: subprocess.Popen[bytes], plan: Sequence[tuple[signal.Signals, float]]) -> None:
-    """Send each signal of the plan and wait its seconds, until the child is gone; then end what is left of its group."""
+    """Send each signal of the plan and wait its seconds, until the child is gone; then end the rest of its group."""
     for number, seconds in plan:
         if process.poll() is not None:
             break
@@ -95,10 +96,8 @@ def stop(process: subprocess.Popen[bytes], plan: Sequence[tuple[signal.Signals, 
 
 def end_group(leader: int) -> None:
     """Kill whatever remains of the process group whose leader, our child, has been waited for."""
-    try:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(leader, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass
 
 
 def free_of_holders(
@@ -117,13 +116,14 @@ def free_of_holders(
     if descriptor is not None:
         return descriptor
     say(f"{what} of an earlier run is still there; waiting for it to end …")
-    for number, seconds in plan:
+    main = main_process()
+    # A signal that means "shut down" to the main process means "cancel" to its children, so it goes to him alone.
+    # Children without a main process end by themselves, mostly.
+    steps: Sequence[tuple[signal.Signals | None, float]] = plan if main in holders(lock) else ((None, 2.0), *plan[1:])
+    for number, seconds in steps:
         found = holders(lock)
-        main = main_process()
-        # A signal that means "shut down" to the main process means "cancel" to its children.
-        targets = [main] if main in found and number != signal.SIGKILL else found
-        for pid in targets:
-            if pid is not None:
+        for pid in [main] if main in found and number != signal.SIGKILL else found:
+            if pid is not None and number is not None:
                 _signal(pid, number)
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -136,7 +136,7 @@ def free_of_holders(
 
 def end_marked(data: Path) -> None:
     """End the site's processes that an earlier run on this data directory left behind, and wait until they are gone."""
-    left = _marked(data)
+    left = marked(data)
     if not left:
         return
     say("Processes of an earlier run are still there; waiting for them to end …")
@@ -145,14 +145,14 @@ def end_marked(data: Path) -> None:
             _signal(pid, number)
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            left = _marked(data)
+            left = marked(data)
             if not left:
                 return
             time.sleep(0.1)
     raise StackError(f"Processes {left} of an earlier run do not end: stop them and run again.")
 
 
-def _marked(data: Path) -> list[int]:
+def marked(data: Path) -> list[int]:
     """Processes whose environment says that a supervisor of this data directory started them."""
     wanted = f"{MARKER}={data}".encode()
     found = []
@@ -169,10 +169,8 @@ def _marked(data: Path) -> list[int]:
 
 
 def _signal(pid: int, number: signal.Signals) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.kill(pid, number)
-    except (ProcessLookupError, PermissionError):
-        pass
 
 
 def last_words(log: Path, lines: int = 6) -> str:

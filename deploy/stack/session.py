@@ -89,7 +89,7 @@ def _directory(wish: Wish) -> tuple[Path, int | None]:
 
 
 def _join_or_own(wish: Wish, data: Path) -> tuple[int | None, int | None, Stack | None]:
-    """Wait until the other ./run is gone, and return its lock, or ready: a shared hold on its servers, and its stack."""
+    """The lock of another ./run once it is gone; or, once it is ready, a shared hold on its servers and its stack."""
     told, started = False, time.monotonic()
     while True:
         lock = locks.take(data / "lock")

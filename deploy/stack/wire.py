@@ -34,7 +34,9 @@ def ask_valkey(path: Path, *command: str, timeout: float = 5.0) -> str:
     try:
         with closing(_connect(path, timeout)) as connection:
             parts = [part.encode() for part in command]
-            connection.sendall(b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%s\r\n" % (len(part), part) for part in parts))
+            connection.sendall(
+                b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%s\r\n" % (len(part), part) for part in parts)
+            )
             reply = connection.recv(65536)
             bulk = re.match(rb"\$(\d+)\r\n", reply)
             while bulk and len(reply) < bulk.end() + int(bulk.group(1)):

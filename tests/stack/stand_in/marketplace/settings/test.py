@@ -1,0 +1,1 @@
+"""Empty: the stand-in has no settings."""
