@@ -46,7 +46,7 @@ def by_hand(triples, n_tasks, n_workers, n_labels, iterations, pseudocount=0.0):
         rate = {}
         for worker in range(n_workers):
             for c in labels:
-                count = {k: 1e-10 for k in used[worker]}
+                count = dict.fromkeys(used[worker], 1e-10)
                 for k in used[worker]:
                     expected = sum(posterior[t][c] for t, w, given in triples if (w, given) == (worker, k))
                     count[k] = max(expected, 1e-10) + pseudocount

@@ -1,0 +1,173 @@
+"""One or several labels out of a list."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from marketplace.aggregation.result import LabelResult
+from marketplace.projects.answer_types.base import AnswerTable, Field, FieldOutcome, FieldResult, ValueRefused
+from marketplace.projects.answer_types.declaration import COMMON, HELP_MAX, TITLE_MAX, Declaration
+from marketplace.projects.answer_types.labelling import METHODS, label_votes, method_used
+
+LABELS_MAX = 500
+VALUE_MAX = 200
+GUIDES = ("includes", "excludes", "examples", "counter_examples")
+
+
+class Choice:
+    """Values are the `value` of a label, or with `multiple` a list of such in the order of the declaration."""
+
+    name = "choice"
+    methods: tuple[str, ...] = tuple(METHODS)
+    correct_at = 1.0
+
+    def check_field(self, field: Field) -> dict[str, Any]:
+        """Options: `labels` (2 to 500), `multiple`, and with it `min` (1 if absent) and `max` (all if absent)."""
+        read = Declaration(field, (*COMMON, "multiple", "labels", "min", "max"))
+        checked = read.common() | {"multiple": read.flag("multiple", default=False), "labels": _labels(read, field)}
+        if checked["multiple"]:
+            count = max(len(checked["labels"]), 1)
+            checked["min"] = read.whole("min", 0, count, default=min(1, count))
+            checked["max"] = read.whole("max", 1, count, default=count)
+            if checked["min"] > checked["max"]:
+                read.refuse("min", "must not exceed max")
+        else:
+            for option in ("min", "max"):
+                if read.has(option):
+                    read.refuse(option, "is only for choices with multiple: true")
+        read.raise_errors()
+        return checked
+
+    def clean(self, field: Field, value: Any) -> Any:
+        if not field["multiple"]:
+            if not isinstance(value, str) or not any(label["value"] == value for label in field["labels"]):
+                raise ValueRefused("must be the value of one of the labels")
+            return value
+        if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
+            raise ValueRefused("must be a list of label values")
+        if len(value) > len(field["labels"]):
+            raise ValueRefused("names more labels than there are")
+        given = set(value)
+        chosen = [label["value"] for label in field["labels"] if label["value"] in given]
+        if len(chosen) < len(given):
+            raise ValueRefused("names a label that does not exist")
+        if len(given) < len(value):
+            raise ValueRefused("names a label twice")
+        if not field["min"] <= len(chosen) <= field["max"]:
+            raise ValueRefused(f"must name {_between(field['min'], field['max'])}")
+        return chosen
+
+    def score(self, field: Field, key: Any, value: Any) -> float:
+        """1 for the same label, or exactly the same set of labels; otherwise 0."""
+        return float(set(key) == set(value) if field["multiple"] else key == value)
+
+    def json_schema(self, field: Field) -> dict[str, Any]:
+        one = {"type": "string", "enum": [label["value"] for label in field["labels"]]}
+        if not field["multiple"]:
+            return one
+        return {
+            "type": "array",
+            "items": one,
+            "uniqueItems": True,
+            "minItems": field["min"],
+            "maxItems": field["max"],
+        }
+
+    def aggregate(self, field: Field, answers: AnswerTable, method: str) -> FieldOutcome:
+        """A single label by votes, ties to the label that is declared first; with `multiple`, each label by itself.
+
+        With `multiple`, a label belongs to the result when it is more probable than not. Where that leaves fewer than
+        `min` or more than `max`, the most probable ones are taken, in case of equals those declared first. The
+        confidence is that of the least sure label.
+        """
+        used = method_used(method, self.methods)
+        if field["multiple"]:
+            return _aggregate_sets(field, answers, used)
+        votes, values = label_votes(answers, [label["value"] for label in field["labels"]])
+        result = METHODS[used](votes)
+        results = [
+            FieldResult(task, values[result.labels[task]], float(result.confidence[task]), int(result.n_votes[task]))
+            for task in np.flatnonzero(result.n_votes).tolist()
+        ]
+        return FieldOutcome(used, results, result.iterations, result.converged)
+
+
+def _between(low: int, high: int) -> str:
+    return f"{low} labels" if low == high else f"{low} to {high} labels"
+
+
+def _labels(read: Declaration, field: Field) -> list[dict[str, Any]]:
+    raw = field.get("labels")
+    if not isinstance(raw, list) or not 2 <= len(raw) <= LABELS_MAX:
+        read.refuse("labels", f"must be a list of 2 to {LABELS_MAX} labels")
+        return []
+    labels = []
+    values: set[str] = set()
+    hotkeys: set[str] = set()
+    for at, entry in enumerate(raw):
+        if not isinstance(entry, Mapping):
+            read.refuse(f"labels[{at}]", "must be an object")
+            continue
+        inner = Declaration(entry, ("value", "title", "definition", *GUIDES, "hotkey"), path=f"labels[{at}].")
+        labels.append(_label(inner, values, hotkeys))
+        read.errors += inner.errors
+    return labels
+
+
+def _label(read: Declaration, values: set[str], hotkeys: set[str]) -> dict[str, Any]:
+    value = read.text("value", VALUE_MAX, required=True)
+    if value and value in values:
+        read.refuse("value", "is the value of another label too")
+    values.add(value)
+    label: dict[str, Any] = {"value": value, "title": read.text("title", TITLE_MAX) or value}
+    if definition := read.text("definition", HELP_MAX):
+        label["definition"] = definition
+    for guide in GUIDES:
+        if texts := read.texts(guide):
+            label[guide] = texts
+    if hotkey := read.text("hotkey", TITLE_MAX):
+        if len(hotkey) != 1 or not hotkey.isprintable():
+            read.refuse("hotkey", "must be one visible character")
+        elif hotkey.casefold() in hotkeys:
+            read.refuse("hotkey", "is the hotkey of another label too")
+        hotkeys.add(hotkey.casefold())
+        label["hotkey"] = hotkey
+    return label
+
+
+def _aggregate_sets(field: Field, answers: AnswerTable, method: str) -> FieldOutcome:
+    declared = [label["value"] for label in field["labels"]]
+    others = sorted({label for value in answers.value for label in value} - set(declared))
+    by_label = [_whether(label, answers, method) for label in (*declared, *others)]
+    chosen_share = np.stack([result.posteriors[:, 1] for result in by_label], axis=1)
+    least_sure = np.min([result.confidence for result in by_label], axis=0)
+    values = [*declared, *others]
+    results = [
+        FieldResult(task, [values[at] for at in _chosen(chosen_share[task], field)], float(least_sure[task]), count)
+        for task, count in _counts(by_label[0])
+    ]
+    return FieldOutcome(
+        method, results, max(result.iterations for result in by_label), all(result.converged for result in by_label)
+    )
+
+
+def _whether(label: str, answers: AnswerTable, method: str) -> LabelResult:
+    """Votes on whether the label belongs; a tie says no."""
+    given = [label in value for value in answers.value]
+    votes, _ = label_votes(AnswerTable(answers.task, answers.worker, given, answers.n_tasks), [False, True])
+    return METHODS[method](votes)
+
+
+def _chosen(share: np.ndarray[Any, np.dtype[np.float64]], field: Field) -> list[int]:
+    likely = int(np.count_nonzero(share > 0.5))
+    wanted = min(max(likely, field["min"]), field["max"])
+    return sorted(np.argsort(-share, kind="stable")[:wanted].tolist())
+
+
+def _counts(result: LabelResult) -> Iterator[tuple[int, int]]:
+    for task in np.flatnonzero(result.n_votes).tolist():
+        yield task, int(result.n_votes[task])
+
+
+ANSWER_TYPE = Choice()

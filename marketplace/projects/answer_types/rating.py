@@ -1,0 +1,66 @@
+"""A point on a scale, as Likert's."""
+
+from typing import Any
+
+import numpy as np
+
+from marketplace.projects.answer_types.base import AnswerTable, Field, FieldOutcome, FieldResult, ValueRefused
+from marketplace.projects.answer_types.declaration import COMMON, Declaration
+from marketplace.projects.answer_types.labelling import METHODS, label_votes, method_used
+from marketplace.projects.answer_types.medians import task_medians
+
+POINTS_DEFAULT = 5
+# From this many points on, the neighbour of the right one counts for half: there, careful people differ by one.
+NEIGHBOUR_FROM = 5
+
+
+class Rating:
+    """Values are whole numbers from 1 to `points`."""
+
+    name = "rating"
+    methods: tuple[str, ...] = tuple(METHODS)
+    correct_at = 1.0
+
+    def check_field(self, field: Field) -> dict[str, Any]:
+        """Options: `points` (2 to 11, else 5) and `labels`, one text for each point."""
+        read = Declaration(field, (*COMMON, "points", "labels"))
+        checked = read.common() | {"points": read.whole("points", 2, 11, default=POINTS_DEFAULT)}
+        if read.has("labels"):
+            checked["labels"] = read.texts("labels")
+            if len(checked["labels"]) != checked["points"] and not read.errors:
+                read.refuse("labels", f"must be {checked['points']} texts, one for each point")
+        read.raise_errors()
+        return checked
+
+    def clean(self, field: Field, value: Any) -> Any:
+        # A client may well send 4.0 where it means 4; JSON does not tell them apart.
+        if isinstance(value, bool) or not isinstance(value, int | float) or value not in range(1, field["points"] + 1):
+            raise ValueRefused(f"must be a whole number from 1 to {field['points']}")
+        return int(value)
+
+    def score(self, field: Field, key: Any, value: Any) -> float:
+        """1 for the same point, a half for its neighbour on scales of 5 points and more, otherwise 0."""
+        if key == value:
+            return 1.0
+        return 0.5 if abs(key - value) == 1 and field["points"] >= NEIGHBOUR_FROM else 0.0
+
+    def json_schema(self, field: Field) -> dict[str, Any]:
+        return {"type": "integer", "minimum": 1, "maximum": field["points"]}
+
+    def aggregate(self, field: Field, answers: AnswerTable, method: str) -> FieldOutcome:
+        """The most probable point. Of equals, the one nearest to the median of the answers, and of those the lower."""
+        used = method_used(method, self.methods)
+        votes, points = label_votes(answers, range(1, field["points"] + 1))
+        result = METHODS[used](votes)
+        low, high, counts = task_medians(votes.task, np.asarray(answers.value, dtype=np.float64), answers.n_tasks)
+        distance = np.abs(np.array(points) - ((low + high) / 2)[:, None])
+        top = result.posteriors == result.confidence[:, None]
+        chosen = np.where(top, distance, np.inf).argmin(axis=1)
+        results = [
+            FieldResult(task, int(points[chosen[task]]), float(result.confidence[task]), int(counts[task]))
+            for task in np.flatnonzero(counts).tolist()
+        ]
+        return FieldOutcome(used, results, result.iterations, result.converged)
+
+
+ANSWER_TYPE = Rating()

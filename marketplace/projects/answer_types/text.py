@@ -1,0 +1,89 @@
+"""Free text."""
+
+import unicodedata
+from collections import Counter, defaultdict
+from typing import Any
+
+from marketplace.projects.answer_types.base import AnswerTable, Field, FieldOutcome, FieldResult, ValueRefused
+from marketplace.projects.answer_types.declaration import COMMON, Declaration
+from marketplace.projects.answer_types.patterns import PATTERN_MAX, compiled, pattern_problem
+from marketplace.projects.answer_types.plain import VALUE_BYTES_MAX, bytes_of, text_problem
+
+LENGTH_DEFAULT = 10_000
+LENGTH_DEFAULT_WITH_PATTERN = 200
+
+
+class Text:
+    """Values are texts without white space around them, lines ended by a newline alone."""
+
+    name = "text"
+    methods: tuple[str, ...] = ("most_frequent",)
+    correct_at = 1.0
+
+    def check_field(self, field: Field) -> dict[str, Any]:
+        """Options: `max_length` (10,000 characters; 200 with a pattern) and `pattern`, which the whole text matches."""
+        read = Declaration(field, (*COMMON, "max_length", "pattern"))
+        checked = read.common()
+        pattern = read.text("pattern", PATTERN_MAX)
+        default = LENGTH_DEFAULT_WITH_PATTERN if pattern else LENGTH_DEFAULT
+        checked["max_length"] = read.whole("max_length", 1, VALUE_BYTES_MAX, default=default)
+        if pattern:
+            if problem := pattern_problem(pattern, checked["max_length"]):
+                read.refuse("pattern", problem)
+            checked["pattern"] = pattern
+        read.raise_errors()
+        return checked
+
+    def clean(self, field: Field, value: Any) -> Any:
+        if not isinstance(value, str):
+            raise ValueRefused("must be text")
+        value = value.replace("\r\n", "\n").replace("\r", "\n").strip()
+        if not value:
+            return None
+        if problem := text_problem(value):
+            raise ValueRefused(problem)
+        if len(value) > field["max_length"]:
+            raise ValueRefused(f"must have at most {field['max_length']} characters")
+        if bytes_of(value) > VALUE_BYTES_MAX:
+            raise ValueRefused(f"must have at most {VALUE_BYTES_MAX} bytes")
+        if "pattern" in field and not compiled(field["pattern"]).fullmatch(value):
+            raise ValueRefused("does not have the form that is asked for")
+        return value
+
+    def score(self, field: Field, key: Any, value: Any) -> float:
+        """1 for the same text, whatever its case and white space; otherwise 0."""
+        return float(normal_form(key) == normal_form(value))
+
+    def json_schema(self, field: Field) -> dict[str, Any]:
+        schema: dict[str, Any] = {"type": "string", "maxLength": field["max_length"]}
+        return schema | ({"pattern": f"^(?:{field['pattern']})$"} if "pattern" in field else {})
+
+    def aggregate(self, field: Field, answers: AnswerTable, method: str) -> FieldOutcome:
+        """The text that most answers share, whatever their case and white space; confidence is their share.
+
+        It is returned in the spelling that was given most often. Ties, of texts and of spellings, go to the first in
+        sorted order.
+        """
+        by_task: defaultdict[int, list[str]] = defaultdict(list)
+        for task, value in zip(answers.task, answers.value, strict=True):
+            by_task[task].append(value)
+        return FieldOutcome(self.methods[0], [_most_frequent(task, by_task[task]) for task in sorted(by_task)])
+
+
+def normal_form(text: str) -> str:
+    """Texts that a reader would call the same have the same normal form."""
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def _most_frequent(task: int, texts: list[str]) -> FieldResult:
+    forms = [normal_form(text) for text in texts]
+    form, count = _first_most_common(forms)
+    spelling, _ = _first_most_common([text for text, its_form in zip(texts, forms, strict=True) if its_form == form])
+    return FieldResult(task, spelling, count / len(texts), len(texts))
+
+
+def _first_most_common(texts: list[str]) -> tuple[str, int]:
+    return min(Counter(texts).items(), key=lambda item: (-item[1], item[0]))
+
+
+ANSWER_TYPE = Text()
