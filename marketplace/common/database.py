@@ -1,11 +1,14 @@
 """Small helpers for plain SQL, used where a statement says more than a query set."""
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from django.db import connection, models
 from django.db.models import Func
+
+JSONB_OID = 3802
 
 
 class MarketNow(Func):
@@ -16,17 +19,32 @@ class MarketNow(Func):
 
 
 def rows(sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-    """All rows of a statement."""
+    """All rows of a statement, with jsonb columns decoded (Django's connections leave them as text)."""
     with connection.cursor() as cursor:
-        cursor.execute(sql, params)
-        return cursor.fetchall()
+        cursor.execute(sql, params or None)
+        return _decoded(cursor.fetchall(), cursor.description)
 
 
 def one(sql: str, params: Sequence[Any] = ()) -> tuple[Any, ...] | None:
-    """The first row of a statement, or None."""
+    """The first row of a statement, decoded as by `rows`, or None."""
     with connection.cursor() as cursor:
-        cursor.execute(sql, params)
-        return cursor.fetchone()
+        cursor.execute(sql, params or None)
+        row = cursor.fetchone()
+        return None if row is None else _decoded([row], cursor.description)[0]
+
+
+def _decoded(found: list[tuple[Any, ...]], description: Sequence[Any]) -> list[tuple[Any, ...]]:
+    places = [place for place, column in enumerate(description) if column.type_code == JSONB_OID]
+    if not places:
+        return found
+    decoded = []
+    for row in found:
+        cells = list(row)
+        for place in places:
+            if cells[place] is not None:
+                cells[place] = json.loads(cells[place])
+        decoded.append(tuple(cells))
+    return decoded
 
 
 def value(sql: str, params: Sequence[Any] = ()) -> Any:
@@ -39,7 +57,7 @@ def value(sql: str, params: Sequence[Any] = ()) -> Any:
 def run(sql: str, params: Sequence[Any] = ()) -> int:
     """Execute a statement; returns how many rows it touched."""
     with connection.cursor() as cursor:
-        cursor.execute(sql, params)
+        cursor.execute(sql, params or None)
         return cursor.rowcount
 
 

@@ -68,7 +68,7 @@ def read(reader: str, *, limit: int = 500) -> Iterator[Delivered]:
         [reader, limit],
     )
     for _, event_id, kind, body in found:
-        yield Delivered(event_id, kind, body if isinstance(body, dict) else json.loads(body))
+        yield Delivered(event_id, kind, body)
     if found:
         run(
             "UPDATE common_outboxcursor SET xid = %s::xid8, last_id = %s, moved_at = market_now() WHERE reader = %s",

@@ -25,13 +25,15 @@ def check_promises(*, show: int = 5) -> list[Finding]:
     views = rows(
         "SELECT c.relname, coalesce(obj_description(c.oid, 'pg_class'), c.relname) FROM pg_class c"
         " JOIN pg_namespace n ON n.oid = c.relnamespace"
-        " WHERE c.relkind = 'v' AND c.relname LIKE 'inv\\_r%%' AND n.nspname = 'public' ORDER BY c.relname"
+        " WHERE c.relkind = 'v' AND c.relname LIKE 'inv\\_r%' AND n.nspname = 'public' ORDER BY c.relname"
     )
     for name, sentence in views:
         quoted = connection.ops.quote_name(name)
         with connection.cursor() as cursor:
-            cursor.execute(f"SELECT count(*) OVER (), v.* FROM {quoted} v LIMIT %s", [show])
+            cursor.execute(f"SELECT count(*) OVER (), v.* FROM {quoted} v LIMIT %s", [max(show, 1)])
             found = cursor.fetchall()
             columns = [column.name for column in cursor.description[1:]]
-        findings.append(Finding(name, sentence, columns, found[0][0] if found else 0, [row[1:] for row in found]))
+        findings.append(
+            Finding(name, sentence, columns, found[0][0] if found else 0, [row[1:] for row in found][:show])
+        )
     return findings

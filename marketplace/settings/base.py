@@ -6,6 +6,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import environ
 
+from marketplace.rest.problem_schema import PROBLEM_COMPONENT
+
 env = environ.Env()
 
 # --- the environment ---------------------------------------------------------------------------------------------
@@ -15,6 +17,8 @@ DATABASE_OWNER_URL: str = env.str("DATABASE_OWNER_URL")
 REDIS_URL: str = env.str("REDIS_URL")
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+# How many proxies in front add the client's address; what they say is believed, and nothing beyond.
+PROXIES: int = env.int("TOUCHSTONE_PROXIES", default=0)
 LIVE_URL: str = env.str("TOUCHSTONE_LIVE_URL", default="")
 EMAIL_URL: str = env.str("EMAIL_URL", default="consolemail://")
 # The platform's fee on each paid answer, in basis points of the price; frozen on a batch when it is made.
@@ -128,6 +132,7 @@ ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_EMAIL_VERIFICATION = "optional"
 ACCOUNT_UNIQUE_EMAIL = True
+ALLAUTH_TRUSTED_PROXY_COUNT = PROXIES
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/"
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
@@ -187,13 +192,22 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "marketplace.rest.problems.to_problem",
     "DEFAULT_SCHEMA_CLASS": "marketplace.rest.openapi.Schema",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+    "NUM_PROXIES": PROXIES,
+}
+# What strangers may try, each for one address, account or code.
+THROTTLES = {
+    "sign-up": "10 per hour",
+    "invitation": "30 per hour",
+    "password-account": "10 per 15 minutes",
+    "password-address": "50 per 15 minutes",
 }
 REST_KNOX = {
     "AUTH_HEADER_PREFIX": "Bearer",
     "AUTO_REFRESH": False,
     "TOKEN_LIMIT_PER_USER": None,
+    "TOKEN_PREFIX": "ts_",
 }
-KNOX_TOKEN_MODEL = "accounts.ApiKey"
+KNOX_TOKEN_MODEL = "accounts.ApiKey"  # noqa: S105
 # The library's own table is swapped out, and its migrations would make it all the same.
 MIGRATION_MODULES = {"knox": None}
 SPECTACULAR_SETTINGS = {
@@ -202,12 +216,8 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
     "SCHEMA_PATH_PREFIX": "/api/v1",
-    "SERVE_INCLUDE_SCHEMA": False,
-    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "APPEND_COMPONENTS": {"schemas": {"Problem": PROBLEM_COMPONENT}},
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
 

@@ -6,14 +6,13 @@ from random import Random
 from typing import Any, Literal
 from uuid import UUID
 
-from marketplace.projects.interface import ValuesInvalid, clean_values
-
 from marketplace.batches.errors import BatchNotOpen
 from marketplace.batches.locks import share_batch
 from marketplace.common.database import rows, run
 from marketplace.common.errors import DomainError, NotFound
 from marketplace.common.outbox import publish
 from marketplace.common.transactions import require_transaction
+from marketplace.projects.interface import ValuesInvalid, clean_values
 from workers.assignments.commands.claim import claim
 from workers.assignments.errors import AnswerInvalid, NotEligible, NothingToClaim
 from workers.assignments.events import AnswerSubmitted
@@ -97,7 +96,7 @@ def _clean(page: list[Submission], own: dict[UUID, tuple[Any, ...]]) -> list[dic
         seen.add(submission.assignment)
         interface = own[submission.assignment][5]
         try:
-            cleaned.append({} if submission.unclear else clean_values(_object(interface), submission.values))
+            cleaned.append({} if submission.unclear else clean_values(interface, submission.values))
         except ValuesInvalid as invalid:
             errors += [{"item": item, **error} for error in invalid.errors]
         if submission.unclear and submission.values:
@@ -185,8 +184,3 @@ def _outcome(
             [pk, json.dumps(clean)],
         )
     return Outcome(submission.assignment, "lease_lost", draft_kept=bool(clean))
-
-
-def _object(interface: Any) -> dict[str, Any]:
-    """A jsonb column read by plain SQL: text where the adapter does not decode it."""
-    return interface if isinstance(interface, dict) else json.loads(interface)

@@ -57,8 +57,10 @@ BEGIN
                 USING errcode = '23514', constraint = 'assignment_identity';
         END IF;
         IF NEW.state = 'submitted' AND OLD.state = 'leased' THEN
-            -- The statement writes the moment that it compared, so the two cannot differ; here it is only kept honest.
-            IF NEW.submitted_at IS NULL OR NEW.submitted_at NOT BETWEEN market_now() - interval '5 s' AND market_now() THEN
+            -- The statement writes the moment that it compared, so that the fence and the record cannot differ. No
+            -- program can date it back beyond the arrival of the statement itself.
+            IF NEW.submitted_at IS NULL OR NEW.submitted_at > market_now()
+               OR NEW.submitted_at < market_now() - (clock_timestamp() - statement_timestamp()) THEN
                 RAISE EXCEPTION 'a submission is dated now' USING errcode = '23514', constraint = 'submitted_now';
             END IF;
             IF OLD.lease_until <= NEW.submitted_at THEN

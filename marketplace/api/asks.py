@@ -1,0 +1,60 @@
+"""What requests to the requester's side may carry; a field that is not named here is refused."""
+
+from rest_framework import serializers
+
+from marketplace.batches.models import LEASE_CAP_MAX, OVERLAP_MAX
+from marketplace.common.money import AMOUNT_MAX
+from marketplace.rest.ask import Ask
+from workers.assignments.states import RejectReason
+
+
+class ProjectAsk(Ask):
+    requester = serializers.UUIDField()
+    name = serializers.CharField(max_length=200)
+    interface = serializers.JSONField()
+    instructions = serializers.CharField(allow_blank=True, max_length=100_000, default="", trim_whitespace=False)
+
+
+class VersionAsk(Ask):
+    interface = serializers.JSONField()
+    instructions = serializers.CharField(allow_blank=True, max_length=100_000, default="", trim_whitespace=False)
+
+
+class BatchAsk(Ask):
+    name = serializers.CharField(max_length=200)
+    price_micros = serializers.IntegerField(min_value=1, max_value=AMOUNT_MAX)
+    currency = serializers.CharField(max_length=3, default="EUR")
+    overlap = serializers.IntegerField(min_value=1, max_value=OVERLAP_MAX)
+    time_limit_s = serializers.IntegerField(min_value=1, max_value=604_800, default=900)
+    auto_accept_s = serializers.IntegerField(min_value=0, max_value=2_592_000, default=604_800)
+    lease_cap = serializers.IntegerField(min_value=1, max_value=LEASE_CAP_MAX, default=10)
+    version = serializers.IntegerField(min_value=1, required=False)
+    audience = serializers.DictField(default=dict)
+    gold = serializers.DictField(default=dict)
+    aggregation = serializers.DictField(default=dict)
+
+
+class AcceptAsk(Ask):
+    answers = serializers.ListField(child=serializers.UUIDField(), max_length=1_000, required=False)
+    all_submitted = serializers.BooleanField(default=False)
+
+
+class RejectAsk(Ask):
+    answers = serializers.ListField(child=serializers.UUIDField(), min_length=1, max_length=1_000)
+    reason = serializers.ChoiceField(choices=RejectReason.choices)
+    comment = serializers.CharField(max_length=2_000, allow_blank=True, default="")
+
+
+class AggregateAsk(Ask):
+    method = serializers.ChoiceField(choices=["majority", "dawid_skene"], required=False)
+
+
+class DepositAsk(Ask):
+    requester = serializers.UUIDField()
+    amount_micros = serializers.IntegerField(min_value=1, max_value=AMOUNT_MAX)
+    currency = serializers.CharField(min_length=3, max_length=3)
+    reference = serializers.CharField(max_length=200)
+
+
+class EmptyAsk(Ask):
+    """A request that says everything by its address."""

@@ -1,0 +1,160 @@
+"""Batches: terms, imports, life and progress."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from tempfile import SpooledTemporaryFile
+from typing import IO, Any
+from uuid import UUID
+
+from django.conf import settings
+from django.http import HttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import UnsupportedMediaType
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from marketplace.api.asks import BatchAsk, EmptyAsk
+from marketplace.api.shapes import batch_shape, estimate_shape, import_shape, progress_shape
+from marketplace.batches.commands.create import Terms, create_batch
+from marketplace.batches.commands.import_tasks import import_tasks
+from marketplace.batches.commands.lifecycle import close_batch, pause_batch, publish_batch, resume_batch
+from marketplace.batches.models import Batch
+from marketplace.batches.queries import batch_for, batches_of, estimate, progress
+from marketplace.batches.rows import Row, read_csv, read_jsonl
+from marketplace.common.errors import Unprocessable
+from marketplace.projects.interface import json_columns
+from marketplace.projects.queries import project_for, version_of
+from marketplace.rest.boundary import once, respond
+from marketplace.rest.pagination import page_of
+from marketplace.rest.parsing import AnyBodyParser
+from marketplace.rest.permissions import IsRequesterKey
+from workers.assignments.commands.decide import cancel
+
+IMPORT_BYTES_MAX = 1024 * 1024 * 1024
+CHUNK = 1024 * 1024
+
+
+class ProjectBatchesView(APIView):
+    permission_classes = [IsRequesterKey]
+
+    @extend_schema(summary="Create a draft batch", tags=["batches"], request=BatchAsk)
+    def post(self, request: Request, project: UUID) -> HttpResponse:
+        ask = dict(BatchAsk.of(request))
+        number = ask.pop("version", None)
+        with once(request) as boundary:
+            if boundary.replay:
+                return boundary.replay
+            of = project_for(request.user.pk, project, at_least="manager")
+            made = create_batch(
+                project=of,
+                version=version_of(of, number),
+                terms=Terms(**ask),
+                fee_basis_points=settings.FEE_BASIS_POINTS,
+            )
+            return boundary.respond(batch_shape(made), status=201)
+
+
+class BatchesView(APIView):
+    permission_classes = [IsRequesterKey]
+
+    @extend_schema(summary="List batches", tags=["batches"])
+    def get(self, request: Request) -> HttpResponse:
+        return page_of(
+            request, batches_of(request.user.pk).select_related("requester", "project", "version"), batch_shape
+        )
+
+
+class BatchView(APIView):
+    permission_classes = [IsRequesterKey]
+
+    @extend_schema(summary="One batch", tags=["batches"])
+    def get(self, request: Request, batch: UUID) -> HttpResponse:
+        return respond(batch_shape(batch_for(request.user.pk, batch)))
+
+
+class ImportsView(APIView):
+    permission_classes = [IsRequesterKey]
+    parser_classes = [AnyBodyParser]
+
+    @extend_schema(
+        summary="Import tasks as JSONL or CSV, all or nothing",
+        tags=["batches"],
+        request={"application/x-ndjson": OpenApiTypes.BINARY, "text/csv": OpenApiTypes.BINARY},
+    )
+    def post(self, request: Request, batch: UUID) -> HttpResponse:
+        kind = (request.content_type or "").partition(";")[0].strip().lower()
+        if kind not in ("application/x-ndjson", "text/csv"):
+            raise UnsupportedMediaType(kind, "Send application/x-ndjson or text/csv.")
+        with SpooledTemporaryFile(max_size=8 * CHUNK) as body:
+            digest = _receive(request, body)
+            with once(request, body_hash=digest) as boundary:
+                if boundary.replay:
+                    return boundary.replay
+                into = batch_for(request.user.pk, batch, at_least="manager")
+                done = import_tasks(batch_id=into.pk, source=_rows(kind, body, into), body_sha256=digest)
+                return boundary.respond(import_shape(done), status=201)
+
+
+def _receive(request: Request, body: IO[bytes]) -> bytes:
+    """Read the request's body to disk, bounded; returns its SHA-256."""
+    digest = hashlib.sha256(request.path.encode())
+    size = 0
+    stream = request._request
+    while piece := stream.read(CHUNK):
+        size += len(piece)
+        if size > IMPORT_BYTES_MAX:
+            raise Unprocessable(f"An import may have at most {IMPORT_BYTES_MAX} bytes; split the file.")
+        digest.update(piece)
+        body.write(piece)
+    body.seek(0)
+    return digest.digest()
+
+
+def _rows(kind: str, body: Any, batch: Batch) -> Iterator[Row]:
+    if kind == "text/csv":
+        return read_csv(body, json_fields=json_columns(batch.version.interface))
+    return read_jsonl(body)
+
+
+class EstimateView(APIView):
+    permission_classes = [IsRequesterKey]
+
+    @extend_schema(summary="What publishing would hold", tags=["batches"])
+    def get(self, request: Request, batch: UUID) -> HttpResponse:
+        return respond(estimate_shape(estimate(batch_for(request.user.pk, batch))))
+
+
+class ProgressView(APIView):
+    permission_classes = [IsRequesterKey]
+
+    @extend_schema(summary="Assignments by state, and the batch's money", tags=["batches"])
+    def get(self, request: Request, batch: UUID) -> HttpResponse:
+        return respond(progress_shape(progress(batch_for(request.user.pk, batch))))
+
+
+def step_view(name: str, step: Callable[..., Batch], about: str) -> type[APIView]:
+    """A view that takes one step of a batch's life; each step may be repeated."""
+
+    class StepView(APIView):
+        permission_classes = [IsRequesterKey]
+
+        @extend_schema(summary=about, tags=["batches"], request=EmptyAsk, operation_id=f"batches_{name}")
+        def post(self, request: Request, batch: UUID) -> HttpResponse:
+            EmptyAsk.of(request)
+            with once(request) as boundary:
+                return boundary.replay or boundary.respond(
+                    batch_shape(step(batch_id=batch_for(request.user.pk, batch, at_least="manager").pk))
+                )
+
+    StepView.__name__ = f"Batch{name.title()}View"
+    return StepView
+
+
+STEPS = {
+    "publish": (publish_batch, "Hold the worst case in escrow and open the batch"),
+    "pause": (pause_batch, "Stop new claims"),
+    "resume": (resume_batch, "Open a paused batch again"),
+    "close": (close_batch, "Take no more claims; settle when all is decided and paid"),
+    "cancel": (cancel, "Stop for good; submitted answers are still decided and paid"),
+}

@@ -1,0 +1,168 @@
+"""Tests run on real servers as the runtime role.
+
+A template database is migrated once by the owner; every test process gets a clone of it, and a test that needs real
+commits gets a clone of its own (`committed`), because append-only tables cannot be truncated. In the template
+`market_now()` is replaced, so that `clock` can move time.
+"""
+
+import hashlib
+import os
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+from django.conf import settings
+from django.core.management import call_command
+from django.db import connection, connections
+from psycopg import sql
+
+ROOT = Path(__file__).resolve().parents[1]
+
+CLOCK = """
+CREATE TABLE test_clock (shift interval NOT NULL);
+INSERT INTO test_clock VALUES ('0');
+GRANT SELECT, UPDATE ON test_clock TO PUBLIC;
+CREATE OR REPLACE FUNCTION market_now() RETURNS timestamptz LANGUAGE sql VOLATILE PARALLEL SAFE SECURITY DEFINER
+    SET search_path = public AS 'SELECT clock_timestamp() + (SELECT shift FROM test_clock)';
+"""
+
+
+@contextmanager
+def owner_connection(database: str | None = None) -> Iterator[psycopg.Connection[Any]]:
+    """A connection as the owner role, in autocommit, to the named database or to the owner's own."""
+    with psycopg.connect(
+        settings.DATABASE_OWNER_URL, autocommit=True, **({"dbname": database} if database else {})
+    ) as c:
+        yield c
+
+
+def _schema_digest() -> str:
+    digest = hashlib.sha256(CLOCK.encode())
+    for path in sorted(ROOT.glob("*/*/migrations/*.py")) + [ROOT / "requirements.lock"]:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _create(name: str, template: str) -> None:
+    with owner_connection() as owner:
+        owner.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template)))
+
+
+def _drop(name: str) -> None:
+    with owner_connection() as owner:
+        # Without FORCE: the owner may not end the runtime role's connections, and waits some seconds for their end.
+        owner.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name)))
+
+
+def _use(name: str) -> None:
+    """Point the default connection, of every thread to come, at a database."""
+    connection.close()
+    connections.databases["default"]["NAME"] = name
+    connections["default"].settings_dict["NAME"] = name
+
+
+@pytest.fixture(scope="session")
+def template(django_db_blocker: Any) -> str:
+    """The migrated template; made once for each state of the migrations and kept for the next run."""
+    name = f"touchstone_template_{_schema_digest()}"
+    with owner_connection() as owner:
+        owner.execute("SELECT pg_advisory_lock(hashtextextended('touchstone_template', 0))")
+        if not owner.execute("SELECT 1 FROM pg_database WHERE datname = %s AND datistemplate", [name]).fetchone():
+            _drop(name)
+            owner.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+            with django_db_blocker.unblock():
+                migrator = connections["owner"]
+                original = migrator.settings_dict["NAME"]
+                migrator.close()
+                migrator.settings_dict["NAME"] = name
+                call_command("migrate", database="owner", verbosity=0)
+                migrator.close()
+                migrator.settings_dict["NAME"] = original
+            with owner_connection(name) as made:
+                made.execute(CLOCK)
+            owner.execute(sql.SQL("ALTER DATABASE {} IS_TEMPLATE true").format(sql.Identifier(name)))
+    return name
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(template: str, django_db_blocker: Any) -> Iterator[None]:
+    """The database of this test process: a clone of the template."""
+    name = f"test_{os.getpid()}_{uuid4().hex[:6]}"
+    _create(name, template)
+    with django_db_blocker.unblock():
+        _use(name)
+        yield
+        connection.close()
+    _drop(name)
+
+
+@pytest.fixture
+def committed(template: str, django_db_setup: None, django_db_blocker: Any) -> Iterator[str]:
+    """A database of this test's own, for real commits and many connections; its name."""
+    before = connections.databases["default"]["NAME"]
+    name = f"test_{os.getpid()}_{uuid4().hex[:6]}"
+    _create(name, template)
+    with django_db_blocker.unblock():
+        _use(name)
+        try:
+            yield name
+        finally:
+            _use(before)
+            _drop(name)
+
+
+@pytest.fixture
+def as_owner(committed: str) -> Iterator[psycopg.Connection[Any]]:
+    """The committed database as its owner sees it, for attacks and for mutants."""
+    with owner_connection(committed) as owner:
+        yield owner
+
+
+@pytest.fixture
+def clock() -> Callable[[timedelta], None]:
+    """Move the market's clock forward by a time; every deadline and fence sees it."""
+
+    def forward(by: timedelta) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE test_clock SET shift = shift + %s", [by])
+
+    return forward
+
+
+@pytest.fixture
+def together() -> Callable[..., list[Any]]:
+    """Run functions at the same instant, each in a thread with a connection of its own; results or exceptions, in order."""
+
+    def run(functions: list[Callable[[], Any]]) -> list[Any]:
+        start = threading.Barrier(len(functions))
+
+        def one(function: Callable[[], Any]) -> Any:
+            try:
+                connection.ensure_connection()
+                start.wait(timeout=60)
+                return function()
+            except Exception as error:
+                return error
+            finally:
+                connections.close_all()
+
+        with ThreadPoolExecutor(len(functions)) as pool:
+            return list(pool.map(one, functions))
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def crowds() -> Path:
+    """The folder of recorded crowds; skips where there is none."""
+    folder = os.environ.get("TOUCHSTONE_CROWDS")
+    if not folder:
+        pytest.skip("TOUCHSTONE_CROWDS names no folder of recorded crowds")
+    return Path(folder)

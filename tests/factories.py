@@ -1,0 +1,151 @@
+"""Short ways to the states that tests start from, through the same commands as everybody."""
+
+from collections.abc import Iterable, Iterator
+from io import BytesIO
+from itertools import count
+from json import dumps
+from random import Random
+from typing import Any
+from uuid import uuid4
+
+from marketplace.accounts.models import Member, Requester, User
+from marketplace.batches.commands.create import Terms, create_batch
+from marketplace.batches.commands.import_tasks import import_tasks
+from marketplace.batches.commands.lifecycle import publish_batch
+from marketplace.batches.models import Batch
+from marketplace.batches.rows import read_jsonl
+from marketplace.common.transactions import one_transaction
+from marketplace.ledger.addresses import funds_of, outside
+from marketplace.ledger.commands import Move, move
+from marketplace.projects.commands import create_project, publish_version
+from marketplace.projects.models import Project
+from workers.assignments.commands.claim import claim
+from workers.assignments.commands.submit import Submission, Submitted, submit
+from workers.assignments.queries import LeasedTask
+from workers.profiles.models import Worker
+
+INTERFACE = {
+    "data": [{"name": "text", "type": "text"}],
+    "answer": [
+        {
+            "name": "label",
+            "type": "choice",
+            "labels": [{"value": "cat", "title": "Cat"}, {"value": "dog", "title": "Dog"}],
+        }
+    ],
+}
+PRICE = 20_000
+FEE = 2_000
+_numbers: Iterator[int] = count(1)
+
+
+def make_user(**fields: Any) -> User:
+    """A user with an address that nobody else has."""
+    return User.objects.create(email=f"user{next(_numbers)}-{uuid4().hex[:6]}@example.org", **fields)
+
+
+def make_worker() -> Worker:
+    """A worker with an account of his own."""
+    return Worker.objects.create(user=make_user())
+
+
+def make_requester(funds_micros: int = 10**12) -> Requester:
+    """An organisation with an owner and money."""
+    requester = Requester.objects.create(name="Acme Labels")
+    Member.objects.create(requester=requester, user=make_user(), role="owner")
+    if funds_micros:
+        with one_transaction(principal="test"):
+            deposit(requester, funds_micros)
+    return requester
+
+
+def deposit(requester: Requester, amount_micros: int) -> None:
+    """Money from outside into the requester's funds."""
+    move(
+        [
+            Move(
+                key=f"deposit:{uuid4()}",
+                kind="deposit",
+                source=outside("bank"),
+                destination=funds_of(requester.public_id),
+                currency="EUR",
+                amount_micros=amount_micros,
+            )
+        ]
+    )
+
+
+def make_project(requester: Requester | None = None, interface: dict[str, Any] | None = None) -> Project:
+    """A project with a published first version."""
+    requester = requester or make_requester()
+    with one_transaction(principal="test"):
+        project = create_project(
+            requester_id=requester.pk,
+            name="Pets",
+            interface=interface or INTERFACE,
+            instructions="Say which animal it is.",
+        )
+    with one_transaction(principal="test"):
+        publish_version(project_id=project.pk, number=1)
+    return project
+
+
+def make_draft(project: Project | None = None, **terms: Any) -> Batch:
+    """A draft batch."""
+    project = project or make_project()
+    values: dict[str, Any] = {"name": "First", "price_micros": PRICE, "overlap": 3, **terms}
+    with one_transaction(principal="test"):
+        return create_batch(
+            project=project, version=project.versions.get(number=1), terms=Terms(**values), fee_basis_points=1_000
+        )
+
+
+def add_rows(batch: Batch, rows: Iterable[dict[str, Any]]) -> None:
+    """Import rows into a draft."""
+    body = "\n".join(dumps(row) for row in rows).encode()
+    with one_transaction(principal="test"):
+        import_tasks(batch_id=batch.pk, source=read_jsonl(BytesIO(body)), body_sha256=b"test")
+
+
+def rows(tasks: int, gold: int = 0) -> list[dict[str, Any]]:
+    """Ordinary rows, then gold rows whose key is `cat`."""
+    plain = [{"external_id": f"t{n}", "data": {"text": f"animal {n}"}} for n in range(tasks)]
+    known = [
+        {"external_id": f"g{n}", "data": {"text": f"known animal {n}"}, "gold": {"label": "cat"}} for n in range(gold)
+    ]
+    return plain + known
+
+
+def make_batch(
+    tasks: int = 4,
+    gold: int = 0,
+    *,
+    project: Project | None = None,
+    gold_policy: dict[str, Any] | None = None,
+    **terms: Any,
+) -> Batch:
+    """A published batch with funds held."""
+    if gold_policy is not None:
+        terms["gold"] = gold_policy
+    batch = make_draft(project, **terms)
+    add_rows(batch, rows(tasks, gold))
+    return published(batch)
+
+
+def published(batch: Batch) -> Batch:
+    """Publish a draft."""
+    with one_transaction(principal="test"):
+        return publish_batch(batch_id=batch.pk)
+
+
+def take(worker: Worker, batch: Batch, count: int = 1, seed: int = 1) -> list[LeasedTask]:
+    """Claim in a transaction of its own."""
+    with one_transaction(principal="test"):
+        return claim(worker_id=worker.pk, batch_id=batch.pk, count=count, chance=Random(seed))
+
+
+def answer(worker: Worker, leases: list[LeasedTask], label: str = "cat") -> Submitted:
+    """Submit the same label for all of the leases."""
+    page = [Submission(lease.id, lease.token, {"label": label}) for lease in leases]
+    with one_transaction(principal="test"):
+        return submit(worker_id=worker.pk, page=page, then_claim=None, chance=Random(1))

@@ -1,0 +1,145 @@
+"""Plan hidden gold before a claim, and score answers after a submission; the only code that reads keys."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from json import dumps
+from random import Random
+from typing import Any
+
+from marketplace.batches.models import Batch
+from marketplace.common.database import acting_as, one, rows, run
+from marketplace.common.transactions import require_transaction
+from marketplace.projects.answer_types.registry import answer_type
+from workers.gold.injection import Policy, Schedule, advance
+from workers.gold.locks import waiting_answers
+from workers.reputation.commands import Judged, record_outcomes
+from workers.reputation.queries import posterior_of
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which of the next places of a worker should be gold, and the schedule that this came from."""
+
+    worker_id: int
+    batch_id: int
+    flags: list[bool]
+    schedule: Schedule
+
+
+@dataclass(frozen=True)
+class ToScore:
+    """An answer for the scoring step, gold or not."""
+
+    assignment_id: int
+    revision: int
+    task_id: int
+    batch_id: int
+    project_id: int
+    worker_id: int
+    values: dict[str, Any]
+    unclear: bool
+
+
+def plan_gold(*, worker_id: int, batch: Batch, count: int, chance: Random) -> Plan:
+    """Say which of the worker's next `count` places are to be gold, from his schedule in the batch.
+
+    Writes nothing; `keep_schedule` does once it is known how many places were used. The caller holds the worker's row.
+    """
+    require_transaction()
+    row = one(
+        "SELECT position, phase_end, gold_positions FROM gold_schedule WHERE worker_id = %s AND batch_id = %s",
+        [worker_id, batch.pk],
+    )
+    schedule = Schedule(row[0], row[1], tuple(row[2])) if row else Schedule()
+    low, high = posterior_of(worker_id=worker_id, project_id=batch.project_id).posterior.interval()
+    flags, schedule = advance(schedule, count, Policy(**batch.gold_policy), high - low, chance)
+    return Plan(worker_id, batch.pk, flags, schedule)
+
+
+def keep_schedule(plan: Plan, *, used: int) -> None:
+    """Move the worker's schedule on by the places that were really leased."""
+    require_transaction()
+    kept = plan.schedule.take(used)
+    run(
+        "INSERT INTO gold_schedule (worker_id, batch_id, position, phase_end, gold_positions) VALUES (%s, %s, %s, %s, %s)"
+        " ON CONFLICT (worker_id, batch_id) DO UPDATE SET position = excluded.position,"
+        " phase_end = excluded.phase_end, gold_positions = excluded.gold_positions",
+        [plan.worker_id, plan.batch_id, kept.position, kept.phase_end, list(kept.gold_positions)],
+    )
+
+
+def expect_scores(answers: Sequence[ToScore]) -> None:
+    """Leave answers for the scoring step, in the transaction that stores them."""
+    require_transaction()
+    run(
+        "INSERT INTO gold_toscore (assignment_id, revision, task_id, batch_id, project_id, worker_id, values, unclear,"
+        " made_at) SELECT a, r, t, b, p, w, v::jsonb, u, market_now()"
+        " FROM unnest(%s::bigint[], %s::smallint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::text[],"
+        " %s::boolean[]) AS g(a, r, t, b, p, w, v, u)",
+        [
+            [x.assignment_id for x in answers],
+            [x.revision for x in answers],
+            [x.task_id for x in answers],
+            [x.batch_id for x in answers],
+            [x.project_id for x in answers],
+            [x.worker_id for x in answers],
+            [dumps(x.values) for x in answers],
+            [x.unclear for x in answers],
+        ],
+    )
+
+
+def score_due(*, limit: int = 200) -> int:
+    """Score up to `limit` answers that wait, oldest first; returns how many.
+
+    Each answer becomes an outcome for reputation; where its task has a key, a verdict too, once per task and worker.
+    Two scorers at once share the work. An answer marked unclear is counted and not judged.
+    """
+    require_transaction()
+    waiting = waiting_answers(limit)
+    if not waiting:
+        return 0
+    keys, fields = _keys([row.task_id for row in waiting])
+    verdicts: list[tuple[int, int, int, float]] = []
+    outcomes: list[Judged] = []
+    for row in waiting:
+        key = keys.get(row.task_id)
+        score = None if key is None or row.unclear else _score(fields[row.batch_id], key, row.values)
+        if score is not None:
+            verdicts.append((row.task_id, row.worker_id, row.batch_id, score))
+        outcomes.append(Judged(row.worker_id, row.project_id, row.batch_id, score))
+    if verdicts:
+        run(
+            "INSERT INTO gold_verdict (task_id, worker_id, batch_id, score, made_at) SELECT t, w, b, s, market_now()"
+            " FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::float8[]) AS g(t, w, b, s)",
+            [list(column) for column in zip(*verdicts, strict=True)],
+        )
+    record_outcomes(outcomes)
+    run(
+        "DELETE FROM gold_toscore t USING unnest(%s::bigint[], %s::smallint[]) AS g(a, r)"
+        " WHERE t.assignment_id = g.a AND t.revision = g.r",
+        [[row.assignment_id for row in waiting], [row.revision for row in waiting]],
+    )
+    return len(waiting)
+
+
+def _keys(task_ids: list[int]) -> tuple[dict[int, dict[str, Any]], dict[int, dict[str, dict[str, Any]]]]:
+    """Keys by task, read as the gold reader, and the answer fields by batch."""
+    with acting_as("gold_reader"):
+        found = rows("SELECT task_id, batch_id, key FROM batches_goldkey WHERE task_id = ANY(%s)", [task_ids])
+    interfaces = rows(
+        "SELECT b.id, v.interface FROM batches_batch b JOIN projects_version v ON v.id = b.version_id"
+        " WHERE b.id = ANY(%s)",
+        [sorted({row[1] for row in found})],
+    )
+    fields = {batch_id: {field["name"]: field for field in interface["answer"]} for batch_id, interface in interfaces}
+    return {row[0]: row[2] for row in found}, fields
+
+
+def _score(fields: dict[str, dict[str, Any]], key: dict[str, Any], values: dict[str, Any]) -> float:
+    """The mean over the key's fields; a field that was left empty scores 0."""
+    scores = [
+        answer_type(fields[name]["type"]).score(fields[name], wanted, values[name]) if name in values else 0.0
+        for name, wanted in key.items()
+    ]
+    return sum(scores) / len(scores)

@@ -1,0 +1,32 @@
+"""The only place of this app that locks rows."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from marketplace.common.database import rows
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """An answer in the scoring queue."""
+
+    assignment_id: int
+    revision: int
+    task_id: int
+    batch_id: int
+    project_id: int
+    worker_id: int
+    values: dict[str, Any]
+    unclear: bool
+
+
+def waiting_answers(limit: int) -> list[Waiting]:
+    """The oldest answers that no other scorer holds, locked until they are taken out of the queue."""
+    return [
+        Waiting(*row)
+        for row in rows(
+            "SELECT assignment_id, revision, task_id, batch_id, project_id, worker_id, values, unclear FROM gold_toscore"
+            " ORDER BY made_at LIMIT %s FOR NO KEY UPDATE SKIP LOCKED",
+            [limit],
+        )
+    ]
