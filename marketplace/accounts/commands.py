@@ -1,0 +1,212 @@
+"""Everything that can happen to accounts, keys, organisations and invitations."""
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from django.contrib.auth.hashers import is_password_usable, make_password
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from knox.models import get_digest_token
+
+from marketplace.accounts.errors import (
+    AlreadyMember,
+    EmailTaken,
+    InvitationInvalid,
+    NoSuchAccount,
+    NotInvitable,
+    ScopeNotAllowed,
+    WeakPassword,
+)
+from marketplace.accounts.locks import open_invitation
+from marketplace.accounts.models import ApiKey, Invitation, Member, Requester, Role, Scope, User
+from marketplace.common.database import MarketNow, one, rows, run
+from marketplace.common.errors import NotFound
+from marketplace.common.transactions import require_transaction
+
+KEY_LIFE = timedelta(days=90)
+INVITATION_LIFE = timedelta(days=14)
+# The only insert of users besides the sign-in library's: the index decides who was first, and nothing fails.
+INSERT_USERS = (
+    "INSERT INTO accounts_user (public_id, email, name, password, is_staff, is_active)"
+    " SELECT gen_random_uuid(), u.email, u.name, u.password, false, true"
+    " FROM unnest(%s::text[], %s::text[], %s::text[]) AS u (email, name, password)"
+    " ON CONFLICT (email) DO NOTHING RETURNING id"
+)
+
+
+@dataclass(frozen=True)
+class Invitee:
+    """Somebody to invite."""
+
+    email: str
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Invited:
+    """Somebody who was invited; the code is shown this once and kept nowhere."""
+
+    user_id: int
+    email: str
+    code: str
+
+
+def sign_up(*, email: str, password: str, name: str = "") -> User:
+    """Open an account. Raises `WeakPassword`, `EmailTaken`; a taken address takes as long as a new one."""
+    require_transaction()
+    email = email.strip().lower()
+    require_strong(password, User(email=email, name=name))
+    made = one(INSERT_USERS, [[email], [name], [make_password(password)]])
+    if made is None:
+        raise EmailTaken("This e-mail address has an account already: sign in, or reset its password.")
+    return User.objects.get(pk=made[0])
+
+
+def require_strong(password: str, user: User) -> None:
+    """Raise `WeakPassword` with every reason."""
+    try:
+        validate_password(password, user)
+    except ValidationError as error:
+        raise WeakPassword(
+            " ".join(error.messages), errors=[{"field": "password", "message": message} for message in error.messages]
+        ) from None
+
+
+def create_key(*, user: User, name: str, scopes: Sequence[str], life: timedelta | None = None) -> tuple[ApiKey, str]:
+    """A new key and its text, which is shown this once and kept only as a digest.
+
+    Raises `ScopeNotAllowed` when somebody who is not staff asks for a staff key.
+    """
+    require_transaction()
+    if Scope.STAFF in scopes and not user.is_staff:
+        raise ScopeNotAllowed("Only staff may have keys with the scope 'staff'.", scope=Scope.STAFF.value)
+    digest, token = get_digest_token()
+    key = ApiKey(
+        digest=digest,
+        token_key=token[:15],
+        user=user,
+        name=name,
+        scopes=sorted(set(scopes)),
+        expiry=MarketNow() + (life or KEY_LIFE),
+    )
+    key.save(force_insert=True)
+    key.refresh_from_db()
+    return key, token
+
+
+def revoke_key(*, user_id: int, public_id: UUID) -> None:
+    """Delete one of the user's keys; it stops opening anything at once. Raises `NotFound`."""
+    require_transaction()
+    deleted, _ = ApiKey.objects.filter(user_id=user_id, public_id=public_id).delete()
+    if not deleted:
+        raise NotFound("There is no such key.")
+
+
+def found_requester(*, user_id: int, name: str) -> Member:
+    """A new organisation, with the user as its owner."""
+    require_transaction()
+    requester = Requester.objects.create(name=name)
+    return Member.objects.create(requester=requester, user_id=user_id, role=Role.OWNER)
+
+
+def add_member(*, requester_id: int, email: str, role: str) -> Member:
+    """Let somebody who has an account work for the organisation. Repeating it changes nothing.
+
+    Raises `NoSuchAccount`, and `AlreadyMember` when he has another role.
+    """
+    require_transaction()
+    user = User.objects.filter(email=email.strip().lower(), is_active=True).first()
+    if user is None:
+        raise NoSuchAccount(
+            "Nobody has signed up with this e-mail address.",
+            errors=[{"field": "email", "message": "has no account"}],
+        )
+    run(
+        "INSERT INTO accounts_member (requester_id, user_id, role) VALUES (%s, %s, %s)"
+        " ON CONFLICT (requester_id, user_id) DO NOTHING",
+        [requester_id, user.pk, role],
+    )
+    member = Member.objects.select_related("user").get(requester_id=requester_id, user=user)
+    if member.role != role:
+        raise AlreadyMember(f"This person is a member with the role {member.role}.", role=member.role)
+    return member
+
+
+def invite(*, people: Sequence[Invitee]) -> list[Invited]:
+    """Open accounts that nobody can sign in to yet, each with a single-use code that lets its owner choose a password.
+
+    Somebody who was invited before and has not come gets another code. All or nobody: raises `NotInvitable` naming each
+    item whose address occurs twice or has an account in use.
+    """
+    require_transaction()
+    emails = [person.email.strip().lower() for person in people]
+    _require_invitable(emails)
+    ordered = sorted(zip(emails, people, strict=True), key=lambda pair: pair[0])
+    rows(
+        INSERT_USERS,
+        [
+            [email for email, _ in ordered],
+            [person.name for _, person in ordered],
+            [make_password(None) for _ in ordered],
+        ],
+    )
+    ids = dict(User.objects.filter(email__in=emails).values_list("email", "id"))
+    invited = [Invited(ids[email], email, secrets.token_urlsafe(24)) for email in emails]
+    run(
+        "INSERT INTO accounts_invitation (user_id, code_hash, made_at, expires_at)"
+        " SELECT i.user_id, i.code_hash, n.now, n.now + %s"
+        " FROM unnest(%s::bigint[], %s::bytea[]) AS i (user_id, code_hash), (SELECT market_now() AS now) n",
+        [INVITATION_LIFE, [one.user_id for one in invited], [hash_of(one.code) for one in invited]],
+    )
+    return invited
+
+
+def _require_invitable(emails: list[str]) -> None:
+    known = dict(User.objects.filter(email__in=emails).values_list("email", "password"))
+    seen: set[str] = set()
+    errors = []
+    for item, email in enumerate(emails):
+        if email in seen:
+            errors.append({"item": item, "field": "email", "message": "occurs twice"})
+        elif email in known and is_password_usable(known[email]):
+            errors.append({"item": item, "field": "email", "message": "has an account"})
+        seen.add(email)
+    if errors:
+        raise NotInvitable(f"{len(errors)} of these people cannot be invited.", errors=errors)
+
+
+def accept_invitation(*, code: str, password: str) -> User:
+    """Set the password of the account that the code was made for; the account's other codes end with it.
+
+    Raises `InvitationInvalid`, `WeakPassword`.
+    """
+    require_transaction()
+    invitation = open_invitation(hash_of(code))
+    if invitation is None:
+        raise InvitationInvalid("This code is unknown, used or has expired. Ask for a new one.")
+    user = invitation.user
+    require_strong(password, user)
+    user.set_password(password)
+    user.save(update_fields=["password"])
+    Invitation.objects.filter(user=user, used_at=None).update(used_at=MarketNow())
+    return user
+
+
+def hash_of(code: str) -> bytes:
+    """What is kept of a code: with 192 random bits it needs no slow hash."""
+    return hashlib.sha256(code.encode("utf-8", "replace")).digest()
+
+
+def ensure_staff(*, email: str, name: str = "") -> User:
+    """The staff account with this address, made if there is none; for the console only, no request leads here."""
+    require_transaction()
+    email = email.strip().lower()
+    run(INSERT_USERS, [[email], [name], [make_password(None)]])
+    user = User.objects.get(email=email)
+    run("SELECT grant_staff(%s)", [user.pk])
+    user.refresh_from_db()
+    return user

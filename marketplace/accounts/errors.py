@@ -1,0 +1,45 @@
+"""How accounts refuse."""
+
+from marketplace.common.errors import Conflict, Forbidden, NotFound, Unprocessable
+
+
+class EmailTaken(Conflict):
+    code = "email-taken"
+    title = "This e-mail address has an account"
+
+
+class WeakPassword(Unprocessable):
+    code = "weak-password"
+    title = "This password is too easy to guess"
+
+
+class ScopeNotAllowed(Forbidden):
+    code = "scope-not-allowed"
+    title = "This account may have no such key"
+
+
+class RoleTooLow(Forbidden):
+    code = "role-too-low"
+    title = "Your role does not allow this"
+
+
+class NoSuchAccount(Unprocessable):
+    code = "no-such-account"
+    title = "Nobody has signed up with this e-mail address"
+
+
+class AlreadyMember(Conflict):
+    code = "already-member"
+    title = "This person is a member with another role"
+
+
+class NotInvitable(Unprocessable):
+    code = "not-invitable"
+    title = "Some of these people cannot be invited"
+
+
+class InvitationInvalid(NotFound):
+    """Unknown, used and expired look the same."""
+
+    code = "invitation-invalid"
+    title = "This invitation cannot be used"

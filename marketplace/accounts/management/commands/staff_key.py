@@ -1,0 +1,39 @@
+"""`manage.py staff_key`: the first key of a new site, and any staff key after it."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.validators import validate_email
+
+from marketplace.accounts.commands import create_key, ensure_staff
+from marketplace.accounts.models import Scope
+from marketplace.common.transactions import one_transaction
+
+
+class Command(BaseCommand):
+    help = "Make a staff account if it is missing, and print a new key for it as one line of JSON."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--email", required=True)
+        parser.add_argument("--name", default="", help="the account's name, if it is made")
+        parser.add_argument("--days", type=int, default=30, help="how long the key works")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            validate_email(options["email"])
+        except ValidationError:
+            raise CommandError(f"{options['email']!r} is not an e-mail address.") from None
+        if not 1 <= options["days"] <= 400:
+            raise CommandError("--days must lie between 1 and 400.")
+        with one_transaction(principal="console"):
+            user = ensure_staff(email=options["email"], name=options["name"])
+            key, token = create_key(
+                user=user, name="staff_key", scopes=[Scope.STAFF], life=timedelta(days=options["days"])
+            )
+        assert key.expiry is not None
+        line = {"email": user.email, "key": token, "scopes": key.scopes, "expires_at": key.expiry.isoformat()}
+        self.stdout.write(json.dumps(line))

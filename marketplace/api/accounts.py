@@ -1,0 +1,265 @@
+"""Accounts, keys, organisations, members and invitations."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpResponse
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.permissions import AllowAny, IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from marketplace.accounts.commands import (
+    Invitee,
+    accept_invitation,
+    add_member,
+    create_key,
+    found_requester,
+    invite,
+    revoke_key,
+    sign_up,
+)
+from marketplace.accounts.models import ApiKey, Member, Role, Scope, User
+from marketplace.accounts.queries import keys_of, members_of, membership, memberships_of, requester_for
+from marketplace.rest.ask import Ask
+from marketplace.rest.authentication import ApiKeyAuthentication, PasswordAuthentication
+from marketplace.rest.boundary import once, respond
+from marketplace.rest.pagination import page_of
+from marketplace.rest.permissions import IsRequesterKey, IsStaffKey
+from marketplace.rest.throttles import InvitationThrottle, SignUpThrottle
+from workers.profiles.commands import ensure_workers
+from workers.profiles.queries import worker_of
+
+KEY_LIFE_MAX_S = 400 * 24 * 3600
+PASSWORD_LENGTH_MAX = 500
+
+
+class SignUpAsk(Ask):
+    email = serializers.EmailField(max_length=254)
+    password = serializers.CharField(max_length=PASSWORD_LENGTH_MAX, trim_whitespace=False)
+    name = serializers.CharField(max_length=200, allow_blank=True, default="")
+
+
+class KeyAsk(Ask):
+    name = serializers.CharField(max_length=200)
+    scopes = serializers.ListField(
+        child=serializers.ChoiceField(choices=Scope.choices), allow_empty=False, max_length=len(Scope.values)
+    )
+    expires_in_s = serializers.IntegerField(min_value=1, max_value=KEY_LIFE_MAX_S, required=False)
+
+
+class RequesterAsk(Ask):
+    name = serializers.CharField(max_length=200)
+
+
+class MemberAsk(Ask):
+    email = serializers.EmailField(max_length=254)
+    role = serializers.ChoiceField(choices=Role.choices)
+
+
+class InviteeAsk(Ask):
+    email = serializers.EmailField(max_length=254)
+    name = serializers.CharField(max_length=200, allow_blank=True, default="")
+    worker = serializers.BooleanField(default=False)
+
+
+class InvitationsAsk(Ask):
+    accounts = InviteeAsk(many=True, allow_empty=False, max_length=1_000)
+
+
+class AcceptInvitationAsk(Ask):
+    code = serializers.CharField(max_length=200)
+    password = serializers.CharField(max_length=PASSWORD_LENGTH_MAX, trim_whitespace=False)
+
+
+class AccountView(serializers.Serializer[User]):
+    id = serializers.UUIDField(source="public_id")
+    email = serializers.EmailField()
+    name = serializers.CharField()
+
+
+class KeyView(serializers.Serializer[ApiKey]):
+    id = serializers.UUIDField(source="public_id")
+    name = serializers.CharField()
+    scopes = serializers.ListField(child=serializers.ChoiceField(choices=Scope.choices))
+    expires_at = serializers.DateTimeField(source="expiry", allow_null=True)
+    created_at = serializers.DateTimeField(source="created")
+
+
+class NewKeyView(KeyView):
+    key = serializers.CharField(help_text="Shown this once")
+
+
+class RequesterView(serializers.Serializer[Member]):
+    id = serializers.UUIDField(source="requester.public_id")
+    name = serializers.CharField(source="requester.name")
+    role = serializers.ChoiceField(choices=Role.choices)
+
+
+class MemberView(serializers.Serializer[Member]):
+    email = serializers.EmailField(source="user.email")
+    name = serializers.CharField(source="user.name")
+    role = serializers.ChoiceField(choices=Role.choices)
+
+
+class InvitedView(serializers.Serializer[Any]):
+    email = serializers.EmailField()
+    code = serializers.CharField(help_text="Shown this once; works once, for 14 days")
+
+
+class InvitationsView(serializers.Serializer[Any]):
+    invitations = InvitedView(many=True)
+
+
+class JoinedView(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    email = serializers.EmailField()
+    worker = serializers.UUIDField(allow_null=True)
+
+
+class Accounts(APIView):
+    authentication_classes: list[type[BaseAuthentication]] = []
+    permission_classes = [AllowAny]
+    throttle_classes = [SignUpThrottle]
+
+    @extend_schema(summary="Sign up", tags=["accounts"], request=SignUpAsk, responses={201: AccountView})
+    def post(self, request: Request) -> HttpResponse:
+        ask = SignUpAsk.of(request)
+        with once(request) as boundary:
+            return boundary.replay or boundary.respond(AccountView(sign_up(**ask)).data, status=201)
+
+
+class Keys(APIView):
+    """Keys are listed with a key and made with a password."""
+
+    def get_authenticators(self) -> list[BaseAuthentication]:
+        # Nothing is known of the request where the description of the API is made.
+        method = self.request.method if self.request is not None else None
+        return [PasswordAuthentication()] if method == "POST" else [ApiKeyAuthentication()]
+
+    @extend_schema(summary="List your keys", tags=["accounts"], responses=KeyView(many=True))
+    def get(self, request: Request) -> HttpResponse:
+        return page_of(request, keys_of(request.user.pk), lambda key: KeyView(key).data, sort="created")
+
+    @extend_schema(
+        summary="Make a key",
+        description="With HTTP Basic (e-mail address and password); `Touchstone-OTP` too if you have a second factor.",
+        tags=["accounts"],
+        request=KeyAsk,
+        responses={201: NewKeyView},
+        auth=[{"password": []}],
+    )
+    def post(self, request: Request) -> HttpResponse:
+        ask = KeyAsk.of(request)
+        life = timedelta(seconds=ask["expires_in_s"]) if "expires_in_s" in ask else None
+        with once(request) as boundary:
+            if boundary.replay:
+                return boundary.replay
+            key, token = create_key(user=request.user, name=ask["name"], scopes=ask["scopes"], life=life)
+            return boundary.respond({**KeyView(key).data, "key": token}, status=201, secret=True)
+
+
+class Key(APIView):
+    permission_classes = [IsAuthenticated]
+
+    @extend_schema(summary="Revoke a key of yours", tags=["accounts"], responses={204: None})
+    def delete(self, request: Request, key: UUID) -> HttpResponse:
+        with once(request) as boundary:
+            return boundary.replay or boundary.respond(revoke_key(user_id=request.user.pk, public_id=key), status=204)
+
+
+class Requesters(APIView):
+    permission_classes = [IsRequesterKey]
+
+    @extend_schema(summary="Your organisations", tags=["accounts"], responses=RequesterView(many=True))
+    def get(self, request: Request) -> HttpResponse:
+        return page_of(request, memberships_of(request.user.pk), lambda member: RequesterView(member).data)
+
+    @extend_schema(
+        summary="Found an organisation", tags=["accounts"], request=RequesterAsk, responses={201: RequesterView}
+    )
+    def post(self, request: Request) -> HttpResponse:
+        ask = RequesterAsk.of(request)
+        with once(request) as boundary:
+            return boundary.replay or boundary.respond(
+                RequesterView(found_requester(user_id=request.user.pk, name=ask["name"])).data, status=201
+            )
+
+
+class OneRequester(APIView):
+    permission_classes = [IsRequesterKey]
+
+    @extend_schema(summary="One organisation", tags=["accounts"], responses=RequesterView)
+    def get(self, request: Request, requester: UUID) -> HttpResponse:
+        return respond(RequesterView(membership(request.user.pk, requester)).data)
+
+
+class Members(APIView):
+    permission_classes = [IsRequesterKey]
+
+    @extend_schema(summary="Who works for the organisation", tags=["accounts"], responses=MemberView(many=True))
+    def get(self, request: Request, requester: UUID) -> HttpResponse:
+        members = members_of(requester_for(request.user.pk, requester).pk)
+        return page_of(request, members, lambda member: MemberView(member).data)
+
+    @extend_schema(summary="Add a member", tags=["accounts"], request=MemberAsk, responses={201: MemberView})
+    def post(self, request: Request, requester: UUID) -> HttpResponse:
+        ask = MemberAsk.of(request)
+        with once(request) as boundary:
+            return boundary.replay or boundary.respond(
+                MemberView(
+                    add_member(
+                        requester_id=requester_for(request.user.pk, requester, at_least="owner").pk,
+                        email=ask["email"],
+                        role=ask["role"],
+                    )
+                ).data,
+                status=201,
+            )
+
+
+class Invitations(APIView):
+    permission_classes = [IsStaffKey]
+
+    @extend_schema(
+        summary="Invite people; workers among them can work as soon as they accept",
+        tags=["accounts"],
+        request=InvitationsAsk,
+        responses={201: InvitationsView},
+    )
+    def post(self, request: Request) -> HttpResponse:
+        accounts = InvitationsAsk.of(request)["accounts"]
+        with once(request) as boundary:
+            if boundary.replay:
+                return boundary.replay
+            invited = invite(people=[Invitee(account["email"], account["name"]) for account in accounts])
+            ensure_workers(
+                user_ids=[one.user_id for one, account in zip(invited, accounts, strict=True) if account["worker"]]
+            )
+            shown = [{"email": one.email, "code": one.code} for one in invited]
+            return boundary.respond({"invitations": shown}, status=201, secret=True)
+
+
+class InvitationAcceptances(APIView):
+    authentication_classes: list[type[BaseAuthentication]] = []
+    permission_classes = [AllowAny]
+    throttle_classes = [InvitationThrottle]
+
+    @extend_schema(
+        summary="Accept an invitation by choosing a password",
+        tags=["accounts"],
+        request=AcceptInvitationAsk,
+        responses={201: JoinedView},
+    )
+    def post(self, request: Request) -> HttpResponse:
+        ask = AcceptInvitationAsk.of(request)
+        with once(request) as boundary:
+            if boundary.replay:
+                return boundary.replay
+            user = accept_invitation(**ask)
+            worker = worker_of(user.pk)
+            joined = {"id": user.public_id, "email": user.email, "worker": worker.public_id if worker else None}
+            return boundary.respond(joined, status=201)

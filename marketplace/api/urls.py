@@ -1,0 +1,43 @@
+"""The requester's and staff's side of /api/v1."""
+
+from django.urls import path
+
+from marketplace.api import accounts, answers, batches, money, projects
+
+urlpatterns = [
+    path("accounts", accounts.Accounts.as_view()),
+    path("keys", accounts.Keys.as_view()),
+    path("keys/<uuid:key>", accounts.Key.as_view()),
+    path("requesters", accounts.Requesters.as_view()),
+    path("requesters/<uuid:requester>", accounts.OneRequester.as_view()),
+    path("requesters/<uuid:requester>/members", accounts.Members.as_view()),
+    path("invitations", accounts.Invitations.as_view()),
+    path("invitations/accept", accounts.InvitationAcceptances.as_view()),
+    path("requesters/<uuid:requester>/transfers", money.TransfersView.as_view()),
+    path("deposits", money.DepositsView.as_view()),
+    path("check", money.CheckView.as_view()),
+    path("projects", projects.ProjectsView.as_view()),
+    path("projects/<uuid:project>", projects.ProjectView.as_view()),
+    path("projects/<uuid:project>/versions", projects.VersionsView.as_view()),
+    path("projects/<uuid:project>/versions/<int:number>", projects.VersionView.as_view()),
+    path("projects/<uuid:project>/versions/<int:number>/publish", projects.VersionPublishView.as_view()),
+    path("projects/<uuid:project>/batches", batches.ProjectBatchesView.as_view()),
+    path("batches", batches.BatchesView.as_view()),
+    path("batches/<uuid:batch>", batches.BatchView.as_view()),
+    path("batches/<uuid:batch>/imports", batches.ImportsView.as_view()),
+    path("batches/<uuid:batch>/estimate", batches.EstimateView.as_view()),
+    path("batches/<uuid:batch>/progress", batches.ProgressView.as_view()),
+    path("batches/<uuid:batch>/answers", answers.AnswersView.as_view()),
+    path("batches/<uuid:batch>/answers/accept", answers.AcceptView.as_view()),
+    path("batches/<uuid:batch>/answers/reject", answers.RejectView.as_view()),
+    path("batches/<uuid:batch>/results", answers.ResultsView.as_view()),
+    *(
+        path(f"batches/<uuid:batch>/exports/{what}.{form}", answers.ExportView.as_view(), {"what": what, "form": form})
+        for what in ("results", "answers")
+        for form in ("jsonl", "csv")
+    ),
+    *(
+        path(f"batches/<uuid:batch>/{name}", batches.step_view(name, *step).as_view())
+        for name, step in batches.STEPS.items()
+    ),
+]

@@ -1,0 +1,42 @@
+"""Every address of the site, and what it says when one cannot be served."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import include, path
+
+from marketplace.pages import views as pages
+from marketplace.pages.refusals import refusal_page
+from marketplace.rest import views as rest
+from marketplace.rest.problems import named_problem
+
+urlpatterns = [
+    path("", pages.home, name="home"),
+    path("health/", pages.health, name="health"),
+    path("accounts/", include("allauth.urls")),
+    path("api/v1/schema", rest.schema, name="schema"),
+    path("api/v1/docs", rest.docs, name="docs"),
+    path("api/v1/", include("marketplace.api.urls")),
+    path("api/v1/", include("workers.api.urls")),
+]
+
+
+def _refused(request: HttpRequest, status: int, detail: str) -> HttpResponse:
+    """Programs get a problem document, people a page."""
+    return named_problem(status, detail, request.path) if request.path.startswith("/api/") else refusal_page(status)
+
+
+def handler400(request: HttpRequest, exception: Any) -> HttpResponse:
+    return _refused(request, 400, "The request could not be read.")
+
+
+def handler403(request: HttpRequest, exception: Any) -> HttpResponse:
+    return _refused(request, 403, "This is not allowed.")
+
+
+def handler404(request: HttpRequest, exception: Any) -> HttpResponse:
+    return _refused(request, 404, "There is nothing at this address.")
+
+
+def handler500(request: HttpRequest) -> HttpResponse:
+    return _refused(request, 500, "Something went wrong on our side; it has been logged.")

@@ -1,0 +1,83 @@
+"""Becoming a worker, and making oneself known to a requester."""
+
+from django.http import HttpResponse
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from marketplace.accounts.queries import any_requester
+from marketplace.common.errors import NotFound
+from marketplace.rest.ask import Ask
+from marketplace.rest.boundary import once, respond
+from marketplace.rest.permissions import HasWorkerScope, IsWorkerKey
+from workers.profiles.commands import become_worker, pseudonym_for
+from workers.profiles.models import Worker
+from workers.profiles.queries import worker_of
+
+
+class WorkerAsk(Ask):
+    country = serializers.RegexField(r"^[A-Z]{2}$", default="", allow_blank=True, help_text="ISO 3166-1, two letters")
+    languages = serializers.ListField(
+        child=serializers.RegexField(r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$", max_length=35),
+        default=list,
+        max_length=30,
+        help_text="BCP 47 tags",
+    )
+
+
+class IntroductionAsk(Ask):
+    requester = serializers.UUIDField()
+
+
+class WorkerView(serializers.Serializer[Worker]):
+    id = serializers.UUIDField(source="public_id")
+    country = serializers.CharField()
+    languages = serializers.ListField(child=serializers.CharField())
+    created_at = serializers.DateTimeField()
+
+
+class IntroductionView(serializers.Serializer[Worker]):
+    requester = serializers.UUIDField()
+    pseudonym = serializers.CharField()
+
+
+class Workers(APIView):
+    permission_classes = [HasWorkerScope]
+
+    @extend_schema(summary="Become a worker", tags=["work"], request=WorkerAsk, responses={201: WorkerView})
+    def post(self, request: Request) -> HttpResponse:
+        ask = WorkerAsk.of(request)
+        with once(request) as boundary:
+            return boundary.replay or boundary.respond(
+                WorkerView(become_worker(user_id=request.user.pk, **ask)).data, status=201
+            )
+
+
+class OwnProfile(APIView):
+    permission_classes = [IsWorkerKey]
+
+    @extend_schema(summary="Your profile", tags=["work"], responses=WorkerView)
+    def get(self, request: Request) -> HttpResponse:
+        worker = worker_of(request.user.pk)
+        if worker is None:
+            raise NotFound("This account is not a worker.")
+        return respond(WorkerView(worker).data)
+
+
+class Introductions(APIView):
+    permission_classes = [IsWorkerKey]
+
+    @extend_schema(
+        summary="Get the name under which a requester knows you, to hand it to him",
+        tags=["work"],
+        request=IntroductionAsk,
+        responses={201: IntroductionView},
+    )
+    def post(self, request: Request) -> HttpResponse:
+        requester = IntroductionAsk.of(request)["requester"]
+        with once(request) as boundary:
+            if boundary.replay:
+                return boundary.replay
+            code = pseudonym_for(worker_id=request.worker_id, requester_id=any_requester(requester).pk)
+            return boundary.respond({"requester": requester, "pseudonym": code}, status=201)
