@@ -7,6 +7,7 @@ from typing import Any
 from allauth.mfa.models import Authenticator
 from django.contrib.auth import authenticate
 from django.db import connection
+from django.db.models import Model
 from knox.crypto import hash_token
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.request import Request
@@ -16,12 +17,18 @@ from marketplace.common.database import one
 from marketplace.rest.errors import KeyRefused
 from marketplace.rest.throttles import PasswordGuesses
 
-KEY_FIELDS = ["digest", "public_id", "name", "scopes", "expiry", "user_id"]
-USER_FIELDS = ["id", "public_id", "email", "name", "is_staff", "is_active"]
+
+def _columns(model: type[Model], *wanted: str) -> list[str]:
+    """The wanted columns in the model's own order, in which its rows must be built."""
+    return [field.attname for field in model._meta.concrete_fields if field.attname in wanted]
+
+
+KEY_COLUMNS = _columns(ApiKey, "digest", "public_id", "name", "scopes", "expiry", "user_id")
+USER_COLUMNS = _columns(User, "id", "public_id", "email", "name", "is_staff", "is_active")
 BEARER = (
-    "SELECT k.digest, k.public_id, k.name, k.scopes, k.expiry, k.user_id,"
-    " u.id, u.public_id, u.email, u.name, u.is_staff, u.is_active, w.id, coalesce(k.expiry <= market_now(), false)"
-    " FROM accounts_apikey k JOIN accounts_user u ON u.id = k.user_id LEFT JOIN profiles_worker w ON w.user_id = u.id"
+    "SELECT w.id, coalesce(k.expiry <= market_now(), false), "
+    + ", ".join([f"k.{name}" for name in KEY_COLUMNS] + [f"u.{name}" for name in USER_COLUMNS])
+    + " FROM accounts_apikey k JOIN accounts_user u ON u.id = k.user_id LEFT JOIN profiles_worker w ON w.user_id = u.id"
     " WHERE k.digest = %s"
 )
 TOKEN_LENGTH_MAX = 200
@@ -45,14 +52,15 @@ def bearer_of(token: str) -> Bearer:
     row = one(BEARER, [hash_token(token)])
     if row is None:
         raise KeyRefused("This key is not known.")
-    if row[13]:
+    worker_id, expired, *cells = row
+    if expired:
         raise KeyRefused("This key has expired.", "key-expired")
-    key = ApiKey.from_db(connection.alias, KEY_FIELDS, row[:6])
-    user = User.from_db(connection.alias, USER_FIELDS, row[6:12])
+    key = ApiKey.from_db(connection.alias, KEY_COLUMNS, cells[: len(KEY_COLUMNS)])
+    user = User.from_db(connection.alias, USER_COLUMNS, cells[len(KEY_COLUMNS) :])
     if not user.is_active:
         raise KeyRefused("This account is closed.")
     key.user = user
-    return Bearer(key, user, row[12])
+    return Bearer(key, user, worker_id)
 
 
 class ApiKeyAuthentication(BaseAuthentication):

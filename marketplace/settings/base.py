@@ -238,5 +238,6 @@ LOGGING = {
     "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
     "root": {"handlers": ["console"], "level": "WARNING"},
-    "loggers": {"touchstone": {"level": "INFO"}},
+    # A refusal is an answer: only what is our fault is worth a line.
+    "loggers": {"touchstone": {"level": "INFO"}, "django.request": {"level": "ERROR"}},
 }
