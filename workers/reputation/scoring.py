@@ -1,6 +1,7 @@
 """How reliable a worker is, as far as his judged answers tell: a Beta posterior over the share he gets right."""
 
 import math
+import sys
 from dataclasses import dataclass
 from functools import lru_cache
 from statistics import NormalDist
@@ -14,7 +15,7 @@ _STANDARD_NORMAL = NormalDist()
 class Posterior:
     """Beta(alpha, beta): what is believed of the probability that the worker's next answer is right.
 
-    Both are positive. Figures are exact to 1e-9 while alpha + beta stays below 100,000.
+    Figures are exact to 1e-9 while both parameters lie between 0.01 and 100,000.
     """
 
     alpha: float
@@ -112,6 +113,7 @@ def _beta_quantile(a: float, b: float, probability: float) -> float:
     """The x below which Beta(a, b) lies with that probability: Halley's steps, held in a bracket by bisection."""
     low, high = 0.0, 1.0
     log_beta = _log_beta(a, b)
+    deviation = math.sqrt(a * b / (a + b + 1)) / (a + b)
     # Near enough to begin with: the logit of a Beta variable is close to normal.
     logit = math.log(a / b) + _STANDARD_NORMAL.inv_cdf(probability) * math.sqrt(1 / a + 1 / b)
     x = 1 / (1 + math.exp(-max(-700.0, min(700.0, logit))))
@@ -123,11 +125,12 @@ def _beta_quantile(a: float, b: float, probability: float) -> float:
             return x
         low, high = (low, x) if excess > 0 else (x, high)
         log_density = (a - 1) * math.log(x) + (b - 1) * math.log1p(-x) - log_beta
-        newton = excess * math.exp(-log_density) if log_density > -600 else math.inf
-        curvature = (a - 1) / x - (b - 1) / (1 - x)
-        bend = 1 - 0.5 * newton * curvature if math.isfinite(newton) else 1.0
-        step = newton / bend if bend > 0.5 else newton
-        before, x = x, x - step
-        if abs(step) <= 1e-14 * before or high - low <= 1e-16:
+        newton = excess * math.exp(min(-log_density, 600.0))
+        bend = newton * ((a - 1) / x - (b - 1) / (1 - x))
+        step = newton / (1 - 0.5 * max(-1.0, min(1.0, bend)))
+        # A step's error is about the cube of the step, so that after one this short nothing is left to gain.
+        close = abs(step) <= 1e-5 * min(deviation, x, 1 - x)
+        x -= step
+        if close or high - low <= sys.float_info.epsilon:
             break
     return min(max(x, low), high)
