@@ -1,69 +1,119 @@
-"""When a worker is shown gold: a schedule per worker, as values in and values out.
+"""When a worker meets hidden gold: a schedule of his own in each batch, drawn phase by phase.
 
-Positions are counted from 0 over all that the worker leases in a batch. They come in phases: the first is probation,
-with the heaviest share; later ones have a share that falls as his credible interval narrows. Within a phase every
-position is equally likely to be gold, so that nothing about a position tells.
+The places that a worker takes in a batch have positions 0, 1, 2, … . They are cut into phases. Each phase has a share
+of gold, and its gold positions are a uniform random subset of its positions, so that no position of a phase is more
+likely to be gold than another. The first phase is the probation; from then on the share falls from `max_share` to
+`min_share` as what is known of the worker gets more certain.
 """
 
-from __future__ import annotations
+from bisect import bisect_left
+from dataclasses import dataclass, replace
+from typing import Protocol
 
-from dataclasses import dataclass, field
-from random import Random
 
-PHASE = 20
+class Draws(Protocol):
+    """A source of chance, as `random.Random` or, where it must not be guessed, `random.SystemRandom`."""
+
+    def random(self) -> float:
+        """A number drawn uniformly from [0, 1)."""
+        ...
 
 
 @dataclass(frozen=True)
 class Policy:
-    """Shares of gold from 0 to 1. `probation` is how many first positions have `probation_share`."""
+    """How much gold a batch wants its workers to meet. Shares are of the places that a worker takes.
+
+    probation        how many places the first phase has, and
+    probation_share  its share
+    min_share        the share for a worker whose credible interval is `narrow` or narrower, and
+    max_share        for one whose interval is `wide` or wider; in between it falls in proportion
+    phase            how many places each later phase has
+    """
 
     min_share: float = 0.05
     max_share: float = 0.10
     probation: int = 20
     probation_share: float = 0.20
+    phase: int = 40
+    wide: float = 0.40
+    narrow: float = 0.10
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.min_share <= self.max_share <= 1 and 0 <= self.probation_share <= 1):
+            raise ValueError("shares must lie between 0 and 1, and min_share must not exceed max_share")
+        if self.probation < 0 or self.phase < 1 or not 0 <= self.narrow < self.wide:
+            raise ValueError("a phase must have places, and narrow must be less than wide")
+
+    def share(self, posterior_width: float) -> float:
+        """The share after probation for a worker whose 95 % interval is that wide."""
+        doubt = (posterior_width - self.narrow) / (self.wide - self.narrow)
+        return self.min_share + (self.max_share - self.min_share) * min(max(doubt, 0.0), 1.0)
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """How far the worker has come (`position` places were used), where the drawn phases end, and their gold positions."""
+    """Where a worker stands: places used, the end of the last phase drawn, and the gold positions still ahead,
+    rising."""
 
     position: int = 0
     phase_end: int = 0
-    gold_positions: tuple[int, ...] = field(default=())
+    gold_positions: tuple[int, ...] = ()
 
-    def take(self, used: int) -> Schedule:
-        """The schedule after `used` of the planned places were leased; the others keep their drawn positions."""
+    def take(self, used: int) -> "Schedule":
+        """The schedule once the next `used` places are used, whatever they were used for.
+
+        A gold position for which no gold was at hand is used up like any other: gold gets rarer, never later, since
+        what comes later would no longer be uniform. Raises `ValueError` beyond what is drawn: call `advance` first.
+        """
+        if not 0 <= used <= self.phase_end - self.position:
+            raise ValueError(f"{used} places do not fit into the {self.phase_end - self.position} that are drawn")
         position = self.position + used
-        return Schedule(position, self.phase_end, tuple(p for p in self.gold_positions if p >= position))
-
-
-def share(policy: Policy, *, position: int, width: float) -> float:
-    """The share of gold in a phase that begins at `position`, for a worker whose 95 % interval is `width` wide.
-
-    It falls linearly from `max_share` at a width of 0.5 or more to `min_share` at 0.1 or less.
-    """
-    if position < policy.probation:
-        return policy.probation_share
-    doubt = min(1.0, max(0.0, (width - 0.1) / 0.4))
-    return policy.min_share + (policy.max_share - policy.min_share) * doubt
+        ahead = self.gold_positions[bisect_left(self.gold_positions, position) :]
+        return replace(self, position=position, gold_positions=ahead)
 
 
 def advance(
-    schedule: Schedule, count: int, policy: Policy, width: float, chance: Random
+    schedule: Schedule, count: int, policy: Policy, posterior_width: float, draws: Draws
 ) -> tuple[list[bool], Schedule]:
-    """Which of the worker's next `count` positions are gold, and the schedule with all phases drawn that they need.
+    """For the next `count` places, whether each is to be gold; and the schedule with the phases that took drawn.
 
-    The position does not move: call `take` with how many places were really used. A phase once drawn stays, so planning
-    again for the same positions gives the same flags. An expected number of gold that is not whole is rounded up or down
-    by chance, so that the share is right in the long run.
+    The returned schedule still stands at the same position, for fewer places may be used in the end: keep
+    `schedule.take(used)`. Until then, asking again gives the same flags, however many are asked for. A phase is drawn
+    when its first place is asked for, with the share that `posterior_width` (of the worker's 95 % interval) gives then,
+    and stays as it is drawn. Chance is consumed only by drawing a phase, so that steps of one place and one step of
+    many see the same flags where the width is the same.
     """
-    end, gold = schedule.phase_end, list(schedule.gold_positions)
-    while end < schedule.position + count:
-        length = max(1, min(PHASE, policy.probation - end)) if end < policy.probation else PHASE
-        expected = length * share(policy, position=end, width=width)
-        number = int(expected) + (chance.random() < expected - int(expected))
-        gold += sorted(end + place for place in chance.sample(range(length), min(number, length)))
-        end += length
-    planned = Schedule(schedule.position, end, tuple(gold))
-    wanted = set(gold)
-    return [schedule.position + step in wanted for step in range(count)], planned
+    if count < 0:
+        raise ValueError(f"count must not be negative: {count}")
+    end = schedule.position + count
+    while schedule.phase_end < end:
+        schedule = _with_next_phase(schedule, policy, posterior_width, draws)
+    gold = set(schedule.gold_positions)
+    return [position in gold for position in range(schedule.position, end)], schedule
+
+
+def _with_next_phase(schedule: Schedule, policy: Policy, posterior_width: float, draws: Draws) -> Schedule:
+    start = schedule.phase_end
+    on_probation = start < policy.probation
+    size = policy.probation - start if on_probation else policy.phase
+    share = policy.probation_share if on_probation else policy.share(posterior_width)
+    chosen = _subset(size, _rounded(share * size, draws), draws)
+    gold = schedule.gold_positions + tuple(start + place for place in chosen)
+    return Schedule(schedule.position, start + size, gold)
+
+
+def _rounded(expected: float, draws: Draws) -> int:
+    """A whole number next to `expected` whose mean over the draws is `expected`: the long-run share comes out right."""
+    # Shares such as 0.1 of 40 must be 4 and not, once in 10^16 phases, 5.
+    expected = round(expected, 9)
+    whole = int(expected)
+    return whole + (draws.random() < expected - whole)
+
+
+def _subset(size: int, count: int, draws: Draws) -> list[int]:
+    """`count` of the numbers below `size`, each subset as likely as any other, sorted."""
+    places = list(range(size))
+    for at in range(count):
+        other = at + int(draws.random() * (size - at))
+        places[at], places[other] = places[other], places[at]
+    return sorted(places[:count])
