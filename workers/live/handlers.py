@@ -1,1 +1,19 @@
-"""What the live server does about what happened elsewhere: it tells workers to look."""
+"""What the live server does about what happened to assignments: it tells their workers to look."""
+
+from marketplace.common.outbox import Delivered, handles
+from workers.assignments.events import (
+    AnswerAccepted,
+    AnswerRejected,
+    AnswerSubmitted,
+    LeaseExpired,
+    LeaseReturned,
+    PaymentSettled,
+    PlaceTaken,
+)
+from workers.live.hints import tell
+
+
+@handles(PlaceTaken, AnswerSubmitted, AnswerAccepted, AnswerRejected, LeaseExpired, LeaseReturned, PaymentSettled)
+def tell_workers(event: Delivered) -> None:
+    """A hint to each worker concerned; seen twice or late it does no harm."""
+    tell(event.body["worker_ids"], event.kind)

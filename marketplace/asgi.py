@@ -1,0 +1,22 @@
+"""The live server: WebSockets, and a health check beside them. Pages and API are `marketplace.wsgi`'s."""
+
+import os
+
+import django
+from channels.routing import ProtocolTypeRouter, URLRouter
+from django.urls import path
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "marketplace.settings.prod")
+django.setup()
+
+# Both need the apps, so they come after the set-up.
+from workers.live.consumers import WorkerConsumer  # noqa: E402
+from workers.live.http import health, lifespan, refuse_unknown_sockets  # noqa: E402
+
+application = ProtocolTypeRouter(
+    {
+        "http": health,
+        "lifespan": lifespan,
+        "websocket": refuse_unknown_sockets(URLRouter([path("ws/worker/", WorkerConsumer.as_asgi())])),
+    }
+)

@@ -1,0 +1,91 @@
+"""Hints through Redis: "look, something of yours has changed". Losing any of them, or all of Redis, loses nothing."""
+
+import asyncio
+import logging
+import os
+import threading
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from channels.layers import get_channel_layer
+from redis.exceptions import RedisError
+
+log = logging.getLogger("touchstone.live")
+
+TIMEOUT_S = 2.0
+
+
+def group_of(worker_id: int) -> str:
+    """The name of a worker's group."""
+    return f"worker.{worker_id}"
+
+
+@asynccontextmanager
+async def listening(worker_id: int) -> AsyncIterator["Hints"]:
+    """Join the worker's group for the length of the block. Raises `RedisError` or `OSError` if Redis does not answer."""
+    layer = get_channel_layer()
+    channel = ""
+    try:
+        async with asyncio.timeout(TIMEOUT_S):
+            channel = await layer.new_channel()
+            await layer.group_add(group_of(worker_id), channel)
+        yield Hints(layer, channel)
+    finally:
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                await layer.group_discard(group_of(worker_id), channel)
+                # The layer forgets a channel only when somebody who waits for it is cancelled.
+                while channel in layer.channels:
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(layer.receive(channel), 0.001)
+        except (RedisError, OSError) as error:
+            log.warning("a worker's group could not be left: %s", error)
+
+
+class Hints:
+    """What arrives for one socket."""
+
+    def __init__(self, layer: Any, channel: str) -> None:
+        self._layer = layer
+        self._channel = channel
+
+    async def next(self) -> str:
+        """What the next hint is about: the name of an event."""
+        message = await self._layer.receive(self._channel)
+        return str(message["about"])
+
+
+class _Sender:
+    """A loop in a thread of its own: sending never holds up the caller, who has a transaction open."""
+
+    def __init__(self) -> None:
+        self.process = os.getpid()
+        self._loop = asyncio.new_event_loop()
+        threading.Thread(target=self._loop.run_forever, name="live-hints", daemon=True).start()
+
+    def send(self, worker_ids: list[int], about: str) -> None:
+        asyncio.run_coroutine_threadsafe(self._send(worker_ids, about), self._loop)
+
+    async def _send(self, worker_ids: list[int], about: str) -> None:
+        layer = get_channel_layer()
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                for worker_id in worker_ids:
+                    await layer.group_send(group_of(worker_id), {"type": "look", "about": about})
+        except (RedisError, OSError) as error:
+            log.warning("hints about %s were not sent: %s", about, error)
+
+
+_sender: _Sender | None = None
+_making = threading.Lock()
+
+
+def tell(worker_ids: Iterable[int], about: str) -> None:
+    """Send the hint to each worker's sockets, on every live server; returns at once and never fails."""
+    global _sender
+    with _making:
+        # Threads do not survive a fork, so each process makes its own.
+        if _sender is None or _sender.process != os.getpid():
+            _sender = _Sender()
+    _sender.send(sorted(set(worker_ids)), about)
