@@ -131,12 +131,12 @@ def _crowd(module: str, arguments: list[str], ready: Session) -> int:
     env = {**ready.env, "TOUCHSTONE_STAFF_KEY": _staff_key(ready), "TOUCHSTONE_BASE_URL": ready.stack.base_url}
     env["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), env.get("PYTHONPATH", "")]))
     # -P keeps a folder named `tests` in the caller's directory from being taken for ours.
-    argv = [PYTHON, "-P", "-m", module, "--base-url", ready.stack.base_url, *arguments]
+    argv: list[str | Path] = [PYTHON, "-P", "-m", module, "--base-url", ready.stack.base_url, *arguments]
     return ready.supervisor.foreground(argv, env=env)
 
 
 def _staff_key(ready: Session) -> str:
-    argv = [PYTHON, ROOT / "manage.py", "staff_key", "--email", STAFF]
+    argv: list[str | Path] = [PYTHON, ROOT / "manage.py", "staff_key", "--email", STAFF]
     code, text = ready.supervisor.captured(argv, env=ready.env, cwd=ROOT)
     for line in reversed(text.splitlines() if code == 0 else []):
         try:

@@ -31,7 +31,16 @@ def migrate(supervisor: Supervisor, stack: Stack, env: dict[str, str], steps: St
     steps.next("migrating the database …")
     log = Path(stack.data) / "logs" / "migrate.log"
     with open_log(log) as output:
-        argv = [PYTHON, ROOT / "manage.py", "migrate", "--database", "owner", "--no-input", "--verbosity", "1"]
+        argv: list[str | Path] = [
+            PYTHON,
+            ROOT / "manage.py",
+            "migrate",
+            "--database",
+            "owner",
+            "--no-input",
+            "--verbosity",
+            "1",
+        ]
         code = supervisor.foreground(argv, env=env, cwd=ROOT, output=output)
     if code != 0:
         supervisor.refuse_if_stopped()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
 import shutil
+import socket
 import tempfile
 from pathlib import Path
 
@@ -48,9 +50,9 @@ def socket_directory(data: Path, uid: int, gid: int) -> Path:
     """
     remove_temporary_sockets(data)
     chosen = data / "sockets"
-    if sockets_fit(chosen):
-        chosen.mkdir(mode=0o700, exist_ok=True)
-    else:
+    chosen.mkdir(mode=0o700, exist_ok=True)
+    if not (sockets_fit(chosen) and _takes_sockets(chosen)):
+        shutil.rmtree(chosen)
         chosen = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=_short_temporary_folder()))
         (data / NOTE).write_text(str(chosen), encoding="utf-8")
     if os.geteuid() == 0:
@@ -68,6 +70,22 @@ def remove_temporary_sockets(data: Path) -> None:
     if noted.name.startswith(TEMPORARY):
         shutil.rmtree(noted, ignore_errors=True)
     (data / NOTE).unlink(missing_ok=True)
+
+
+def _takes_sockets(directory: Path) -> bool:
+    """Whether the file system can hold unix sockets: shared folders of virtual machines often cannot."""
+    probe = directory / "probe"
+    probe.unlink(missing_ok=True)
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+            listener.bind(str(probe))
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+            raise
+        return False
+    finally:
+        probe.unlink(missing_ok=True)
+    return True
 
 
 def _short_temporary_folder() -> str:

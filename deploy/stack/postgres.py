@@ -237,6 +237,8 @@ def explain_words(words: str, data: Path) -> str | None:
         "Read-only file system": f"{data} is on a read-only file system: make it writable or set TOUCHSTONE_DATA.",
         "File too large": f"A file in {data} may not grow further: raise the file size limit (ulimit -f).",
         "Cannot allocate memory": "There is not enough memory for PostgreSQL: free some and run again.",
+        "invalid permissions": f"The file system of {data} does not keep permissions, which PostgreSQL needs: "
+        "set TOUCHSTONE_DATA to a directory elsewhere.",
         "Permission denied": f"PostgreSQL may not use something in {data} (Permission denied): check who owns it.",
         "error while loading shared libraries": "This system lacks a library that the embedded PostgreSQL needs: "
         "install zlib, or use your own server with DATABASE_URL and DATABASE_OWNER_URL.",

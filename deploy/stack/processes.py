@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -71,11 +72,17 @@ def dies_with_us(death_signal: signal.Signals) -> Callable[[], None]:
 
 
 def open_log(path: Path):  # type: ignore[no-untyped-def]  # an unbuffered binary file; its type has no public name
-    """The log opened for appending; one that has grown large is first put aside as `.1`."""
+    """The log opened for appending."""
     path.parent.mkdir(mode=0o700, exist_ok=True)
-    if path.exists() and path.stat().st_size > LOG_LIMIT:
-        path.replace(path.with_name(path.name + ".1"))
+    shorten_log(path)
     return path.open("ab", buffering=0)
+
+
+def shorten_log(path: Path) -> None:
+    """Put a log that has grown large aside as `.1` and empty it. Its writers append, so they go on at its new end."""
+    if path.exists() and path.stat().st_size > LOG_LIMIT:
+        shutil.copyfile(path, path.with_name(path.name + ".1"))
+        os.truncate(path, 0)
 
 
 def stop(process: subprocess.Popen[bytes], plan: Sequence[tuple[signal.Signals, float]]) -> None:

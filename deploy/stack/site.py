@@ -19,6 +19,9 @@ from .processes import MARKER, spawn
 
 HOST = "127.0.0.1"
 
+# Held for the life of this process: see `_free`.
+_claims: dict[int, socket.socket] = {}
+
 
 @dataclass
 class SiteProcess:
@@ -96,6 +99,11 @@ def _next_free(first: int) -> int:
 
 
 def _free(port: int) -> bool:
+    """Whether nobody listens there, and no other ./run that is just starting has chosen it too.
+
+    Two starts at the same moment would both find the port free, and the web server lets several processes share one.
+    So a choice is claimed by an abstract socket, which exists as long as we do and where the ports exist.
+    """
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a closed connection's leftovers do not count
         try:
@@ -104,24 +112,32 @@ def _free(port: int) -> bool:
             if error.errno == errno.EACCES:
                 raise StackError(f"Port {port} needs root: set TOUCHSTONE_PORT to one above 1023.") from error
             return False
+    claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        claim.bind(f"\0touchstone-port-{port}")
+    except OSError:
+        claim.close()
+        return False
+    _claims[port] = claim
     return True
 
 
 def processes(env: Mapping[str, str], data: Path, web_port: int, live_port: int) -> list[SiteProcess]:
     """The site's processes in the order in which they start."""
-    workers = max(1, min(2, os.cpu_count() or 1))
+    workers = max(1, min(2, len(os.sched_getaffinity(0))))
     schedule = data / "beat" / "schedule"
     schedule.parent.mkdir(mode=0o700, exist_ok=True)
-    web = [PYTHON, "-m", "granian", "--interface", "wsgi", "--host", HOST, "--port", str(web_port)]
+    web: list[str | Path] = [PYTHON, "-m", "granian", "--interface", "wsgi", "--host", HOST, "--port", str(web_port)]
     web += ["--workers", str(workers), "--blocking-threads", "8", "--respawn-failed-workers"]
     web += ["--workers-kill-timeout", "5", "--no-access-log", "marketplace.wsgi:application"]
-    live = [PYTHON, "-m", "uvicorn", "--host", HOST, "--port", str(live_port), "--no-access-log"]
+    live: list[str | Path] = [PYTHON, "-m", "uvicorn", "--host", HOST, "--port", str(live_port), "--no-access-log"]
     live += ["--ws-per-message-deflate", "false", "--timeout-graceful-shutdown", "3", "marketplace.asgi:application"]
-    celery = [PYTHON, "-m", "celery", "-A", "marketplace.celery"]
+    celery: list[str | Path] = [PYTHON, "-m", "celery", "-A", "marketplace.celery"]
     # Prefork, because the tasks' time limits work in no other pool.
     worker = [*celery, "worker", "--pool", "prefork", "--concurrency", "2", "--without-gossip", "--without-mingle"]
-    worker += ["--loglevel", "INFO"]
-    beat = [*celery, "beat", "--schedule", schedule, "--pidfile", "", "--loglevel", "INFO"]
+    # INFO would write two lines for every sweep, several a second, for ever.
+    worker += ["--loglevel", "WARNING"]
+    beat = [*celery, "beat", "--schedule", schedule, "--pidfile", "", "--loglevel", "WARNING"]
     return [
         SiteProcess("web", web, env, data, port=web_port),
         SiteProcess("live", live, env, data, port=live_port),

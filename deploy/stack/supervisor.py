@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -15,10 +16,11 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from .console import StackError, Stopped, say
-from .processes import dies_with_us, end_group, last_words, stop
+from .processes import dies_with_us, end_group, last_words, shorten_log, stop
 
 LONGEST_PAUSE = 30.0
 STEADY_AFTER = 60.0
+LOGS_EVERY = 60.0
 
 
 class Service(Protocol):
@@ -60,6 +62,7 @@ class Supervisor:
     def __init__(self) -> None:
         self.running: list[Running] = []
         self.asked_to_stop = 0
+        self._logs_seen = time.monotonic()
         self.last_signal = signal.SIGINT
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
@@ -112,6 +115,11 @@ class Supervisor:
     def tick(self) -> None:
         """Restart what died, each time after a longer pause; call it often."""
         now = time.monotonic()
+        if now - self._logs_seen > LOGS_EVERY:
+            self._logs_seen = now
+            for running in self.running:
+                with contextlib.suppress(OSError):  # a full disk is no reason to stop serving
+                    shorten_log(running.service.log)
         for running in self.running:
             if running.again_at is None and running.process.poll() is not None:
                 end_group(running.process.pid)

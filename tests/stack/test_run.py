@@ -159,6 +159,28 @@ def test_a_taken_default_port_moves_the_site_to_the_next_free_one(checkout: Chec
     assert int(str(stack["web_port"])) > 8000
 
 
+def test_two_checkouts_started_at_the_same_moment_get_different_ports(checkout_at: Callable[[str], Checkout]) -> None:
+    pair = [checkout_at("one"), checkout_at("two")]
+    for one in pair:
+        del one.env["TOUCHSTONE_PORT"], one.env["TOUCHSTONE_LIVE_PORT"]
+    started = [one.start("up") for one in pair]
+
+    stacks = [one.wait_ready(process) for one, process in zip(pair, started, strict=True)]
+
+    ports = [stack[name] for stack in stacks for name in ("web_port", "live_port")]
+    assert len(set(ports)) == 4
+
+
+def test_up_waits_for_a_command_that_uses_the_servers(checkout: Checkout) -> None:
+    command = checkout.start("manage", "sleep", "3")
+    checkout.wait_ready(command)
+    process = checkout.start("up")
+
+    assert until(lambda: "./run manage uses" in said(process), 20), said(process)
+    assert command.wait(30) == 0
+    checkout.wait_ready(process)
+
+
 def test_a_site_process_that_cannot_start_ends_up_with_its_last_words(checkout: Checkout) -> None:
     (checkout.root / "marketplace" / "wsgi.py").write_text("raise RuntimeError('no such thing')\n")
 

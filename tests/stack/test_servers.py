@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.stack import locks, paths
+from deploy.stack import locks, paths, processes
 from tests.stack.harness import Checkout, clean_up, free_port, interrupt, make_checkout, said, until
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
@@ -420,6 +420,17 @@ def test_a_named_server_that_does_not_answer_is_said_in_a_sentence(checkout: Che
 
     assert_one_sentence(database, "The database of DATABASE_URL does not answer")
     assert_one_sentence(redis, "The server of REDIS_URL does not answer")
+
+
+def test_a_log_that_has_grown_is_put_aside_while_its_writer_goes_on(tmp_path: Path) -> None:
+    log = tmp_path / "web.log"
+    with processes.open_log(log) as writer:
+        writer.write(b"x" * (processes.LOG_LIMIT + 1))
+        processes.shorten_log(log)
+        writer.write(b"new")
+
+    assert log.read_bytes() == b"new"
+    assert (tmp_path / "web.log.1").stat().st_size == processes.LOG_LIMIT + 1
 
 
 def test_a_port_helper_sees_a_taken_port() -> None:
