@@ -40,14 +40,14 @@ class UserManager(BaseUserManager["User"]):
         return self.get(email=(username or "").strip().lower())
 
 
-class User(AbstractBaseUser):
+class User(AbstractBaseUser):  # type: ignore[django-manager-missing]
     """One person. Whether he is staff changes only through the database function `grant_staff`."""
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     email = models.EmailField(max_length=254)
     name = models.CharField(max_length=200, blank=True, default="")
     is_staff = models.BooleanField(default=False, editable=False)
-    is_active = models.BooleanField(default=True)
+    is_active = models.BooleanField(default=True)  # type: ignore[misc]
     date_joined = models.DateTimeField(db_default=MARKET_NOW, editable=False)
 
     objects = UserManager()

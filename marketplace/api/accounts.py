@@ -9,7 +9,6 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.permissions import AllowAny, IsAuthenticated
-from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from marketplace.accounts.commands import (
@@ -27,8 +26,11 @@ from marketplace.accounts.queries import keys_of, members_of, membership, member
 from marketplace.rest.ask import Ask
 from marketplace.rest.authentication import ApiKeyAuthentication, PasswordAuthentication
 from marketplace.rest.boundary import once, respond
+from marketplace.rest.openapi import listing
 from marketplace.rest.pagination import page_of
 from marketplace.rest.permissions import IsRequesterKey, IsStaffKey
+from marketplace.rest.requests import KeyRequest
+from marketplace.rest.requests import KeyRequest
 from marketplace.rest.throttles import InvitationThrottle, SignUpThrottle
 from workers.profiles.commands import ensure_workers
 from workers.profiles.queries import worker_of
@@ -67,7 +69,7 @@ class InviteeAsk(Ask):
 
 
 class InvitationsAsk(Ask):
-    accounts = InviteeAsk(many=True, allow_empty=False, max_length=1_000)
+    accounts = InviteeAsk(many=True, allow_empty=False, max_length=1_000)  # type: ignore[call-arg]  # type: ignore[call-arg]
 
 
 class AcceptInvitationAsk(Ask):
@@ -126,7 +128,7 @@ class Accounts(APIView):
     throttle_classes = [SignUpThrottle]
 
     @extend_schema(summary="Sign up", tags=["accounts"], request=SignUpAsk, responses={201: AccountView})
-    def post(self, request: Request) -> HttpResponse:
+    def post(self, request: KeyRequest) -> HttpResponse:
         ask = SignUpAsk.of(request)
         with once(request) as boundary:
             return boundary.replay or boundary.respond(AccountView(sign_up(**ask)).data, status=201)
@@ -140,8 +142,8 @@ class Keys(APIView):
         method = self.request.method if self.request is not None else None
         return [PasswordAuthentication()] if method == "POST" else [ApiKeyAuthentication()]
 
-    @extend_schema(summary="List your keys", tags=["accounts"], responses=KeyView(many=True))
-    def get(self, request: Request) -> HttpResponse:
+    @extend_schema(summary="List your keys", tags=["accounts"], **listing(KeyView))
+    def get(self, request: KeyRequest) -> HttpResponse:
         return page_of(request, keys_of(request.user.pk), lambda key: KeyView(key).data, sort="created")
 
     @extend_schema(
@@ -150,9 +152,9 @@ class Keys(APIView):
         tags=["accounts"],
         request=KeyAsk,
         responses={201: NewKeyView},
-        auth=[{"password": []}],
+        auth=[{"password": []}],  # type: ignore[list-item]
     )
-    def post(self, request: Request) -> HttpResponse:
+    def post(self, request: KeyRequest) -> HttpResponse:
         ask = KeyAsk.of(request)
         life = timedelta(seconds=ask["expires_in_s"]) if "expires_in_s" in ask else None
         with once(request) as boundary:
@@ -166,22 +168,25 @@ class Key(APIView):
     permission_classes = [IsAuthenticated]
 
     @extend_schema(summary="Revoke a key of yours", tags=["accounts"], responses={204: None})
-    def delete(self, request: Request, key: UUID) -> HttpResponse:
+    def delete(self, request: KeyRequest, key: UUID) -> HttpResponse:
         with once(request) as boundary:
-            return boundary.replay or boundary.respond(revoke_key(user_id=request.user.pk, public_id=key), status=204)
+            if boundary.replay:
+                return boundary.replay
+            revoke_key(user_id=request.user.pk, public_id=key)
+            return boundary.respond(None, status=204)
 
 
 class Requesters(APIView):
     permission_classes = [IsRequesterKey]
 
-    @extend_schema(summary="Your organisations", tags=["accounts"], responses=RequesterView(many=True))
-    def get(self, request: Request) -> HttpResponse:
+    @extend_schema(summary="Your organisations", tags=["accounts"], **listing(RequesterView))
+    def get(self, request: KeyRequest) -> HttpResponse:
         return page_of(request, memberships_of(request.user.pk), lambda member: RequesterView(member).data)
 
     @extend_schema(
         summary="Found an organisation", tags=["accounts"], request=RequesterAsk, responses={201: RequesterView}
     )
-    def post(self, request: Request) -> HttpResponse:
+    def post(self, request: KeyRequest) -> HttpResponse:
         ask = RequesterAsk.of(request)
         with once(request) as boundary:
             return boundary.replay or boundary.respond(
@@ -193,20 +198,20 @@ class OneRequester(APIView):
     permission_classes = [IsRequesterKey]
 
     @extend_schema(summary="One organisation", tags=["accounts"], responses=RequesterView)
-    def get(self, request: Request, requester: UUID) -> HttpResponse:
+    def get(self, request: KeyRequest, requester: UUID) -> HttpResponse:
         return respond(RequesterView(membership(request.user.pk, requester)).data)
 
 
 class Members(APIView):
     permission_classes = [IsRequesterKey]
 
-    @extend_schema(summary="Who works for the organisation", tags=["accounts"], responses=MemberView(many=True))
-    def get(self, request: Request, requester: UUID) -> HttpResponse:
+    @extend_schema(summary="Who works for the organisation", tags=["accounts"], **listing(MemberView))
+    def get(self, request: KeyRequest, requester: UUID) -> HttpResponse:
         members = members_of(requester_for(request.user.pk, requester).pk)
         return page_of(request, members, lambda member: MemberView(member).data)
 
     @extend_schema(summary="Add a member", tags=["accounts"], request=MemberAsk, responses={201: MemberView})
-    def post(self, request: Request, requester: UUID) -> HttpResponse:
+    def post(self, request: KeyRequest, requester: UUID) -> HttpResponse:
         ask = MemberAsk.of(request)
         with once(request) as boundary:
             return boundary.replay or boundary.respond(
@@ -230,7 +235,7 @@ class Invitations(APIView):
         request=InvitationsAsk,
         responses={201: InvitationsView},
     )
-    def post(self, request: Request) -> HttpResponse:
+    def post(self, request: KeyRequest) -> HttpResponse:
         accounts = InvitationsAsk.of(request)["accounts"]
         with once(request) as boundary:
             if boundary.replay:
@@ -254,7 +259,7 @@ class InvitationAcceptances(APIView):
         request=AcceptInvitationAsk,
         responses={201: JoinedView},
     )
-    def post(self, request: Request) -> HttpResponse:
+    def post(self, request: KeyRequest) -> HttpResponse:
         ask = AcceptInvitationAsk.of(request)
         with once(request) as boundary:
             if boundary.replay:

@@ -7,7 +7,6 @@ from uuid import UUID
 from django.http import HttpResponse, StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from marketplace.api.asks import AcceptAsk, AggregateAsk, RejectAsk
@@ -18,6 +17,7 @@ from marketplace.common.transactions import one_transaction
 from marketplace.rest.boundary import once
 from marketplace.rest.pagination import page_of, page_of_rows
 from marketplace.rest.permissions import IsRequesterKey
+from marketplace.rest.requests import KeyRequest
 from marketplace.results.commands import aggregate, gold_tasks, worker_names
 from marketplace.results.export import as_csv, as_jsonl
 from marketplace.results.models import Run
@@ -35,7 +35,7 @@ class AnswersView(APIView):
     @extend_schema(
         summary="Answers with their state", tags=["answers"], parameters=[OpenApiParameter("state", str, enum=STATES)]
     )
-    def get(self, request: Request, batch: UUID) -> HttpResponse:
+    def get(self, request: KeyRequest, batch: UUID) -> HttpResponse:
         state = request.query_params.get("state")
         if state is not None and state not in STATES:
             raise Unprocessable("There is no such state.", errors=[{"field": "state", "message": f"one of {STATES}"}])
@@ -50,7 +50,10 @@ class AnswersView(APIView):
             return {**shown, "worker": names.get(row["worker_id"], "")}
 
         return page_of_rows(
-            request, lambda after, limit: answers_page(of.pk, state=state, after_id=after, limit=limit), shape
+            request,
+            lambda after, limit: answers_page(of.pk, state=state, after_id=after, limit=limit),
+            shape,
+            allowed=["state"],
         )
 
 
@@ -58,7 +61,7 @@ class AcceptView(APIView):
     permission_classes = [IsRequesterKey]
 
     @extend_schema(summary="Accept answers; each becomes due for payment", tags=["answers"], request=AcceptAsk)
-    def post(self, request: Request, batch: UUID) -> HttpResponse:
+    def post(self, request: KeyRequest, batch: UUID) -> HttpResponse:
         ask = AcceptAsk.of(request)
         if ask["all_submitted"] == ("answers" in ask):
             raise Unprocessable(
@@ -77,7 +80,7 @@ class RejectView(APIView):
     permission_classes = [IsRequesterKey]
 
     @extend_schema(summary="Reject answers with a reason; their places open again", tags=["answers"], request=RejectAsk)
-    def post(self, request: Request, batch: UUID) -> HttpResponse:
+    def post(self, request: KeyRequest, batch: UUID) -> HttpResponse:
         ask = RejectAsk.of(request)
         with once(request) as boundary:
             return boundary.replay or boundary.respond(
@@ -96,12 +99,12 @@ class ResultsView(APIView):
     permission_classes = [IsRequesterKey]
 
     @extend_schema(summary="Aggregations of the batch", tags=["results"])
-    def get(self, request: Request, batch: UUID) -> HttpResponse:
+    def get(self, request: KeyRequest, batch: UUID) -> HttpResponse:
         of = batch_for(request.user.pk, batch)
         return page_of(request, Run.objects.filter(batch=of), run_shape)
 
     @extend_schema(summary="Aggregate the accepted answers", tags=["results"], request=AggregateAsk)
-    def post(self, request: Request, batch: UUID) -> HttpResponse:
+    def post(self, request: KeyRequest, batch: UUID) -> HttpResponse:
         ask = AggregateAsk.of(request)
         with once(request) as boundary:
             return boundary.replay or boundary.respond(
@@ -123,7 +126,7 @@ class ExportView(APIView):
         parameters=[OpenApiParameter("run", OpenApiTypes.UUID, description="a run; the newest where absent")],
         responses={(200, "application/x-ndjson"): OpenApiTypes.BINARY, (200, "text/csv"): OpenApiTypes.BINARY},
     )
-    def get(self, request: Request, batch: UUID, what: str, form: str) -> StreamingHttpResponse:
+    def get(self, request: KeyRequest, batch: UUID, what: str, form: str) -> StreamingHttpResponse:
         of = batch_for(request.user.pk, batch)
         rows: Iterator[dict[str, Any]]
         if what == "results":
@@ -134,9 +137,9 @@ class ExportView(APIView):
             with one_transaction(principal="names"):
                 names = worker_names(batch=of)
             columns, rows = answer_columns(of.version.interface), answer_rows(of, names)
-        pieces, kind = (
-            (as_jsonl(rows), "application/x-ndjson") if form == "jsonl" else (as_csv(columns, rows), "text/csv")
-        )
+        jsonl = form == "jsonl"
+        pieces = as_jsonl(rows) if jsonl else as_csv(columns, rows)
+        kind = "application/x-ndjson" if jsonl else "text/csv; charset=utf-8"
         response = StreamingHttpResponse(pieces, content_type=kind)
         response["Content-Disposition"] = f'attachment; filename="{what}-{of.public_id}.{form}"'
         response["Cache-Control"] = "private, no-store"

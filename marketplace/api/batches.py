@@ -11,7 +11,6 @@ from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import UnsupportedMediaType
-from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from marketplace.api.asks import BatchAsk, EmptyAsk
@@ -23,12 +22,13 @@ from marketplace.batches.models import Batch
 from marketplace.batches.queries import batch_for, batches_of, estimate, progress
 from marketplace.batches.rows import Row, read_csv, read_jsonl
 from marketplace.common.errors import Unprocessable
-from marketplace.projects.interface import json_columns
+from marketplace.projects.interface import json_fields
 from marketplace.projects.queries import project_for, version_of
-from marketplace.rest.boundary import once, respond
+from marketplace.rest.boundary import once, request_hash, respond
 from marketplace.rest.pagination import page_of
 from marketplace.rest.parsing import AnyBodyParser
 from marketplace.rest.permissions import IsRequesterKey
+from marketplace.rest.requests import KeyRequest
 from workers.assignments.commands.decide import cancel
 
 IMPORT_BYTES_MAX = 1024 * 1024 * 1024
@@ -39,7 +39,7 @@ class ProjectBatchesView(APIView):
     permission_classes = [IsRequesterKey]
 
     @extend_schema(summary="Create a draft batch", tags=["batches"], request=BatchAsk)
-    def post(self, request: Request, project: UUID) -> HttpResponse:
+    def post(self, request: KeyRequest, project: UUID) -> HttpResponse:
         ask = dict(BatchAsk.of(request))
         number = ask.pop("version", None)
         with once(request) as boundary:
@@ -59,7 +59,7 @@ class BatchesView(APIView):
     permission_classes = [IsRequesterKey]
 
     @extend_schema(summary="List batches", tags=["batches"])
-    def get(self, request: Request) -> HttpResponse:
+    def get(self, request: KeyRequest) -> HttpResponse:
         return page_of(
             request, batches_of(request.user.pk).select_related("requester", "project", "version"), batch_shape
         )
@@ -69,7 +69,7 @@ class BatchView(APIView):
     permission_classes = [IsRequesterKey]
 
     @extend_schema(summary="One batch", tags=["batches"])
-    def get(self, request: Request, batch: UUID) -> HttpResponse:
+    def get(self, request: KeyRequest, batch: UUID) -> HttpResponse:
         return respond(batch_shape(batch_for(request.user.pk, batch)))
 
 
@@ -82,13 +82,13 @@ class ImportsView(APIView):
         tags=["batches"],
         request={"application/x-ndjson": OpenApiTypes.BINARY, "text/csv": OpenApiTypes.BINARY},
     )
-    def post(self, request: Request, batch: UUID) -> HttpResponse:
+    def post(self, request: KeyRequest, batch: UUID) -> HttpResponse:
         kind = (request.content_type or "").partition(";")[0].strip().lower()
         if kind not in ("application/x-ndjson", "text/csv"):
             raise UnsupportedMediaType(kind, "Send application/x-ndjson or text/csv.")
         with SpooledTemporaryFile(max_size=8 * CHUNK) as body:
             digest = _receive(request, body)
-            with once(request, body_hash=digest) as boundary:
+            with once(request, body_hash=request_hash(request, digest)) as boundary:
                 if boundary.replay:
                     return boundary.replay
                 into = batch_for(request.user.pk, batch, at_least="manager")
@@ -96,9 +96,9 @@ class ImportsView(APIView):
                 return boundary.respond(import_shape(done), status=201)
 
 
-def _receive(request: Request, body: IO[bytes]) -> bytes:
+def _receive(request: KeyRequest, body: IO[bytes]) -> bytes:
     """Read the request's body to disk, bounded; returns its SHA-256."""
-    digest = hashlib.sha256(request.path.encode())
+    digest = hashlib.sha256()
     size = 0
     stream = request._request
     while piece := stream.read(CHUNK):
@@ -113,7 +113,7 @@ def _receive(request: Request, body: IO[bytes]) -> bytes:
 
 def _rows(kind: str, body: Any, batch: Batch) -> Iterator[Row]:
     if kind == "text/csv":
-        return read_csv(body, json_fields=json_columns(batch.version.interface))
+        return read_csv(body, json_fields=json_fields(batch.version.interface))
     return read_jsonl(body)
 
 
@@ -121,7 +121,7 @@ class EstimateView(APIView):
     permission_classes = [IsRequesterKey]
 
     @extend_schema(summary="What publishing would hold", tags=["batches"])
-    def get(self, request: Request, batch: UUID) -> HttpResponse:
+    def get(self, request: KeyRequest, batch: UUID) -> HttpResponse:
         return respond(estimate_shape(estimate(batch_for(request.user.pk, batch))))
 
 
@@ -129,7 +129,7 @@ class ProgressView(APIView):
     permission_classes = [IsRequesterKey]
 
     @extend_schema(summary="Assignments by state, and the batch's money", tags=["batches"])
-    def get(self, request: Request, batch: UUID) -> HttpResponse:
+    def get(self, request: KeyRequest, batch: UUID) -> HttpResponse:
         return respond(progress_shape(progress(batch_for(request.user.pk, batch))))
 
 
@@ -140,7 +140,7 @@ def step_view(name: str, step: Callable[..., Batch], about: str) -> type[APIView
         permission_classes = [IsRequesterKey]
 
         @extend_schema(summary=about, tags=["batches"], request=EmptyAsk, operation_id=f"batches_{name}")
-        def post(self, request: Request, batch: UUID) -> HttpResponse:
+        def post(self, request: KeyRequest, batch: UUID) -> HttpResponse:
             EmptyAsk.of(request)
             with once(request) as boundary:
                 return boundary.replay or boundary.respond(

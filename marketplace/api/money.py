@@ -5,7 +5,6 @@ from uuid import UUID
 
 from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
-from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from marketplace.accounts.queries import any_requester, requester_for
@@ -17,13 +16,14 @@ from marketplace.ledger.queries import balance, ledger_sum, statement
 from marketplace.rest.boundary import once, respond
 from marketplace.rest.pagination import page_of_rows
 from marketplace.rest.permissions import IsRequesterKey, IsStaffKey
+from marketplace.rest.requests import KeyRequest
 
 
 class DepositsView(APIView):
     permission_classes = [IsStaffKey]
 
     @extend_schema(summary="Record a deposit with its evidence", tags=["money"], request=DepositAsk)
-    def post(self, request: Request) -> HttpResponse:
+    def post(self, request: KeyRequest) -> HttpResponse:
         ask = DepositAsk.of(request)
         with once(request) as boundary:
             if boundary.replay:
@@ -51,7 +51,7 @@ class TransfersView(APIView):
     permission_classes = [IsRequesterKey]
 
     @extend_schema(summary="The requester's own money, newest first, with the balance after each", tags=["money"])
-    def get(self, request: Request, requester: UUID) -> HttpResponse:
+    def get(self, request: KeyRequest, requester: UUID) -> HttpResponse:
         address = funds_of(requester_for(request.user.pk, requester).public_id)
         return page_of_rows(
             request,
@@ -70,7 +70,7 @@ class CheckView(APIView):
     permission_classes = [IsStaffKey]
 
     @extend_schema(summary="Check every promise against the database", tags=["operations"])
-    def get(self, request: Request) -> HttpResponse:
+    def get(self, request: KeyRequest) -> HttpResponse:
         findings = check_promises(show=0)
         return respond(
             {

@@ -4,7 +4,6 @@ from uuid import UUID
 
 from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
-from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from marketplace.accounts.queries import requester_for
@@ -15,17 +14,18 @@ from marketplace.projects.queries import project_for, projects_of, version_of
 from marketplace.rest.boundary import once, respond
 from marketplace.rest.pagination import page_of
 from marketplace.rest.permissions import IsRequesterKey
+from marketplace.rest.requests import KeyRequest
 
 
 class ProjectsView(APIView):
     permission_classes = [IsRequesterKey]
 
     @extend_schema(summary="List projects", tags=["projects"])
-    def get(self, request: Request) -> HttpResponse:
+    def get(self, request: KeyRequest) -> HttpResponse:
         return page_of(request, projects_of(request.user.pk).select_related("requester"), project_shape)
 
     @extend_schema(summary="Create a project with a first draft version", tags=["projects"], request=ProjectAsk)
-    def post(self, request: Request) -> HttpResponse:
+    def post(self, request: KeyRequest) -> HttpResponse:
         ask = ProjectAsk.of(request)
         with once(request) as boundary:
             return boundary.replay or boundary.respond(
@@ -45,7 +45,7 @@ class ProjectView(APIView):
     permission_classes = [IsRequesterKey]
 
     @extend_schema(summary="One project", tags=["projects"])
-    def get(self, request: Request, project: UUID) -> HttpResponse:
+    def get(self, request: KeyRequest, project: UUID) -> HttpResponse:
         return respond(project_shape(project_for(request.user.pk, project)))
 
 
@@ -53,7 +53,7 @@ class VersionsView(APIView):
     permission_classes = [IsRequesterKey]
 
     @extend_schema(summary="Add a draft version", tags=["projects"], request=VersionAsk)
-    def post(self, request: Request, project: UUID) -> HttpResponse:
+    def post(self, request: KeyRequest, project: UUID) -> HttpResponse:
         ask = VersionAsk.of(request)
         with once(request) as boundary:
             return boundary.replay or boundary.respond(
@@ -72,7 +72,7 @@ class VersionView(APIView):
     permission_classes = [IsRequesterKey]
 
     @extend_schema(summary="One version", tags=["projects"])
-    def get(self, request: Request, project: UUID, number: int) -> HttpResponse:
+    def get(self, request: KeyRequest, project: UUID, number: int) -> HttpResponse:
         return respond(version_shape(version_of(project_for(request.user.pk, project), number)))
 
 
@@ -80,13 +80,11 @@ class VersionPublishView(APIView):
     permission_classes = [IsRequesterKey]
 
     @extend_schema(summary="Publish a version; it never changes after", tags=["projects"], request=EmptyAsk)
-    def post(self, request: Request, project: UUID, number: int) -> HttpResponse:
+    def post(self, request: KeyRequest, project: UUID, number: int) -> HttpResponse:
         EmptyAsk.of(request)
         with once(request) as boundary:
             return boundary.replay or boundary.respond(
                 version_shape(
-                    publish_version(
-                        project_id=project_for(request.user.pk, project, at_least="manager").pk, number=number
-                    )
+                    publish_version(project=project_for(request.user.pk, project, at_least="manager"), number=number)
                 )
             )

@@ -1,4 +1,4 @@
-"""Rows of an import as values: read from JSONL or CSV, checked against the interface, wrong ones named by their number."""
+"""Rows of an import as values: read from JSONL or CSV, checked against the interface, wrong ones named by number."""
 
 import csv
 import io
@@ -17,7 +17,7 @@ KNOWN = {"external_id", "data", "gold", "reserved_for", "overlap"}
 
 @dataclass(frozen=True)
 class Row:
-    """A row as read: its number in the file (from 1, a CSV's header not counted) and its fields, or why it is unreadable."""
+    """A row as read: its number in the file (from 1, without the header) and its fields, or why it is unreadable."""
 
     number: int
     fields: dict[str, Any] = field(default_factory=dict)

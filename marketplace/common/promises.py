@@ -1,4 +1,4 @@
-"""Promises as SQL views: each `inv_rNN…` returns the rows that break it, and its comment is the promise in a sentence."""
+"""Promises as SQL views: each `inv_rNN…` returns the rows that break it; its comment says the promise."""
 
 from dataclasses import dataclass
 from typing import Any

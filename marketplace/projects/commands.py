@@ -8,6 +8,7 @@ from marketplace.projects.errors import InterfaceRefused
 from marketplace.projects.interface import InterfaceInvalid, check_interface
 from marketplace.projects.locks import project_for_update
 from marketplace.projects.models import Project, Version
+from marketplace.projects.queries import version_of
 
 
 def create_project(*, requester_id: int, name: str, interface: dict[str, Any], instructions: str) -> Project:
@@ -30,12 +31,12 @@ def add_version(*, project_id: int, interface: dict[str, Any], instructions: str
     )
 
 
-def publish_version(*, project_id: int, number: int) -> Version:
-    """Make the version final. Repeating it changes nothing."""
+def publish_version(*, project: Project, number: int) -> Version:
+    """Make the version final. Repeating it changes nothing. Raises `NotFound`."""
     require_transaction()
-    project_for_update(project_id)
-    Version.objects.filter(project_id=project_id, number=number, published_at=None).update(published_at=MarketNow())
-    return Version.objects.get(project_id=project_id, number=number)
+    project_for_update(project.pk)
+    Version.objects.filter(project=project, number=number, published_at=None).update(published_at=MarketNow())
+    return version_of(project, number)
 
 
 def _checked(interface: dict[str, Any]) -> dict[str, Any]:

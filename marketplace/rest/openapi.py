@@ -4,7 +4,9 @@ from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.utils import OpenApiParameter
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, inline_serializer
+from rest_framework import serializers
 
 SAFE = ("GET", "HEAD", "OPTIONS")
 PROBLEM_CONTENT = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
@@ -20,8 +22,34 @@ IDEMPOTENCY_KEY = OpenApiParameter(
 )
 
 
+PAGE_PARAMETERS = [
+    OpenApiParameter("limit", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}),
+    OpenApiParameter("cursor", str, description="From the `next` address of a page"),
+]
+
+
+def listing(row: type[serializers.Serializer[Any]], *parameters: OpenApiParameter) -> dict[str, Any]:
+    """Arguments of `extend_schema` for a list of these rows: {"results", "next"}, and the parameters of pages."""
+    fields = {"results": row(many=True), "next": serializers.URLField(allow_null=True)}
+    page = inline_serializer(f"{row.__name__.removesuffix('View')}Page", fields)  # type: ignore[arg-type]
+    return {"responses": page, "parameters": [*PAGE_PARAMETERS, *parameters]}
+
+
 class Schema(AutoSchema):
     """Adds what every endpoint shares: the idempotency key of writes, and refusals as problem documents."""
+
+    def get_operation_id(self) -> str:
+        """Method and address, so that no two are equal and none changes when another endpoint is added."""
+        parts = [f"by_{part[1:-1]}" if part.startswith("{") else part for part in self.path.split("/")[3:]]
+        return "_".join([self.method.lower(), *parts]).replace(".", "_")
+
+    def get_request_serializer(self) -> Any:
+        """Views that name none take none."""
+        return None
+
+    def get_response_serializers(self) -> Any:
+        """Views that name none answer with an object."""
+        return OpenApiTypes.OBJECT
 
     def get_override_parameters(self) -> list[Any]:
         parameters = list(super().get_override_parameters())
@@ -52,11 +80,3 @@ class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
         return {"type": "http", "scheme": "bearer", "description": "A key made by POST /api/v1/keys"}
-
-
-class PasswordScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    target_class = "marketplace.rest.authentication.PasswordAuthentication"
-    name = "password"
-
-    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
-        return {"type": "http", "scheme": "basic", "description": "E-mail address and password, to make a key"}

@@ -62,6 +62,7 @@ def aggregate(*, batch_id: int, method: str | None = None, final: bool = False) 
         final=final,
         made_at=MarketNow(),
     )
+    run.refresh_from_db()
     _copy_results(
         (run.pk, task_ids[result.task], name, result.value, result.confidence, result.answers, outcome.method,
          batch.version.number)

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import environ
 
-from marketplace.rest.problem_schema import PROBLEM_COMPONENT
+from marketplace.rest.description import PASSWORD_SCHEME, PROBLEM_COMPONENT
 
 env = environ.Env()
 
@@ -123,7 +123,7 @@ TEMPLATES = [
 # --- people ------------------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
-PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+PASSWORD_HASHERS = ["marketplace.accounts.hashers.PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
@@ -218,7 +218,7 @@ SPECTACULAR_SETTINGS = {
     "OAS_VERSION": "3.1.0",
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
-    "APPEND_COMPONENTS": {"schemas": {"Problem": PROBLEM_COMPONENT}},
+    "APPEND_COMPONENTS": {"schemas": {"Problem": PROBLEM_COMPONENT}, "securitySchemes": {"password": PASSWORD_SCHEME}},
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
 

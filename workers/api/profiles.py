@@ -3,7 +3,6 @@
 from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from marketplace.accounts.queries import any_requester
@@ -11,6 +10,8 @@ from marketplace.common.errors import NotFound
 from marketplace.rest.ask import Ask
 from marketplace.rest.boundary import once, respond
 from marketplace.rest.permissions import HasWorkerScope, IsWorkerKey
+from marketplace.rest.requests import KeyRequest
+from marketplace.rest.requests import KeyRequest
 from workers.profiles.commands import become_worker, pseudonym_for
 from workers.profiles.models import Worker
 from workers.profiles.queries import worker_of
@@ -46,7 +47,7 @@ class Workers(APIView):
     permission_classes = [HasWorkerScope]
 
     @extend_schema(summary="Become a worker", tags=["work"], request=WorkerAsk, responses={201: WorkerView})
-    def post(self, request: Request) -> HttpResponse:
+    def post(self, request: KeyRequest) -> HttpResponse:
         ask = WorkerAsk.of(request)
         with once(request) as boundary:
             return boundary.replay or boundary.respond(
@@ -58,7 +59,7 @@ class OwnProfile(APIView):
     permission_classes = [IsWorkerKey]
 
     @extend_schema(summary="Your profile", tags=["work"], responses=WorkerView)
-    def get(self, request: Request) -> HttpResponse:
+    def get(self, request: KeyRequest) -> HttpResponse:
         worker = worker_of(request.user.pk)
         if worker is None:
             raise NotFound("This account is not a worker.")
@@ -74,7 +75,7 @@ class Introductions(APIView):
         request=IntroductionAsk,
         responses={201: IntroductionView},
     )
-    def post(self, request: Request) -> HttpResponse:
+    def post(self, request: KeyRequest) -> HttpResponse:
         requester = IntroductionAsk.of(request)["requester"]
         with once(request) as boundary:
             if boundary.replay:

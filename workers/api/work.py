@@ -8,7 +8,6 @@ from uuid import UUID
 from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from marketplace.batches.models import Batch
@@ -20,7 +19,7 @@ from marketplace.rest.ask import Ask
 from marketplace.rest.boundary import once, respond
 from marketplace.rest.pagination import page_of
 from marketplace.rest.permissions import IsWorkerKey
-from marketplace.rest.problems import problem_body
+from marketplace.rest.requests import KeyRequest
 from workers.assignments.audience import refusal
 from workers.assignments.commands.claim import claim, return_lease
 from workers.assignments.commands.decide import apply_due
@@ -50,7 +49,7 @@ class NextAsk(Ask):
 
 
 class SubmitAsk(Ask):
-    answers = AnswerAsk(many=True, allow_empty=False, max_length=PAGE_MAX)
+    answers = AnswerAsk(many=True, allow_empty=False, max_length=PAGE_MAX)  # type: ignore[call-arg]
     then_claim = NextAsk(required=False)
 
 
@@ -63,7 +62,7 @@ class BoardView(APIView):
     permission_classes = [IsWorkerKey]
 
     @extend_schema(summary="Batches that take work, and why one may not be open to you", tags=["work"])
-    def get(self, request: Request) -> HttpResponse:
+    def get(self, request: KeyRequest) -> HttpResponse:
         worker_id = request.worker_id
         running = Batch.objects.filter(state=BatchState.PUBLISHED).select_related("requester")
         return page_of(request, running, lambda batch: board_shape(batch, worker_id))
@@ -73,7 +72,7 @@ class BoardBatchView(APIView):
     permission_classes = [IsWorkerKey]
 
     @extend_schema(summary="One batch with its interface and instructions", tags=["work"])
-    def get(self, request: Request, batch: UUID) -> HttpResponse:
+    def get(self, request: KeyRequest, batch: UUID) -> HttpResponse:
         found = visible_batch(batch)
         return respond(
             {
@@ -90,7 +89,7 @@ class ClaimView(APIView):
     permission_classes = [IsWorkerKey]
 
     @extend_schema(summary="Top up to `count` live leases and return all of them", tags=["work"], request=ClaimAsk)
-    def post(self, request: Request, batch: UUID) -> HttpResponse:
+    def post(self, request: KeyRequest, batch: UUID) -> HttpResponse:
         ask = ClaimAsk.of(request)
         wanted = visible_batch(batch)
         if due_in_batch(wanted.pk):
@@ -114,7 +113,7 @@ class LeasesView(APIView):
     permission_classes = [IsWorkerKey]
 
     @extend_schema(summary="What you hold now", tags=["work"])
-    def get(self, request: Request) -> HttpResponse:
+    def get(self, request: KeyRequest) -> HttpResponse:
         return respond({"results": [lease_shape(lease) for lease in live_leases(request.worker_id)], "next": None})
 
 
@@ -122,7 +121,7 @@ class SubmitView(APIView):
     permission_classes = [IsWorkerKey]
 
     @extend_schema(summary="Submit a page of answers, and claim the next", tags=["work"], request=SubmitAsk)
-    def post(self, request: Request) -> HttpResponse:
+    def post(self, request: KeyRequest) -> HttpResponse:
         ask = SubmitAsk.of(request)
         then = ask.get("then_claim")
         wanted = visible_batch(then["batch"]) if then else None
@@ -132,22 +131,23 @@ class SubmitView(APIView):
             done = submit(
                 worker_id=request.worker_id,
                 page=[Submission(**answer) for answer in ask["answers"]],
-                then_claim=NextPage(wanted.pk, then["count"]) if wanted else None,
+                then_claim=NextPage(wanted.pk, then["count"]) if wanted and then else None,
                 chance=CHANCE,
             )
             body = submitted_shape(done)
             if any(outcome.outcome == "submitted" for outcome in done.outcomes):
                 return boundary.respond(body)
             # Nothing was stored as an answer, but drafts were: the refusal is kept with them.
-            refused = LeaseLost("None of these leases is yours to submit any more; what you typed is kept as drafts.")
-            return boundary.respond({**problem_body(refused, request), **body}, status=409, problem=True)
+            return boundary.refuse(
+                LeaseLost("None of these leases is yours to submit any more; what you typed is kept as drafts.", **body)
+            )
 
 
 class ReturnView(APIView):
     permission_classes = [IsWorkerKey]
 
     @extend_schema(summary="Give a place back", tags=["work"], request=ReturnAsk)
-    def post(self, request: Request, assignment: UUID) -> HttpResponse:
+    def post(self, request: KeyRequest, assignment: UUID) -> HttpResponse:
         ask = ReturnAsk.of(request)
         with once(request) as boundary:
             if boundary.replay:
@@ -160,7 +160,7 @@ class EarningsView(APIView):
     permission_classes = [IsWorkerKey]
 
     @extend_schema(summary="Your money by currency", tags=["work"])
-    def get(self, request: Request) -> HttpResponse:
+    def get(self, request: KeyRequest) -> HttpResponse:
         with one_transaction(principal="due"):
             apply_due()
         return respond(
@@ -176,7 +176,7 @@ class ReputationView(APIView):
     permission_classes = [IsWorkerKey]
 
     @extend_schema(summary="Your standing in each project", tags=["work"])
-    def get(self, request: Request) -> HttpResponse:
+    def get(self, request: KeyRequest) -> HttpResponse:
         return respond({"results": [asdict(shown) for shown in shown_to(request.worker_id)], "next": None})
 
 

@@ -18,7 +18,7 @@ def own_assignments_for_update(worker_id: int, public_ids: list[UUID]) -> list[t
 
 
 def submitted_for_update(batch_id: int, public_ids: list[UUID] | None, limit: int) -> list[tuple[int, int, int]]:
-    """Submitted assignments of the batch as (id, task, worker), by id: the named ones, or any that nobody else holds."""
+    """Submitted assignments of a batch as (id, task, worker), by id: the named ones, or any that nobody else holds."""
     if public_ids is None:
         return rows(
             "SELECT id, task_id, worker_id FROM assignments_assignment WHERE batch_id = %s AND state = 'submitted'"

@@ -61,8 +61,8 @@ def keep_schedule(plan: Plan, *, used: int) -> None:
     require_transaction()
     kept = plan.schedule.take(used)
     run(
-        "INSERT INTO gold_schedule (worker_id, batch_id, position, phase_end, gold_positions) VALUES (%s, %s, %s, %s, %s)"
-        " ON CONFLICT (worker_id, batch_id) DO UPDATE SET position = excluded.position,"
+        "INSERT INTO gold_schedule (worker_id, batch_id, position, phase_end, gold_positions)"
+        " VALUES (%s, %s, %s, %s, %s) ON CONFLICT (worker_id, batch_id) DO UPDATE SET position = excluded.position,"
         " phase_end = excluded.phase_end, gold_positions = excluded.gold_positions",
         [plan.worker_id, plan.batch_id, kept.position, kept.phase_end, list(kept.gold_positions)],
     )

@@ -25,8 +25,8 @@ def waiting_answers(limit: int) -> list[Waiting]:
     return [
         Waiting(*row)
         for row in rows(
-            "SELECT assignment_id, revision, task_id, batch_id, project_id, worker_id, values, unclear FROM gold_toscore"
-            " ORDER BY made_at LIMIT %s FOR NO KEY UPDATE SKIP LOCKED",
+            "SELECT assignment_id, revision, task_id, batch_id, project_id, worker_id, values, unclear"
+            " FROM gold_toscore ORDER BY made_at LIMIT %s FOR NO KEY UPDATE SKIP LOCKED",
             [limit],
         )
     ]

@@ -23,7 +23,7 @@ def group_of(worker_id: int) -> str:
 
 @asynccontextmanager
 async def listening(worker_id: int) -> AsyncIterator["Hints"]:
-    """Join the worker's group for the length of the block. Raises `RedisError` or `OSError` if Redis does not answer."""
+    """Join the worker's group for the length of the block. Raises `RedisError` or `OSError` without Redis."""
     layer = get_channel_layer()
     channel = ""
     try:

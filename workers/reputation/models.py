@@ -9,8 +9,8 @@ from workers.profiles.models import Worker
 class Standing(models.Model):
     """A worker's Beta posterior in one project.
 
-    `shown_*` is what the worker sees. It moves only with every 20th answer, gold or not, so that its changes do not tell
-    him which answer was gold.
+    `shown_*` is what the worker sees. It moves only with every 20th answer, gold or not, so that its changes do not
+    tell him which answer was gold.
     """
 
     pk = models.CompositePrimaryKey("worker_id", "project_id")

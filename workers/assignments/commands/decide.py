@@ -71,8 +71,8 @@ def reject_answers(*, batch_id: int, assignments: list[UUID], reason: RejectReas
 def apply_due(*, batch_id: int | None = None, limit: int = 500) -> int:
     """Expire leases that ran out and accept answers whose time for a decision has passed, in one batch or in all.
 
-    The interface calls it before a claim or a read that depends on it, so nothing needs a background process (R15, R18).
-    Bounded and repeatable; what another transaction holds is left to the next call. Emits `LeaseExpired`,
+    The interface calls it before a claim or a read that depends on it, so nothing needs a background process (R15,
+    R18). Bounded and repeatable; what another transaction holds is left to the next call. Emits `LeaseExpired`,
     `AnswerAccepted`. Returns how many assignments changed.
     """
     require_transaction()

@@ -62,9 +62,9 @@ class Submitted:
 def submit(*, worker_id: int, page: list[Submission], then_claim: NextPage | None, chance: Random) -> Submitted:
     """Store the answers of live leases; a lost lease keeps its answer as a draft and does not sink its neighbours.
 
-    A malformed answer refuses the whole page and names the item. Each answer is left for the scoring step, gold or not.
-    Locks: worker, batch (shared, when a next page is asked for), assignments. Emits `AnswerSubmitted`. Raises `NotFound`
-    for an assignment that is not the worker's, `AnswerInvalid`.
+    A malformed answer refuses the whole page and names the item. Each answer is left for the scoring step, gold or
+    not. Locks: worker, batch (shared, when a next page is asked for), assignments. Emits `AnswerSubmitted`. Raises
+    `NotFound` for an assignment that is not the worker's, `AnswerInvalid`.
     """
     require_transaction()
     worker_for_update(worker_id)

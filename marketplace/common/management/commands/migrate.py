@@ -1,4 +1,4 @@
-"""`migrate`, and then the runtime role's rights on tables of third-party apps; our own tables grant theirs in migrations."""
+"""`migrate`, and then the runtime role's rights on tables of third-party apps; our own migrations grant theirs."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The JSON schema of a problem document. It imports nothing, so that the settings may name it."""
+"""Parts of the API's description that are written by hand. They import nothing, so that the settings may name them."""
 
 from typing import Any
 
@@ -23,4 +23,9 @@ PROBLEM_COMPONENT: dict[str, Any] = {
         },
     },
     "additionalProperties": True,
+}
+PASSWORD_SCHEME = {
+    "type": "http",
+    "scheme": "basic",
+    "description": "E-mail address and password, to make a key",
 }

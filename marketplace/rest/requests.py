@@ -1,0 +1,22 @@
+"""What a view behind a key may rely on."""
+
+from typing import TYPE_CHECKING
+
+from rest_framework.request import Request
+
+from marketplace.accounts.models import ApiKey, User
+
+if TYPE_CHECKING:
+
+    class KeyRequest(Request):
+        """A request with a key: `user` is its holder, and `worker_id` set where the permission asks for a worker."""
+
+        @property
+        def user(self) -> User: ...  # type: ignore[override]
+        @property
+        def auth(self) -> ApiKey: ...  # type: ignore[override]
+
+        worker_id: int
+
+else:
+    KeyRequest = Request
