@@ -30,7 +30,6 @@ from marketplace.rest.openapi import listing
 from marketplace.rest.pagination import page_of
 from marketplace.rest.permissions import IsRequesterKey, IsStaffKey
 from marketplace.rest.requests import KeyRequest
-from marketplace.rest.requests import KeyRequest
 from marketplace.rest.throttles import InvitationThrottle, SignUpThrottle
 from workers.profiles.commands import ensure_workers
 from workers.profiles.queries import worker_of
@@ -69,7 +68,7 @@ class InviteeAsk(Ask):
 
 
 class InvitationsAsk(Ask):
-    accounts = InviteeAsk(many=True, allow_empty=False, max_length=1_000)  # type: ignore[call-arg]  # type: ignore[call-arg]
+    accounts = InviteeAsk(many=True, allow_empty=False, max_length=1_000)  # type: ignore[call-arg]
 
 
 class AcceptInvitationAsk(Ask):

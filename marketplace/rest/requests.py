@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     class KeyRequest(Request):
         """A request with a key: `user` is its holder, and `worker_id` set where the permission asks for a worker."""
 
-        @property
+        @property  # type: ignore[misc]
         def user(self) -> User: ...  # type: ignore[override]
-        @property
+        @property  # type: ignore[misc]
         def auth(self) -> ApiKey: ...  # type: ignore[override]
 
         worker_id: int

@@ -11,7 +11,6 @@ from marketplace.rest.ask import Ask
 from marketplace.rest.boundary import once, respond
 from marketplace.rest.permissions import HasWorkerScope, IsWorkerKey
 from marketplace.rest.requests import KeyRequest
-from marketplace.rest.requests import KeyRequest
 from workers.profiles.commands import become_worker, pseudonym_for
 from workers.profiles.models import Worker
 from workers.profiles.queries import worker_of
