@@ -45,7 +45,7 @@ def owner_connection(database: str | None = None) -> Iterator[psycopg.Connection
 
 def _schema_digest() -> str:
     digest = hashlib.sha256(CLOCK.encode())
-    for path in sorted(ROOT.glob("*/*/migrations/*.py")) + [ROOT / "requirements.lock"]:
+    for path in [*sorted(ROOT.glob("*/*/migrations/*.py")), ROOT / "requirements.lock"]:
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
@@ -138,7 +138,7 @@ def clock() -> Callable[[timedelta], None]:
 
 @pytest.fixture
 def together() -> Callable[..., list[Any]]:
-    """Run functions at the same instant, each in a thread with a connection of its own; results or exceptions, in order."""
+    """Run functions at once, each in a thread with a connection of its own; results or exceptions, in order."""
 
     def run(functions: list[Callable[[], Any]]) -> list[Any]:
         start = threading.Barrier(len(functions))

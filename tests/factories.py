@@ -86,7 +86,7 @@ def make_project(requester: Requester | None = None, interface: dict[str, Any] |
             instructions="Say which animal it is.",
         )
     with one_transaction(principal="test"):
-        publish_version(project_id=project.pk, number=1)
+        publish_version(project=project, number=1)
     return project
 
 

@@ -93,9 +93,9 @@ def test_a_command_outside_a_transaction_is_a_bug_and_says_so() -> None:
 
 
 def test_a_boundary_inside_a_boundary_is_refused(committed: str) -> None:
-    with one_transaction(principal="a"), pytest.raises(RuntimeError, match="durable"):
-        with one_transaction(principal="b"):
-            pass
+    inner = one_transaction(principal="b")
+    with one_transaction(principal="a"), pytest.raises(RuntimeError, match="durable"), inner:
+        pass
 
 
 @pytest.mark.django_db
