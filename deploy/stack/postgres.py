@@ -74,6 +74,7 @@ class Postgres:
     name = "PostgreSQL"
     stop_plan: Sequence[tuple[signal.Signals, float]] = STOP_PLAN
     start_limit = 300.0  # recovery after kill -9 may take its time; a child that died is noticed at once
+    needed_by_others = True
 
     def __init__(self, data: Path, sockets: Path, user: ServiceUser) -> None:
         self.data = data

@@ -85,12 +85,16 @@ def shorten_log(path: Path) -> None:
         os.truncate(path, 0)
 
 
-def stop(process: subprocess.Popen[bytes], plan: Sequence[tuple[signal.Signals, float]]) -> None:
-    """Send each signal of the plan and wait its seconds, until the child is gone; then end the rest of its group."""
-    for number, seconds in plan:
+def stop(process: subprocess.Popen[bytes], plan: Sequence[tuple[signal.Signals, float]], *, asked: bool) -> None:
+    """Send each signal of the plan and wait its seconds, until the child is gone; then end the rest of its group.
+
+    `asked` says that the first signal was sent already.
+    """
+    for step, (number, seconds) in enumerate(plan):
         if process.poll() is not None:
             break
-        process.send_signal(number)
+        if step > 0 or not asked:
+            process.send_signal(number)
         try:
             process.wait(seconds)
         except subprocess.TimeoutExpired:

@@ -189,7 +189,10 @@ def _started(wish: Wish, data: Path, supervisor: Supervisor, steps: Steps) -> tu
         steps.next(f"starting the site on port {web} …")
         stack = replace(stack, web_port=web, live_port=live)
         env = for_children(stack, settings=wish.settings)
-        supervisor.start(*processes(env, data, web, live))
+        # Worker and beat begin when the pages are up, so that the person waits for as little as possible.
+        answering, working = processes(env, data, web, live)
+        supervisor.start(*answering)
+        supervisor.start(*working)
     supervisor.refuse_if_stopped()
     return stack, env
 

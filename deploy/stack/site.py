@@ -34,6 +34,7 @@ class SiteProcess:
     port: int | None = None
     seconds_to_stop: float = 8.0
     start_limit: float = 60.0
+    needed_by_others: bool = False
     stop_plan: Sequence[tuple[signal.Signals, float]] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -122,8 +123,10 @@ def _free(port: int) -> bool:
     return True
 
 
-def processes(env: Mapping[str, str], data: Path, web_port: int, live_port: int) -> list[SiteProcess]:
-    """The site's processes in the order in which they start."""
+def processes(
+    env: Mapping[str, str], data: Path, web_port: int, live_port: int
+) -> tuple[list[SiteProcess], list[SiteProcess]]:
+    """The site's processes in the order in which they start: the two that answer people, then the two that work."""
     workers = max(1, min(2, len(os.sched_getaffinity(0))))
     schedule = data / "beat" / "schedule"
     schedule.parent.mkdir(mode=0o700, exist_ok=True)
@@ -138,9 +141,12 @@ def processes(env: Mapping[str, str], data: Path, web_port: int, live_port: int)
     # INFO would write two lines for every sweep, several a second, for ever.
     worker += ["--loglevel", "WARNING"]
     beat = [*celery, "beat", "--schedule", schedule, "--pidfile", "", "--loglevel", "WARNING"]
-    return [
+    answering = [
         SiteProcess("web", web, env, data, port=web_port),
         SiteProcess("live", live, env, data, port=live_port),
+    ]
+    working = [
         SiteProcess("worker", worker, env, data, seconds_to_stop=10),
         SiteProcess("beat", beat, env, data, seconds_to_stop=3),
     ]
+    return answering, working

@@ -34,6 +34,9 @@ class Service(Protocol):
     def stop_plan(self) -> Sequence[tuple[signal.Signals, float]]: ...
     @property
     def start_limit(self) -> float: ...
+    @property
+    def needed_by_others(self) -> bool:
+        """Whether it stops only after those that were started later."""
 
     def spawn(self) -> subprocess.Popen[bytes]:
         """Start the child."""
@@ -198,9 +201,14 @@ class Supervisor:
 
     def stop(self) -> None:
         """Stop the services in reverse order, each within its limits; further Ctrl-C do not interrupt this."""
+        # The site's processes do not need one another to end, so they are all asked before the first is waited for.
+        asked = [running for running in reversed(self.running) if not running.service.needed_by_others]
+        for running in asked:
+            if running.process.poll() is None:
+                running.process.send_signal(running.service.stop_plan[0][0])
         while self.running:
             running = self.running.pop()
-            stop(running.process, running.service.stop_plan)
+            stop(running.process, running.service.stop_plan, asked=running in asked)
         signal.set_wakeup_fd(-1)
         for number, handler in self._handlers.items():
             signal.signal(number, handler)

@@ -35,6 +35,7 @@ class Valkey:
     name = "Valkey"
     stop_plan: Sequence[tuple[signal.Signals, float]] = ((signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0))
     start_limit = 30.0
+    needed_by_others = True
 
     def __init__(self, data: Path, sockets: Path, user: ServiceUser) -> None:
         self.data = data
