@@ -35,12 +35,11 @@ CREATE OR REPLACE FUNCTION market_now() RETURNS timestamptz LANGUAGE sql VOLATIL
 
 
 @contextmanager
-def owner_connection(database: str | None = None) -> Iterator[psycopg.Connection[Any]]:
-    """A connection as the owner role, in autocommit, to the named database or to the owner's own."""
-    with psycopg.connect(
-        settings.DATABASE_OWNER_URL, autocommit=True, **({"dbname": database} if database else {})
-    ) as c:
-        yield c
+def owner_connection(database: str | None = None, user: str | None = None) -> Iterator[psycopg.Connection[Any]]:
+    """A connection as the owner role (or as `user`), in autocommit, to the named database or to the owner's own."""
+    other = {name: given for name, given in (("dbname", database), ("user", user)) if given}
+    with psycopg.connect(settings.DATABASE_OWNER_URL, autocommit=True, **other) as made:  # type: ignore[arg-type]
+        yield made
 
 
 def _schema_digest() -> str:

@@ -179,7 +179,8 @@ class Postgres:
         """Peer authentication: the kernel says who connects. The files are ours, outside what the server may write."""
         me, them = caller_name(), self.user.name
         write_for_server(self.data / "pg_hba.conf", "local all all peer map=stack\n")
-        lines = [f'stack "{them}" postgres'] + [f'stack "{me}" {role}' for role in (OWNER, APP)]
+        # Whoever starts the server may be its superuser too; root could become `them` in any case.
+        lines = [f'stack "{them}" postgres'] + [f'stack "{me}" {role}' for role in (OWNER, APP, "postgres")]
         write_for_server(self.data / "pg_ident.conf", "\n".join(lines) + "\n")
 
     def _make_cluster(self) -> None:
