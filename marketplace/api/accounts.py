@@ -23,6 +23,7 @@ from marketplace.accounts.commands import (
 )
 from marketplace.accounts.models import ApiKey, Member, Role, Scope, User
 from marketplace.accounts.queries import keys_of, members_of, membership, memberships_of, requester_for
+from marketplace.api.balances import balances_of
 from marketplace.rest.ask import Ask
 from marketplace.rest.authentication import ApiKeyAuthentication, PasswordAuthentication
 from marketplace.rest.boundary import once, respond
@@ -98,6 +99,16 @@ class RequesterView(serializers.Serializer[Member]):
     id = serializers.UUIDField(source="requester.public_id")
     name = serializers.CharField(source="requester.name")
     role = serializers.ChoiceField(choices=Role.choices)
+
+
+class BalanceView(serializers.Serializer[Any]):
+    currency = serializers.CharField()
+    funds_micros = serializers.IntegerField()
+    held_micros = serializers.IntegerField()
+
+
+class RequesterMoneyView(RequesterView):
+    balances = BalanceView(many=True)
 
 
 class MemberView(serializers.Serializer[Member]):
@@ -196,9 +207,14 @@ class Requesters(APIView):
 class OneRequester(APIView):
     permission_classes = [IsRequesterKey]
 
-    @extend_schema(summary="One organisation", tags=["accounts"], responses=RequesterView)
+    @extend_schema(
+        summary="One organisation with its money: what is free, and what its batches hold",
+        tags=["accounts"],
+        responses=RequesterMoneyView,
+    )
     def get(self, request: KeyRequest, requester: UUID) -> HttpResponse:
-        return respond(RequesterView(membership(request.user.pk, requester)).data)
+        member = membership(request.user.pk, requester)
+        return respond({**RequesterView(member).data, "balances": balances_of(member.requester)})
 
 
 class Members(APIView):

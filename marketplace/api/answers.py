@@ -9,12 +9,23 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.views import APIView
 
-from marketplace.api.asks import AcceptAsk, AggregateAsk, RejectAsk
-from marketplace.api.shapes import run_shape
+from marketplace.api.asks import AcceptAsk, AggregateAsk, RejectAsk, uuid_of
+from marketplace.api.shapes import (
+    ANSWER_STATES,
+    AcceptedShape,
+    AnswerShape,
+    RejectedShape,
+    RunShape,
+    answer_shape,
+    run_shape,
+)
+from marketplace.batches.models import Batch
 from marketplace.batches.queries import batch_for
-from marketplace.common.errors import NotFound, Unprocessable
+from marketplace.common.errors import Unprocessable
 from marketplace.common.transactions import one_transaction
+from marketplace.rest.ask import refuse_unknown
 from marketplace.rest.boundary import once
+from marketplace.rest.openapi import listing
 from marketplace.rest.pagination import page_of, page_of_rows
 from marketplace.rest.permissions import IsRequesterKey
 from marketplace.rest.requests import KeyRequest
@@ -26,33 +37,30 @@ from workers.assignments.commands.decide import DECISIONS_MAX, accept_answers, a
 from workers.assignments.queries import answers_page
 from workers.assignments.states import RejectReason
 
-STATES = ("submitted", "accepted", "rejected", "upheld")
-
 
 class AnswersView(APIView):
     permission_classes = [IsRequesterKey]
 
     @extend_schema(
-        summary="Answers with their state", tags=["answers"], parameters=[OpenApiParameter("state", str, enum=STATES)]
+        summary="Answers with their state",
+        tags=["answers"],
+        **listing(AnswerShape, OpenApiParameter("state", str, enum=ANSWER_STATES)),
     )
     def get(self, request: KeyRequest, batch: UUID) -> HttpResponse:
         state = request.query_params.get("state")
-        if state is not None and state not in STATES:
-            raise Unprocessable("There is no such state.", errors=[{"field": "state", "message": f"one of {STATES}"}])
+        if state is not None and state not in ANSWER_STATES:
+            known = ", ".join(ANSWER_STATES)
+            raise Unprocessable("There is no such state.", errors=[{"field": "state", "message": f"one of {known}"}])
         of = batch_for(request.user.pk, batch)
         with one_transaction(principal="due"):
             apply_due(batch_id=of.pk)
         with one_transaction(principal="names"):
             names = worker_names(batch=of)
 
-        def shape(row: dict[str, Any]) -> dict[str, Any]:
-            shown = {name: cell for name, cell in row.items() if name not in ("cursor", "worker_id")}
-            return {**shown, "worker": names.get(row["worker_id"], "")}
-
         return page_of_rows(
             request,
             lambda after, limit: answers_page(of.pk, state=state, after_id=after, limit=limit),
-            shape,
+            lambda row: answer_shape(row, names),
             allowed=["state"],
         )
 
@@ -60,7 +68,12 @@ class AnswersView(APIView):
 class AcceptView(APIView):
     permission_classes = [IsRequesterKey]
 
-    @extend_schema(summary="Accept answers; each becomes due for payment", tags=["answers"], request=AcceptAsk)
+    @extend_schema(
+        summary="Accept answers; each becomes due for payment",
+        tags=["answers"],
+        request=AcceptAsk,
+        responses=AcceptedShape,
+    )
     def post(self, request: KeyRequest, batch: UUID) -> HttpResponse:
         ask = AcceptAsk.of(request)
         if ask["all_submitted"] == ("answers" in ask):
@@ -79,7 +92,12 @@ class AcceptView(APIView):
 class RejectView(APIView):
     permission_classes = [IsRequesterKey]
 
-    @extend_schema(summary="Reject answers with a reason; their places open again", tags=["answers"], request=RejectAsk)
+    @extend_schema(
+        summary="Reject answers with a reason; their places open again",
+        tags=["answers"],
+        request=RejectAsk,
+        responses=RejectedShape,
+    )
     def post(self, request: KeyRequest, batch: UUID) -> HttpResponse:
         ask = RejectAsk.of(request)
         with once(request) as boundary:
@@ -98,12 +116,17 @@ class RejectView(APIView):
 class ResultsView(APIView):
     permission_classes = [IsRequesterKey]
 
-    @extend_schema(summary="Aggregations of the batch", tags=["results"])
+    @extend_schema(summary="Aggregations of the batch", tags=["results"], **listing(RunShape))
     def get(self, request: KeyRequest, batch: UUID) -> HttpResponse:
         of = batch_for(request.user.pk, batch)
         return page_of(request, Run.objects.filter(batch=of), run_shape)
 
-    @extend_schema(summary="Aggregate the accepted answers", tags=["results"], request=AggregateAsk)
+    @extend_schema(
+        summary="Aggregate the accepted answers",
+        tags=["results"],
+        request=AggregateAsk,
+        responses={201: RunShape},
+    )
     def post(self, request: KeyRequest, batch: UUID) -> HttpResponse:
         ask = AggregateAsk.of(request)
         with once(request) as boundary:
@@ -117,37 +140,45 @@ class ResultsView(APIView):
             )
 
 
-class ExportView(APIView):
-    permission_classes = [IsRequesterKey]
+def export_view(what: str, form: str) -> type[APIView]:
+    """A view that streams the results or the raw answers of a batch in one form."""
+    kind = {"jsonl": "application/x-ndjson", "csv": "text/csv"}[form]
+    about = {"results": "Aggregated results", "answers": "Paid and payable answers"}[what]
+    run = OpenApiParameter("run", OpenApiTypes.UUID, description="An aggregation; the newest where absent")
+    allowed = ["run"] if what == "results" else []
 
-    @extend_schema(
-        summary="Results or raw answers as JSONL or CSV, streamed",
-        tags=["results"],
-        parameters=[OpenApiParameter("run", OpenApiTypes.UUID, description="a run; the newest where absent")],
-        responses={(200, "application/x-ndjson"): OpenApiTypes.BINARY, (200, "text/csv"): OpenApiTypes.BINARY},
-    )
-    def get(self, request: KeyRequest, batch: UUID, what: str, form: str) -> StreamingHttpResponse:
-        of = batch_for(request.user.pk, batch)
-        rows: Iterator[dict[str, Any]]
-        if what == "results":
-            with one_transaction(principal="gold"):
-                gold = gold_tasks(batch=of)
-            columns, rows = RESULT_COLUMNS, result_rows(run_for(of, _uuid(request.query_params.get("run"))), gold)
-        else:
-            with one_transaction(principal="names"):
-                names = worker_names(batch=of)
-            columns, rows = answer_columns(of.version.interface), answer_rows(of, names)
-        jsonl = form == "jsonl"
-        pieces = as_jsonl(rows) if jsonl else as_csv(columns, rows)
-        kind = "application/x-ndjson" if jsonl else "text/csv; charset=utf-8"
-        response = StreamingHttpResponse(pieces, content_type=kind)
-        response["Content-Disposition"] = f'attachment; filename="{what}-{of.public_id}.{form}"'
-        response["Cache-Control"] = "private, no-store"
-        return response
+    class ExportView(APIView):
+        permission_classes = [IsRequesterKey]
+
+        @extend_schema(
+            summary=f"{about} as {form.upper()}, streamed",
+            tags=["results"],
+            parameters=[run] if allowed else [],
+            responses={(200, kind): OpenApiTypes.STR},
+        )
+        def get(self, request: KeyRequest, batch: UUID) -> StreamingHttpResponse:
+            refuse_unknown(request.query_params, allowed)
+            of = batch_for(request.user.pk, batch)
+            columns, rows = _results(request, of) if what == "results" else _answers(of)
+            pieces = as_jsonl(rows) if form == "jsonl" else as_csv(columns, rows)
+            response = StreamingHttpResponse(pieces, content_type=kind if form == "jsonl" else f"{kind}; charset=utf-8")
+            response["Content-Disposition"] = f'attachment; filename="{what}-{of.public_id}.{form}"'
+            response["Cache-Control"] = "private, no-store"
+            return response
+
+    ExportView.__name__ = f"{what.title()}{form.title()}View"
+    return ExportView
 
 
-def _uuid(text: str | None) -> UUID | None:
-    try:
-        return UUID(text) if text else None
-    except ValueError:
-        raise NotFound("The batch has no such results.") from None
+def _results(request: KeyRequest, batch: Batch) -> tuple[list[str], Iterator[dict[str, Any]]]:
+    wanted = request.query_params.get("run")
+    run = run_for(batch, uuid_of(wanted, "run") if wanted else None)
+    with one_transaction(principal="gold"):
+        gold = gold_tasks(batch=batch)
+    return RESULT_COLUMNS, result_rows(run, gold)
+
+
+def _answers(batch: Batch) -> tuple[list[str], Iterator[dict[str, Any]]]:
+    with one_transaction(principal="names"):
+        names = worker_names(batch=batch)
+    return answer_columns(batch.version.interface), answer_rows(batch, names)

@@ -1,8 +1,11 @@
 """What requests to the requester's side may carry; a field that is not named here is refused."""
 
+from uuid import UUID
+
 from rest_framework import serializers
 
 from marketplace.batches.models import LEASE_CAP_MAX, OVERLAP_MAX
+from marketplace.common.errors import Unprocessable
 from marketplace.common.money import AMOUNT_MAX
 from marketplace.rest.ask import Ask
 from workers.assignments.states import RejectReason
@@ -58,3 +61,13 @@ class DepositAsk(Ask):
 
 class EmptyAsk(Ask):
     """A request that says everything by its address."""
+
+
+def uuid_of(text: str, name: str) -> UUID:
+    """The id that a query parameter gives. Raises `Unprocessable` naming the parameter."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise Unprocessable(
+            "Some values are not valid.", errors=[{"field": name, "message": "is not a UUID"}]
+        ) from None

@@ -9,12 +9,22 @@ from uuid import UUID
 from django.conf import settings
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.views import APIView
 
-from marketplace.api.asks import BatchAsk, EmptyAsk
-from marketplace.api.shapes import batch_shape, estimate_shape, import_shape, progress_shape
+from marketplace.accounts.queries import requester_for
+from marketplace.api.asks import BatchAsk, EmptyAsk, uuid_of
+from marketplace.api.shapes import (
+    BatchShape,
+    EstimateShape,
+    ImportShape,
+    ProgressShape,
+    batch_shape,
+    estimate_shape,
+    import_shape,
+    progress_shape,
+)
 from marketplace.batches.commands.create import Terms, create_batch
 from marketplace.batches.commands.import_tasks import import_tasks
 from marketplace.batches.commands.lifecycle import close_batch, pause_batch, publish_batch, resume_batch
@@ -25,6 +35,7 @@ from marketplace.common.errors import Unprocessable
 from marketplace.projects.interface import json_fields
 from marketplace.projects.queries import project_for, version_of
 from marketplace.rest.boundary import once, request_hash, respond
+from marketplace.rest.openapi import listing
 from marketplace.rest.pagination import page_of
 from marketplace.rest.parsing import AnyBodyParser
 from marketplace.rest.permissions import IsRequesterKey
@@ -38,7 +49,7 @@ CHUNK = 1024 * 1024
 class ProjectBatchesView(APIView):
     permission_classes = [IsRequesterKey]
 
-    @extend_schema(summary="Create a draft batch", tags=["batches"], request=BatchAsk)
+    @extend_schema(summary="Create a draft batch", tags=["batches"], request=BatchAsk, responses={201: BatchShape})
     def post(self, request: KeyRequest, project: UUID) -> HttpResponse:
         ask = dict(BatchAsk.of(request))
         number = ask.pop("version", None)
@@ -58,17 +69,23 @@ class ProjectBatchesView(APIView):
 class BatchesView(APIView):
     permission_classes = [IsRequesterKey]
 
-    @extend_schema(summary="List batches", tags=["batches"])
+    @extend_schema(
+        summary="List batches",
+        tags=["batches"],
+        **listing(BatchShape, OpenApiParameter("requester", OpenApiTypes.UUID, description="of one organisation only")),
+    )
     def get(self, request: KeyRequest) -> HttpResponse:
-        return page_of(
-            request, batches_of(request.user.pk).select_related("requester", "project", "version"), batch_shape
-        )
+        found = batches_of(request.user.pk).select_related("requester", "project", "version")
+        wanted = request.query_params.get("requester")
+        if wanted is not None:
+            found = found.filter(requester=requester_for(request.user.pk, uuid_of(wanted, "requester")))
+        return page_of(request, found, batch_shape, allowed=["requester"])
 
 
 class BatchView(APIView):
     permission_classes = [IsRequesterKey]
 
-    @extend_schema(summary="One batch", tags=["batches"])
+    @extend_schema(summary="One batch", tags=["batches"], responses=BatchShape)
     def get(self, request: KeyRequest, batch: UUID) -> HttpResponse:
         return respond(batch_shape(batch_for(request.user.pk, batch)))
 
@@ -81,6 +98,7 @@ class ImportsView(APIView):
         summary="Import tasks as JSONL or CSV, all or nothing",
         tags=["batches"],
         request={"application/x-ndjson": OpenApiTypes.BINARY, "text/csv": OpenApiTypes.BINARY},
+        responses={201: ImportShape},
     )
     def post(self, request: KeyRequest, batch: UUID) -> HttpResponse:
         kind = (request.content_type or "").partition(";")[0].strip().lower()
@@ -120,7 +138,7 @@ def _rows(kind: str, body: Any, batch: Batch) -> Iterator[Row]:
 class EstimateView(APIView):
     permission_classes = [IsRequesterKey]
 
-    @extend_schema(summary="What publishing would hold", tags=["batches"])
+    @extend_schema(summary="What publishing would hold", tags=["batches"], responses=EstimateShape)
     def get(self, request: KeyRequest, batch: UUID) -> HttpResponse:
         return respond(estimate_shape(estimate(batch_for(request.user.pk, batch))))
 
@@ -128,7 +146,7 @@ class EstimateView(APIView):
 class ProgressView(APIView):
     permission_classes = [IsRequesterKey]
 
-    @extend_schema(summary="Assignments by state, and the batch's money", tags=["batches"])
+    @extend_schema(summary="Assignments by state, and the batch's money", tags=["batches"], responses=ProgressShape)
     def get(self, request: KeyRequest, batch: UUID) -> HttpResponse:
         return respond(progress_shape(progress(batch_for(request.user.pk, batch))))
 
@@ -139,7 +157,13 @@ def step_view(name: str, step: Callable[..., Batch], about: str) -> type[APIView
     class StepView(APIView):
         permission_classes = [IsRequesterKey]
 
-        @extend_schema(summary=about, tags=["batches"], request=EmptyAsk, operation_id=f"batches_{name}")
+        @extend_schema(
+            summary=about,
+            tags=["batches"],
+            request=EmptyAsk,
+            responses=BatchShape,
+            operation_id=f"batches_{name}",
+        )
         def post(self, request: KeyRequest, batch: UUID) -> HttpResponse:
             EmptyAsk.of(request)
             with once(request) as boundary:

@@ -1,6 +1,5 @@
 """Deposits recorded by staff, and what a requester may see of the ledger."""
 
-from typing import Any
 from uuid import UUID
 
 from django.http import HttpResponse
@@ -9,11 +8,13 @@ from rest_framework.views import APIView
 
 from marketplace.accounts.queries import any_requester, requester_for
 from marketplace.api.asks import DepositAsk
+from marketplace.api.shapes import CheckShape, DepositShape, TransferShape, transfer_shape
 from marketplace.common.promises import check_promises
 from marketplace.ledger.addresses import funds_of, outside
 from marketplace.ledger.commands import Move, move
 from marketplace.ledger.queries import balance, ledger_sum, statement
 from marketplace.rest.boundary import once, respond
+from marketplace.rest.openapi import listing
 from marketplace.rest.pagination import page_of_rows
 from marketplace.rest.permissions import IsRequesterKey, IsStaffKey
 from marketplace.rest.requests import KeyRequest
@@ -22,7 +23,12 @@ from marketplace.rest.requests import KeyRequest
 class DepositsView(APIView):
     permission_classes = [IsStaffKey]
 
-    @extend_schema(summary="Record a deposit with its evidence", tags=["money"], request=DepositAsk)
+    @extend_schema(
+        summary="Record a deposit with its evidence",
+        tags=["money"],
+        request=DepositAsk,
+        responses={201: DepositShape},
+    )
     def post(self, request: KeyRequest) -> HttpResponse:
         ask = DepositAsk.of(request)
         with once(request) as boundary:
@@ -50,7 +56,11 @@ class DepositsView(APIView):
 class TransfersView(APIView):
     permission_classes = [IsRequesterKey]
 
-    @extend_schema(summary="The requester's own money, newest first, with the balance after each", tags=["money"])
+    @extend_schema(
+        summary="The requester's own money, newest first, with the balance after each",
+        tags=["money"],
+        **listing(TransferShape),
+    )
     def get(self, request: KeyRequest, requester: UUID) -> HttpResponse:
         address = funds_of(requester_for(request.user.pk, requester).public_id)
         return page_of_rows(
@@ -58,18 +68,14 @@ class TransfersView(APIView):
             lambda after, limit: [
                 {"cursor": row["id"], **row} for row in statement(address, before_id=after or None, limit=limit)
             ],
-            _transfer_shape,
+            transfer_shape,
         )
-
-
-def _transfer_shape(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: cell for name, cell in row.items() if name not in ("cursor", "id")}
 
 
 class CheckView(APIView):
     permission_classes = [IsStaffKey]
 
-    @extend_schema(summary="Check every promise against the database", tags=["operations"])
+    @extend_schema(summary="Check every promise against the database", tags=["operations"], responses=CheckShape)
     def get(self, request: KeyRequest) -> HttpResponse:
         findings = check_promises(show=0)
         return respond(

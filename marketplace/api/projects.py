@@ -8,10 +8,11 @@ from rest_framework.views import APIView
 
 from marketplace.accounts.queries import requester_for
 from marketplace.api.asks import EmptyAsk, ProjectAsk, VersionAsk
-from marketplace.api.shapes import project_shape, version_shape
+from marketplace.api.shapes import ProjectShape, VersionShape, project_shape, version_shape
 from marketplace.projects.commands import add_version, create_project, publish_version
 from marketplace.projects.queries import project_for, projects_of, version_of
 from marketplace.rest.boundary import once, respond
+from marketplace.rest.openapi import listing
 from marketplace.rest.pagination import page_of
 from marketplace.rest.permissions import IsRequesterKey
 from marketplace.rest.requests import KeyRequest
@@ -20,11 +21,16 @@ from marketplace.rest.requests import KeyRequest
 class ProjectsView(APIView):
     permission_classes = [IsRequesterKey]
 
-    @extend_schema(summary="List projects", tags=["projects"])
+    @extend_schema(summary="List projects", tags=["projects"], **listing(ProjectShape))
     def get(self, request: KeyRequest) -> HttpResponse:
         return page_of(request, projects_of(request.user.pk).select_related("requester"), project_shape)
 
-    @extend_schema(summary="Create a project with a first draft version", tags=["projects"], request=ProjectAsk)
+    @extend_schema(
+        summary="Create a project with a first draft version",
+        tags=["projects"],
+        request=ProjectAsk,
+        responses={201: ProjectShape},
+    )
     def post(self, request: KeyRequest) -> HttpResponse:
         ask = ProjectAsk.of(request)
         with once(request) as boundary:
@@ -44,7 +50,7 @@ class ProjectsView(APIView):
 class ProjectView(APIView):
     permission_classes = [IsRequesterKey]
 
-    @extend_schema(summary="One project", tags=["projects"])
+    @extend_schema(summary="One project", tags=["projects"], responses=ProjectShape)
     def get(self, request: KeyRequest, project: UUID) -> HttpResponse:
         return respond(project_shape(project_for(request.user.pk, project)))
 
@@ -52,7 +58,7 @@ class ProjectView(APIView):
 class VersionsView(APIView):
     permission_classes = [IsRequesterKey]
 
-    @extend_schema(summary="Add a draft version", tags=["projects"], request=VersionAsk)
+    @extend_schema(summary="Add a draft version", tags=["projects"], request=VersionAsk, responses={201: VersionShape})
     def post(self, request: KeyRequest, project: UUID) -> HttpResponse:
         ask = VersionAsk.of(request)
         with once(request) as boundary:
@@ -71,7 +77,7 @@ class VersionsView(APIView):
 class VersionView(APIView):
     permission_classes = [IsRequesterKey]
 
-    @extend_schema(summary="One version", tags=["projects"])
+    @extend_schema(summary="One version", tags=["projects"], responses=VersionShape)
     def get(self, request: KeyRequest, project: UUID, number: int) -> HttpResponse:
         return respond(version_shape(version_of(project_for(request.user.pk, project), number)))
 
@@ -79,7 +85,12 @@ class VersionView(APIView):
 class VersionPublishView(APIView):
     permission_classes = [IsRequesterKey]
 
-    @extend_schema(summary="Publish a version; it never changes after", tags=["projects"], request=EmptyAsk)
+    @extend_schema(
+        summary="Publish a version; it never changes after",
+        tags=["projects"],
+        request=EmptyAsk,
+        responses=VersionShape,
+    )
     def post(self, request: KeyRequest, project: UUID, number: int) -> HttpResponse:
         EmptyAsk.of(request)
         with once(request) as boundary:

@@ -1,12 +1,30 @@
-"""What the requester's side answers with: fields listed one by one."""
+"""What the requester's side answers with: fields listed one by one, each shape beside its description in the schema."""
 
 from dataclasses import asdict
 from typing import Any
 
+from rest_framework import serializers
+
 from marketplace.batches.models import Batch, Import
 from marketplace.batches.queries import BatchProgress, Estimate
+from marketplace.batches.states import BatchState, PauseReason
 from marketplace.projects.models import Project, Version
 from marketplace.results.models import Run
+
+VERSION_STATES = ("draft", "published")
+ANSWER_STATES = ("submitted", "accepted", "rejected", "upheld")
+
+
+class VersionLineShape(serializers.Serializer[Any]):
+    number = serializers.IntegerField()
+    state = serializers.ChoiceField(choices=VERSION_STATES)
+
+
+class ProjectShape(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    requester = serializers.UUIDField()
+    name = serializers.CharField()
+    versions = VersionLineShape(many=True)
 
 
 def project_shape(project: Project) -> dict[str, Any]:
@@ -20,6 +38,14 @@ def project_shape(project: Project) -> dict[str, Any]:
     }
 
 
+class VersionShape(serializers.Serializer[Any]):
+    number = serializers.IntegerField()
+    state = serializers.ChoiceField(choices=VERSION_STATES)
+    interface = serializers.DictField(help_text="In its normal form, with every default filled in")
+    instructions = serializers.CharField(allow_blank=True)
+    published_at = serializers.DateTimeField(allow_null=True)
+
+
 def version_shape(version: Version) -> dict[str, Any]:
     return {
         "number": version.number,
@@ -28,6 +54,28 @@ def version_shape(version: Version) -> dict[str, Any]:
         "instructions": version.instructions,
         "published_at": version.published_at,
     }
+
+
+class BatchShape(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    project = serializers.UUIDField()
+    requester = serializers.UUIDField()
+    name = serializers.CharField()
+    state = serializers.ChoiceField(choices=BatchState.choices)
+    pause_reason = serializers.ChoiceField(choices=PauseReason.choices, allow_blank=True)
+    price_micros = serializers.IntegerField()
+    fee_micros = serializers.IntegerField()
+    currency = serializers.CharField()
+    overlap = serializers.IntegerField()
+    time_limit_s = serializers.IntegerField()
+    auto_accept_s = serializers.IntegerField()
+    lease_cap = serializers.IntegerField()
+    version = serializers.IntegerField()
+    audience = serializers.DictField()
+    gold = serializers.DictField()
+    aggregation = serializers.DictField()
+    published_at = serializers.DateTimeField(allow_null=True)
+    settled_at = serializers.DateTimeField(allow_null=True)
 
 
 def batch_shape(batch: Batch) -> dict[str, Any]:
@@ -54,6 +102,14 @@ def batch_shape(batch: Batch) -> dict[str, Any]:
     }
 
 
+class ImportShape(serializers.Serializer[Any]):
+    tasks = serializers.IntegerField()
+    gold = serializers.IntegerField()
+    reserved = serializers.IntegerField()
+    places = serializers.IntegerField()
+    sha256 = serializers.CharField(help_text="Of the body as it arrived, in hexadecimal")
+
+
 def import_shape(done: Import) -> dict[str, Any]:
     return {
         "tasks": done.tasks,
@@ -64,12 +120,77 @@ def import_shape(done: Import) -> dict[str, Any]:
     }
 
 
+class EstimateShape(serializers.Serializer[Any]):
+    tasks = serializers.IntegerField()
+    gold_tasks = serializers.IntegerField()
+    places = serializers.IntegerField()
+    reward_micros = serializers.IntegerField()
+    fee_micros = serializers.IntegerField()
+    total_micros = serializers.IntegerField()
+    funds_micros = serializers.IntegerField()
+    missing_micros = serializers.IntegerField()
+
+
 def estimate_shape(estimate: Estimate) -> dict[str, Any]:
     return asdict(estimate)
 
 
+class ProgressShape(serializers.Serializer[Any]):
+    state = serializers.ChoiceField(choices=BatchState.choices)
+    tasks = serializers.IntegerField()
+    places = serializers.IntegerField()
+    leased = serializers.IntegerField()
+    submitted = serializers.IntegerField()
+    accepted = serializers.IntegerField()
+    rejected = serializers.IntegerField()
+    returned = serializers.IntegerField()
+    expired = serializers.IntegerField()
+    escrow_micros = serializers.IntegerField()
+    paid_micros = serializers.IntegerField()
+    fees_micros = serializers.IntegerField()
+    refunded_micros = serializers.IntegerField()
+
+
 def progress_shape(progress: BatchProgress) -> dict[str, Any]:
     return asdict(progress)
+
+
+class AnswerShape(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    task = serializers.CharField(help_text="The task's external id")
+    worker = serializers.CharField(help_text="The name under which you know the worker; other requesters know another")
+    values = serializers.DictField()
+    unclear = serializers.BooleanField()
+    state = serializers.ChoiceField(choices=ANSWER_STATES)
+    submitted_at = serializers.DateTimeField(help_text="To the minute")
+    version = serializers.IntegerField()
+    reason = serializers.CharField(allow_blank=True, help_text="Why it was rejected")
+
+
+def answer_shape(row: dict[str, Any], names: dict[int, str]) -> dict[str, Any]:
+    """`names` are the requester's names for the workers; no other id of a worker leaves the site (R43)."""
+    shown = ("id", "task", "values", "unclear", "state", "submitted_at", "version", "reason")
+    return {name: row[name] for name in shown} | {"worker": names.get(row["worker_id"], "")}
+
+
+class AcceptedShape(serializers.Serializer[Any]):
+    accepted = serializers.IntegerField()
+    remaining = serializers.BooleanField(help_text="Whether there may be more to accept: call again")
+
+
+class RejectedShape(serializers.Serializer[Any]):
+    rejected = serializers.IntegerField()
+
+
+class RunShape(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    method = serializers.CharField()
+    tasks = serializers.IntegerField()
+    answers = serializers.IntegerField()
+    converged = serializers.BooleanField()
+    iterations = serializers.IntegerField()
+    final = serializers.BooleanField()
+    created_at = serializers.DateTimeField()
 
 
 def run_shape(run: Run) -> dict[str, Any]:
@@ -83,3 +204,38 @@ def run_shape(run: Run) -> dict[str, Any]:
         "final": run.final,
         "created_at": run.made_at,
     }
+
+
+class DepositShape(serializers.Serializer[Any]):
+    transfer = serializers.CharField()
+    requester = serializers.UUIDField()
+    funds_micros = serializers.IntegerField()
+
+
+class TransferShape(serializers.Serializer[Any]):
+    key = serializers.CharField()
+    kind = serializers.CharField()
+    source = serializers.CharField()  # type: ignore[assignment]
+    destination = serializers.CharField()
+    currency = serializers.CharField()
+    delta_micros = serializers.IntegerField()
+    balance_after_micros = serializers.IntegerField()
+    made_at = serializers.DateTimeField()
+
+
+def transfer_shape(row: dict[str, Any]) -> dict[str, Any]:
+    """Without the memo: who of the staff recorded a deposit is not the requester's affair."""
+    shown = ("key", "kind", "source", "destination", "currency", "delta_micros", "balance_after_micros", "made_at")
+    return {name: row[name] for name in shown}
+
+
+class PromiseShape(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    sentence = serializers.CharField()
+    violations = serializers.IntegerField()
+
+
+class CheckShape(serializers.Serializer[Any]):
+    ledger_sum_micros = serializers.IntegerField()
+    violations = serializers.IntegerField()
+    promises = PromiseShape(many=True)

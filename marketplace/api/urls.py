@@ -32,7 +32,7 @@ urlpatterns = [
     path("batches/<uuid:batch>/answers/reject", answers.RejectView.as_view()),
     path("batches/<uuid:batch>/results", answers.ResultsView.as_view()),
     *(
-        path(f"batches/<uuid:batch>/exports/{what}.{form}", answers.ExportView.as_view(), {"what": what, "form": form})
+        path(f"batches/<uuid:batch>/exports/{what}.{form}", answers.export_view(what, form).as_view())
         for what in ("results", "answers")
         for form in ("jsonl", "csv")
     ),

@@ -1,31 +1,45 @@
 """The worker's side: the board, claims, submissions, returns, earnings and reputation."""
 
-from dataclasses import asdict
 from random import SystemRandom
-from typing import Any
 from uuid import UUID
 
 from django.http import HttpResponse
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.views import APIView
 
 from marketplace.batches.models import Batch
 from marketplace.batches.queries import visible_batch
 from marketplace.batches.states import BatchState
-from marketplace.common.errors import DomainError
+from marketplace.common.errors import Unprocessable
 from marketplace.common.transactions import one_transaction
 from marketplace.rest.ask import Ask
 from marketplace.rest.boundary import once, respond
-from marketplace.rest.pagination import page_of
+from marketplace.rest.openapi import listing
+from marketplace.rest.pagination import page_of, whole
 from marketplace.rest.permissions import IsWorkerKey
 from marketplace.rest.requests import KeyRequest
-from workers.assignments.audience import refusal
+from workers.api.shapes import (
+    BoardBatchShape,
+    BoardShape,
+    ClaimedShape,
+    EarningsShape,
+    LeaseShape,
+    ReturnedShape,
+    StandingShape,
+    SubmittedShape,
+    board_batch_shape,
+    board_shape,
+    earnings_shape,
+    lease_shape,
+    standing_shape,
+    submitted_shape,
+)
 from workers.assignments.commands.claim import claim, return_lease
 from workers.assignments.commands.decide import apply_due
-from workers.assignments.commands.submit import NextPage, Outcome, Submission, Submitted, submit
+from workers.assignments.commands.submit import NextPage, Submission, submit
 from workers.assignments.errors import LeaseLost
-from workers.assignments.queries import LeasedTask, due_in_batch, earnings, live_leases
+from workers.assignments.queries import due_in_batch, earnings, live_leases
 from workers.reputation.queries import shown_to
 
 PAGE_MAX = 100
@@ -61,7 +75,9 @@ class ReturnAsk(Ask):
 class BoardView(APIView):
     permission_classes = [IsWorkerKey]
 
-    @extend_schema(summary="Batches that take work, and why one may not be open to you", tags=["work"])
+    @extend_schema(
+        summary="Batches that take work, and why one may not be open to you", tags=["work"], **listing(BoardShape)
+    )
     def get(self, request: KeyRequest) -> HttpResponse:
         worker_id = request.worker_id
         running = Batch.objects.filter(state=BatchState.PUBLISHED).select_related("requester")
@@ -71,24 +87,20 @@ class BoardView(APIView):
 class BoardBatchView(APIView):
     permission_classes = [IsWorkerKey]
 
-    @extend_schema(summary="One batch with its interface and instructions", tags=["work"])
+    @extend_schema(summary="One batch with its interface and instructions", tags=["work"], responses=BoardBatchShape)
     def get(self, request: KeyRequest, batch: UUID) -> HttpResponse:
-        found = visible_batch(batch)
-        return respond(
-            {
-                **board_shape(found, request.worker_id),
-                "state": found.state,
-                "interface": found.version.interface,
-                "instructions": found.version.instructions,
-                "version": found.version.number,
-            }
-        )
+        return respond(board_batch_shape(visible_batch(batch), request.worker_id))
 
 
 class ClaimView(APIView):
     permission_classes = [IsWorkerKey]
 
-    @extend_schema(summary="Top up to `count` live leases and return all of them", tags=["work"], request=ClaimAsk)
+    @extend_schema(
+        summary="Top up to `count` live leases and return all of them",
+        tags=["work"],
+        request=ClaimAsk,
+        responses={201: ClaimedShape},
+    )
     def post(self, request: KeyRequest, batch: UUID) -> HttpResponse:
         ask = ClaimAsk.of(request)
         wanted = visible_batch(batch)
@@ -112,15 +124,28 @@ class ClaimView(APIView):
 class LeasesView(APIView):
     permission_classes = [IsWorkerKey]
 
-    @extend_schema(summary="What you hold now", tags=["work"])
+    @extend_schema(
+        summary="What you hold now",
+        tags=["work"],
+        parameters=[OpenApiParameter("state", str, enum=("leased",))],
+        responses=listing(LeaseShape)["responses"],
+    )
     def get(self, request: KeyRequest) -> HttpResponse:
-        return respond({"results": [lease_shape(lease) for lease in live_leases(request.worker_id)], "next": None})
+        if request.query_params.get("state", "leased") != "leased":
+            raise Unprocessable("There is no such state.", errors=[{"field": "state", "message": "must be leased"}])
+        leases = live_leases(request.worker_id)
+        return whole(request, [lease_shape(lease) for lease in leases], allowed=["state"])
 
 
 class SubmitView(APIView):
     permission_classes = [IsWorkerKey]
 
-    @extend_schema(summary="Submit a page of answers, and claim the next", tags=["work"], request=SubmitAsk)
+    @extend_schema(
+        summary="Submit a page of answers, and claim the next",
+        tags=["work"],
+        request=SubmitAsk,
+        responses=SubmittedShape,
+    )
     def post(self, request: KeyRequest) -> HttpResponse:
         ask = SubmitAsk.of(request)
         then = ask.get("then_claim")
@@ -146,7 +171,7 @@ class SubmitView(APIView):
 class ReturnView(APIView):
     permission_classes = [IsWorkerKey]
 
-    @extend_schema(summary="Give a place back", tags=["work"], request=ReturnAsk)
+    @extend_schema(summary="Give a place back", tags=["work"], request=ReturnAsk, responses=ReturnedShape)
     def post(self, request: KeyRequest, assignment: UUID) -> HttpResponse:
         ask = ReturnAsk.of(request)
         with once(request) as boundary:
@@ -159,72 +184,18 @@ class ReturnView(APIView):
 class EarningsView(APIView):
     permission_classes = [IsWorkerKey]
 
-    @extend_schema(summary="Your money by currency", tags=["work"])
+    @extend_schema(summary="Your money by currency", tags=["work"], responses=EarningsShape)
     def get(self, request: KeyRequest) -> HttpResponse:
         with one_transaction(principal="due"):
             apply_due()
-        return respond(
-            {
-                "currencies": [
-                    {**asdict(earned), "earned_micros": earned.earned_micros} for earned in earnings(request.worker_id)
-                ]
-            }
-        )
+        return respond({"currencies": [earnings_shape(earned) for earned in earnings(request.worker_id)]})
 
 
 class ReputationView(APIView):
     permission_classes = [IsWorkerKey]
 
-    @extend_schema(summary="Your standing in each project", tags=["work"])
+    @extend_schema(
+        summary="Your standing in each project", tags=["work"], responses=listing(StandingShape)["responses"]
+    )
     def get(self, request: KeyRequest) -> HttpResponse:
-        return respond({"results": [asdict(shown) for shown in shown_to(request.worker_id)], "next": None})
-
-
-def board_shape(batch: Batch, worker_id: int) -> dict[str, Any]:
-    reason = refusal(batch.audience, worker_id=worker_id, project_id=batch.project_id)
-    return {
-        "id": batch.public_id,
-        "name": batch.name,
-        "requester": {"id": batch.requester.public_id, "name": batch.requester.name},
-        "price_micros": batch.price_micros,
-        "currency": batch.currency,
-        "time_limit_s": batch.time_limit_s,
-        "eligible": reason is None,
-        "reason": reason,
-    }
-
-
-def lease_shape(lease: LeasedTask) -> dict[str, Any]:
-    """The one shape of everything a worker is given to do; gold and ordinary tasks differ in nothing."""
-    return {
-        "id": lease.id,
-        "token": lease.token,
-        "batch": lease.batch,
-        "data": lease.data,
-        "draft": lease.draft,
-        "lease_until": lease.lease_until,
-        "price_micros": lease.price_micros,
-        "currency": lease.currency,
-        "version": lease.version,
-    }
-
-
-def outcome_shape(outcome: Outcome) -> dict[str, Any]:
-    return {
-        "assignment": outcome.assignment,
-        "outcome": outcome.outcome,
-        "revision": outcome.revision,
-        "draft_kept": outcome.draft_kept,
-    }
-
-
-def submitted_shape(done: Submitted) -> dict[str, Any]:
-    return {
-        "outcomes": [outcome_shape(outcome) for outcome in done.outcomes],
-        "claimed": [lease_shape(lease) for lease in done.claimed],
-        "claim_problem": _refusal_shape(done.claim_problem),
-    }
-
-
-def _refusal_shape(refused: DomainError | None) -> dict[str, Any] | None:
-    return None if refused is None else {"code": refused.code, "title": refused.title, "detail": refused.detail}
+        return whole(request, [standing_shape(standing) for standing in shown_to(request.worker_id)])

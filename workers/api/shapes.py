@@ -1,0 +1,164 @@
+"""What the worker's side answers with: fields listed one by one, each shape beside its description in the schema."""
+
+from dataclasses import asdict
+from typing import Any
+
+from rest_framework import serializers
+
+from marketplace.batches.models import Batch
+from marketplace.common.errors import DomainError
+from workers.assignments.audience import refusal
+from workers.assignments.commands.submit import Outcome, Submitted
+from workers.assignments.queries import Earnings, LeasedTask
+from workers.reputation.queries import Shown
+
+
+class BoardRequesterShape(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+
+
+class BoardShape(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    requester = BoardRequesterShape()
+    price_micros = serializers.IntegerField()
+    currency = serializers.CharField()
+    time_limit_s = serializers.IntegerField()
+    eligible = serializers.BooleanField()
+    reason = serializers.CharField(allow_null=True, help_text="Why it is not open to you")
+
+
+def board_shape(batch: Batch, worker_id: int) -> dict[str, Any]:
+    reason = refusal(batch.audience, worker_id=worker_id, project_id=batch.project_id)
+    return {
+        "id": batch.public_id,
+        "name": batch.name,
+        "requester": {"id": batch.requester.public_id, "name": batch.requester.name},
+        "price_micros": batch.price_micros,
+        "currency": batch.currency,
+        "time_limit_s": batch.time_limit_s,
+        "eligible": reason is None,
+        "reason": reason,
+    }
+
+
+class BoardBatchShape(BoardShape):
+    state = serializers.CharField()
+    interface = serializers.DictField()
+    instructions = serializers.CharField(allow_blank=True)
+    version = serializers.IntegerField()
+
+
+def board_batch_shape(batch: Batch, worker_id: int) -> dict[str, Any]:
+    return {
+        **board_shape(batch, worker_id),
+        "state": batch.state,
+        "interface": batch.version.interface,
+        "instructions": batch.version.instructions,
+        "version": batch.version.number,
+    }
+
+
+class LeaseShape(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    token = serializers.UUIDField(help_text="Of this lease: send it with the answer")
+    batch = serializers.UUIDField()
+    data = serializers.DictField()  # type: ignore[assignment]
+    draft = serializers.DictField(allow_null=True, help_text="What you typed and could not submit")
+    lease_until = serializers.DateTimeField()
+    price_micros = serializers.IntegerField()
+    currency = serializers.CharField()
+    version = serializers.IntegerField()
+
+
+class ClaimedShape(serializers.Serializer[Any]):
+    assignments = LeaseShape(many=True)
+
+
+def lease_shape(lease: LeasedTask) -> dict[str, Any]:
+    """The one shape of everything a worker is given to do; gold and ordinary tasks differ in nothing."""
+    return {
+        "id": lease.id,
+        "token": lease.token,
+        "batch": lease.batch,
+        "data": lease.data,
+        "draft": lease.draft,
+        "lease_until": lease.lease_until,
+        "price_micros": lease.price_micros,
+        "currency": lease.currency,
+        "version": lease.version,
+    }
+
+
+class OutcomeShape(serializers.Serializer[Any]):
+    assignment = serializers.UUIDField()
+    outcome = serializers.ChoiceField(choices=("submitted", "already_submitted", "lease_lost"))
+    revision = serializers.IntegerField(allow_null=True)
+    draft_kept = serializers.BooleanField()
+
+
+def outcome_shape(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "assignment": outcome.assignment,
+        "outcome": outcome.outcome,
+        "revision": outcome.revision,
+        "draft_kept": outcome.draft_kept,
+    }
+
+
+class RefusalShape(serializers.Serializer[Any]):
+    code = serializers.CharField()
+    title = serializers.CharField()
+    detail = serializers.CharField()
+
+
+class SubmittedShape(serializers.Serializer[Any]):
+    outcomes = OutcomeShape(many=True)
+    claimed = LeaseShape(many=True)
+    claim_problem = RefusalShape(allow_null=True, help_text="Why there is no next page")
+
+
+def submitted_shape(done: Submitted) -> dict[str, Any]:
+    return {
+        "outcomes": [outcome_shape(outcome) for outcome in done.outcomes],
+        "claimed": [lease_shape(lease) for lease in done.claimed],
+        "claim_problem": _refusal_shape(done.claim_problem),
+    }
+
+
+def _refusal_shape(refused: DomainError | None) -> dict[str, Any] | None:
+    return None if refused is None else {"code": refused.code, "title": refused.title, "detail": refused.detail}
+
+
+class ReturnedShape(serializers.Serializer[Any]):
+    assignment = serializers.UUIDField()
+    state = serializers.ChoiceField(choices=("returned",))
+
+
+class CurrencyEarningsShape(serializers.Serializer[Any]):
+    currency = serializers.CharField()
+    settled_micros = serializers.IntegerField()
+    due_micros = serializers.IntegerField()
+    submitted_micros = serializers.IntegerField()
+    earned_micros = serializers.IntegerField(help_text="Settled and due")
+
+
+class EarningsShape(serializers.Serializer[Any]):
+    currencies = CurrencyEarningsShape(many=True)
+
+
+def earnings_shape(earned: Earnings) -> dict[str, Any]:
+    return {**asdict(earned), "earned_micros": earned.earned_micros}
+
+
+class StandingShape(serializers.Serializer[Any]):
+    project = serializers.CharField()
+    score = serializers.FloatField()
+    low = serializers.FloatField()
+    high = serializers.FloatField()
+    evidence = serializers.IntegerField()
+
+
+def standing_shape(standing: Shown) -> dict[str, Any]:
+    return asdict(standing)
