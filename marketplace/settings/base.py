@@ -218,6 +218,14 @@ SPECTACULAR_SETTINGS = {
     "OAS_VERSION": "3.1.0",
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
+    # Choices stay where they are used: naming them apart would need a list that grows with every endpoint.
+    "POSTPROCESSING_HOOKS": [],
+    # Several answers have a `state`, each of its own kind.
+    "ENUM_NAME_OVERRIDES": {
+        "BatchState": "marketplace.batches.states.BatchState",
+        "VersionState": "marketplace.api.shapes.VERSION_STATES",
+        "AnswerState": "marketplace.api.shapes.ANSWER_STATES",
+    },
     "APPEND_COMPONENTS": {"schemas": {"Problem": PROBLEM_COMPONENT}, "securitySchemes": {"password": PASSWORD_SCHEME}},
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
