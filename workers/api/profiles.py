@@ -17,7 +17,9 @@ from workers.profiles.queries import worker_of
 
 
 class WorkerAsk(Ask):
-    country = serializers.RegexField(r"^([A-Z]{2})?$", default="", allow_blank=True, help_text="ISO 3166-1, two letters")
+    country = serializers.RegexField(
+        r"^([A-Z]{2})?$", default="", allow_blank=True, help_text="ISO 3166-1, two letters"
+    )
     languages = serializers.ListField(
         child=serializers.RegexField(r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$", max_length=35),
         default=list,

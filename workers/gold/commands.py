@@ -12,6 +12,7 @@ from marketplace.common.transactions import require_transaction
 from marketplace.projects.answer_types.registry import answer_type
 from workers.gold.injection import Policy, Schedule, advance
 from workers.gold.locks import waiting_answers
+from workers.gold.models import Waiting
 from workers.reputation.commands import Judged, record_outcomes
 from workers.reputation.queries import posterior_of
 
@@ -24,20 +25,6 @@ class Plan:
     batch_id: int
     flags: list[bool]
     schedule: Schedule
-
-
-@dataclass(frozen=True)
-class ToScore:
-    """An answer for the scoring step, gold or not."""
-
-    assignment_id: int
-    revision: int
-    task_id: int
-    batch_id: int
-    project_id: int
-    worker_id: int
-    values: dict[str, Any]
-    unclear: bool
 
 
 def plan_gold(*, worker_id: int, batch: Batch, count: int, chance: Random) -> Plan:
@@ -68,7 +55,7 @@ def keep_schedule(plan: Plan, *, used: int) -> None:
     )
 
 
-def expect_scores(answers: Sequence[ToScore]) -> None:
+def expect_scores(answers: Sequence[Waiting]) -> None:
     """Leave answers for the scoring step, in the transaction that stores them."""
     require_transaction()
     run(

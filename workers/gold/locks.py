@@ -1,23 +1,7 @@
 """The only place of this app that locks rows."""
 
-from dataclasses import dataclass
-from typing import Any
-
 from marketplace.common.database import rows
-
-
-@dataclass(frozen=True)
-class Waiting:
-    """An answer in the scoring queue."""
-
-    assignment_id: int
-    revision: int
-    task_id: int
-    batch_id: int
-    project_id: int
-    worker_id: int
-    values: dict[str, Any]
-    unclear: bool
+from workers.gold.models import Waiting
 
 
 def waiting_answers(limit: int) -> list[Waiting]:

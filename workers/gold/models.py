@@ -3,6 +3,9 @@
 Nothing that a worker's request reads stands in `Verdict`: the runtime role may write it and not read it.
 """
 
+from dataclasses import dataclass
+from typing import Any
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
@@ -37,6 +40,20 @@ class ToScore(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["made_at"], name="to_score_oldest")]
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """An answer on its way through `ToScore`, as plain values."""
+
+    assignment_id: int
+    revision: int
+    task_id: int
+    batch_id: int
+    project_id: int
+    worker_id: int
+    values: dict[str, Any]
+    unclear: bool
 
 
 class Verdict(models.Model):

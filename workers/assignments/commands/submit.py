@@ -18,7 +18,8 @@ from workers.assignments.errors import AnswerInvalid, NotEligible, NothingToClai
 from workers.assignments.events import AnswerSubmitted
 from workers.assignments.locks import own_assignments_for_update
 from workers.assignments.queries import LeasedTask
-from workers.gold.commands import ToScore, expect_scores
+from workers.gold.commands import expect_scores
+from workers.gold.models import Waiting
 from workers.profiles.locks import worker_for_update
 
 
@@ -148,7 +149,7 @@ def _store(
         run("DELETE FROM assignments_draft WHERE assignment_id = ANY(%s)", [list(stored)])
         expect_scores(
             [
-                ToScore(
+                Waiting(
                     assignment_id=pk,
                     revision=stored[pk][1],
                     task_id=own[s.assignment][2],
