@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -29,12 +30,31 @@ def open_folder() -> Iterator[Path]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.fixture(scope="session")
+def ready_cluster() -> Iterator[Path]:
+    """A cluster as the first start leaves it, to be copied: making one takes seconds, and most tests only need one."""
+    folder = Path(tempfile.mkdtemp(prefix="ts-stack-"))
+    folder.chmod(0o755)
+    made = make_checkout(folder / "touchstone")
+    made.facts()
+    yield made.data() / "postgres"
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 @pytest.fixture
-def checkout(open_folder: Path) -> Iterator[Checkout]:
-    """A copy of ./run in an ordinary folder."""
+def new_checkout(open_folder: Path) -> Iterator[Checkout]:
+    """A copy of ./run in an ordinary folder, before its first start."""
     made = make_checkout(open_folder / "touchstone")
     yield made
     clean_up(made)
+
+
+@pytest.fixture
+def checkout(new_checkout: Checkout, ready_cluster: Path) -> Checkout:
+    """A copy of ./run that was started before."""
+    new_checkout.data().mkdir(parents=True, mode=0o711)
+    subprocess.run(["cp", "-a", str(ready_cluster), str(new_checkout.data())], check=True)
+    return new_checkout
 
 
 @pytest.fixture

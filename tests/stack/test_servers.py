@@ -31,16 +31,16 @@ def notes(checkout: Checkout) -> list[str]:
     return list(json.loads(done.stdout))
 
 
-def test_a_command_gets_both_servers_and_leaves_nothing_running(checkout: Checkout) -> None:
-    facts = checkout.facts()
+def test_a_command_gets_both_servers_and_leaves_nothing_running(new_checkout: Checkout) -> None:
+    facts = new_checkout.facts()
 
     assert facts["user"] == "touchstone_app"
     assert facts["owner"] == "touchstone_owner"
     assert facts["server"].startswith("18")
     assert facts["redis"] == "kept"
     assert facts["DJANGO_SETTINGS_MODULE"] == "marketplace.settings.dev"
-    assert checkout.processes() == []
-    assert not (checkout.data() / "stack.json").exists()
+    assert new_checkout.processes() == []
+    assert not (new_checkout.data() / "stack.json").exists()
 
 
 def test_the_secret_key_is_made_once_and_private(checkout: Checkout) -> None:
@@ -56,10 +56,10 @@ def test_variables_of_another_database_do_not_redirect_ours(checkout: Checkout) 
     assert facts["user"] == "touchstone_app"
 
 
-def test_postgresql_16_can_be_chosen_and_the_directory_remembers_it(checkout: Checkout) -> None:
-    chosen = checkout.facts(env={"TOUCHSTONE_PG": "16"})
-    remembered = checkout.facts()
-    refused = checkout.run("manage", "facts", env={"TOUCHSTONE_PG": "18"})
+def test_postgresql_16_can_be_chosen_and_the_directory_remembers_it(new_checkout: Checkout) -> None:
+    chosen = new_checkout.facts(env={"TOUCHSTONE_PG": "16"})
+    remembered = new_checkout.facts()
+    refused = new_checkout.run("manage", "facts", env={"TOUCHSTONE_PG": "18"})
 
     assert chosen["server"].startswith("16")
     assert remembered["server"].startswith("16")
@@ -247,14 +247,14 @@ def test_a_server_that_dies_is_restarted(checkout: Checkout) -> None:
     assert main_postgres(checkout) != old
 
 
-def test_a_cluster_is_made_whole_after_an_interrupted_first_start(checkout: Checkout) -> None:
-    process = checkout.start("manage", "facts")
-    assert until(lambda: (checkout.data() / "postgres.new" / "base").exists(), 30)
+def test_a_cluster_is_made_whole_after_an_interrupted_first_start(new_checkout: Checkout) -> None:
+    process = new_checkout.start("manage", "facts")
+    assert until(lambda: (new_checkout.data() / "postgres.new" / "base").exists(), 30)
     process.kill()
     process.wait()
 
-    assert checkout.facts()["user"] == "touchstone_app"
-    assert not (checkout.data() / "postgres.new").exists()
+    assert new_checkout.facts()["user"] == "touchstone_app"
+    assert not (new_checkout.data() / "postgres.new").exists()
 
 
 def test_two_commands_at_once_share_the_servers_and_the_first_waits(checkout: Checkout) -> None:
