@@ -55,7 +55,8 @@ class AggregateAsk(Ask):
 class DepositAsk(Ask):
     requester = serializers.UUIDField()
     amount_micros = serializers.IntegerField(min_value=1, max_value=AMOUNT_MAX)
-    currency = serializers.CharField(min_length=3, max_length=3)
+    # Transfers are for ever: money in a currency that no batch can have would never leave again.
+    currency = serializers.RegexField(r"^[A-Z]{3}$", help_text="ISO 4217, three capitals")
     reference = serializers.CharField(max_length=200)
 
 
