@@ -42,7 +42,7 @@ class Reply:
     def expect(self, status: int) -> Any:
         """The document, when the status is the expected one (None for an empty body)."""
         assert self.status == status, f"{self.method} {self.path} as {self.who}: {self.status} {self.body[:2000]!r}"
-        return self.json if self.body and "json" in self.headers["Content-Type"] else None
+        return self.json if self.headers.get("Content-Type") in (JSON, "application/problem+json") else None
 
 
 class Caller:

@@ -60,7 +60,8 @@ def findings(reply: Reply) -> list[str]:
 
 @functools.cache
 def _components() -> dict[str, Any]:
-    return {"schemas": {name: _closed(schema) for name, schema in description()["components"]["schemas"].items()}}
+    schemas = description()["components"]["schemas"]
+    return {"schemas": {n: schema if n == "Problem" else _closed(schema) for n, schema in schemas.items()}}
 
 
 def _closed(schema: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,327 @@
+"""Who may do what to whose (R28): every address × method × person × {own, foreign, nonexistent}, generated.
+
+An entry of `ROUTES` says who is let in and what else is in the way; what must be answered follows from that. A route
+without an entry fails, and so does an entry without a route.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from marketplace.accounts.models import Member
+from tests import factories as make
+from tests.api.callers import BASE, Reply, caller_for
+from tests.api.market import ROLES, Market, make_market
+from tests.api.test_openapi import served
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+ANYBODY = set(ROLES)
+KEYS = ANYBODY - {"anonymous"}
+WORKERS = {"worker", "other worker"}
+VIEWERS = {"owner", "manager", "reviewer", "viewer"}
+REVIEWERS = {"owner", "manager", "reviewer"}
+MANAGERS = {"owner", "manager"}
+REQUESTERS = VIEWERS | {"other requester"}
+Body = Callable[[Market], Any]
+
+
+@dataclass(frozen=True)
+class May:
+    """One method of one address: whose kind of key it takes (`kind`), and who of them may do it to what is the first
+    organisation's or worker's (`own`); another of the kind is told `stranger`, one below the role `role-too-low`."""
+
+    kind: set[str]
+    own: set[str]
+    body: Body | None = None
+    good: tuple[int, ...] = (200,)
+    content_type: str = "application/json"
+    # A batch on the workers' board is everybody's, and a draft is nobody's: there is no foreign one.
+    foreign: bool = True
+
+
+@dataclass(frozen=True)
+class Route:
+    """An address and its methods; those not named are not served."""
+
+    methods: dict[str, May] = field(default_factory=dict)
+
+
+def read(own: set[str] = VIEWERS) -> May:
+    return May(REQUESTERS, own)
+
+
+def step(own: set[str], body: Body = lambda market: {}, good: tuple[int, ...] = (200,)) -> May:
+    return May(REQUESTERS, own, body, good)
+
+
+PROJECT = {"name": "P", "interface": make.INTERFACE, "instructions": ""}
+TERMS = {"name": "B", "price_micros": 1_000, "overlap": 1}
+NOBODYS = str(uuid4())
+LEASE = ("assignment", "token")
+PASSWORD = "twelve apples"
+NOBODY = {"answers": [NOBODYS]}
+STEPS = ("publish", "pause", "resume", "close", "cancel")
+ROUTES: dict[str, Route] = {
+    "accounts": Route(
+        {"POST": May(ANYBODY, ANYBODY, lambda m: {"email": f"{uuid4()}@a.example", "password": PASSWORD}, (201,))}
+    ),
+    # A key is made with a password, so that no key is let in here.
+    "keys": Route({"GET": May(KEYS, KEYS), "POST": May(set(), set(), lambda m: {"name": "k", "scopes": ["worker"]})}),
+    "keys/{key}": Route({"DELETE": May(KEYS, {"owner"}, None, (204,))}),
+    "requesters": Route({"GET": read(REQUESTERS), "POST": step(REQUESTERS, lambda m: {"name": "R"}, (201,))}),
+    "requesters/{requester}": Route({"GET": read()}),
+    "requesters/{requester}/members": Route(
+        {
+            "GET": read(),
+            "POST": step({"owner"}, lambda m: {"email": m.worker.user.email, "role": "viewer"}, (201,)),
+        }
+    ),
+    "requesters/{requester}/transfers": Route({"GET": read()}),
+    "invitations": Route(
+        {"POST": May({"staff"}, {"staff"}, lambda m: {"accounts": [{"email": f"{uuid4()}@new.example"}]}, (201,))}
+    ),
+    "invitations/accept": Route(
+        {"POST": May(ANYBODY, set(), lambda m: {"code": "unknown", "password": "twelve apples"}, (404,))}
+    ),
+    "deposits": Route(
+        {
+            "POST": May(
+                {"staff"},
+                {"staff"},
+                lambda m: {
+                    "requester": str(m.requester.public_id),
+                    "amount_micros": 1,
+                    "currency": "EUR",
+                    "reference": str(uuid4()),
+                },
+                (201,),
+            )
+        }
+    ),
+    "check": Route({"GET": May({"staff"}, {"staff"})}),
+    "projects": Route(
+        {
+            "GET": read(REQUESTERS),
+            "POST": step(MANAGERS, lambda m: {**PROJECT, "requester": str(m.requester.public_id)}, (201,)),
+        }
+    ),
+    "projects/{project}": Route({"GET": read()}),
+    "projects/{project}/versions": Route(
+        {"POST": step(MANAGERS, lambda m: {"interface": make.INTERFACE}, (201,))}
+    ),
+    "projects/{project}/versions/{number}": Route({"GET": read()}),
+    "projects/{project}/versions/{number}/publish": Route({"POST": step(MANAGERS)}),
+    "projects/{project}/batches": Route({"POST": step(MANAGERS, lambda m: TERMS, (201,))}),
+    "batches": Route({"GET": read(REQUESTERS)}),
+    "batches/{batch}": Route({"GET": read()}),
+    "batches/{batch}/imports": Route(
+        {"POST": May(REQUESTERS, MANAGERS, lambda m: b"{}", (409,), content_type="application/x-ndjson")}
+    ),
+    "batches/{batch}/estimate": Route({"GET": read()}),
+    "batches/{batch}/progress": Route({"GET": read()}),
+    "batches/{batch}/answers": Route({"GET": read()}),
+    "batches/{batch}/answers/accept": Route({"POST": step(REVIEWERS, lambda m: {"all_submitted": True})}),
+    "batches/{batch}/answers/reject": Route(
+        {"POST": step(REVIEWERS, lambda m: {**NOBODY, "reason": "wrong"}, (409,))}
+    ),
+    "batches/{batch}/results": Route({"GET": read(), "POST": step(REVIEWERS, lambda m: {}, (409,))}),
+    **{
+        f"batches/{{batch}}/exports/{what}": Route({"GET": May(REQUESTERS, VIEWERS, None, good)})
+        for what, good in {
+            "answers.csv": (200,), "answers.jsonl": (200,), "results.csv": (404,), "results.jsonl": (404,),
+        }.items()
+    },
+    **{f"batches/{{batch}}/{name}": Route({"POST": step(MANAGERS)}) for name in STEPS},
+    "workers": Route({"POST": May(WORKERS, WORKERS, lambda m: {}, (409,))}),
+    "worker": Route({"GET": May(WORKERS, WORKERS)}),
+    "worker/introductions": Route(
+        {"POST": May(WORKERS, WORKERS, lambda m: {"requester": str(m.requester.public_id)}, (201,))}
+    ),
+    "worker/batches": Route({"GET": May(WORKERS, WORKERS)}),
+    "worker/batches/{batch}": Route({"GET": May(WORKERS, WORKERS, foreign=False)}),
+    "worker/batches/{batch}/claim": Route({"POST": May(WORKERS, WORKERS, lambda m: {}, (201,), foreign=False)}),
+    "worker/assignments": Route({"GET": May(WORKERS, WORKERS)}),
+    "worker/assignments/{assignment}/return": Route(
+        {"POST": May(WORKERS, {"worker"}, lambda m: {"token": str(uuid4())}, (409,))}
+    ),
+    "worker/submissions": Route(
+        {"POST": May(WORKERS, WORKERS, lambda m: {"answers": [dict.fromkeys(LEASE, NOBODYS)]}, (404,))}
+    ),
+    "worker/earnings": Route({"GET": May(WORKERS, WORKERS)}),
+    "worker/reputation": Route({"GET": May(WORKERS, WORKERS)}),
+}  # fmt: skip
+
+
+def test_every_route_is_in_the_matrix_and_the_matrix_has_no_other() -> None:
+    assert {f"{BASE}/{path}" for path in ROUTES} == served()
+
+
+@pytest.fixture
+def ids(market: Market) -> dict[str, dict[str, Any]]:
+    """The ids of the first organisation and worker, of another's, and of nobody."""
+    lease = market["worker"].post(f"worker/batches/{market.batch.public_id}/claim").expect(201)["assignments"][0]
+    theirs = make_market()
+    other_lease = theirs["worker"].post(f"worker/batches/{theirs.batch.public_id}/claim").expect(201)
+
+    def key_of(user: Any) -> Any:
+        return user.auth_token_set.get().public_id
+
+    own = {
+        "requester": market.requester.public_id,
+        "project": market.project.public_id,
+        "batch": market.batch.public_id,
+        "assignment": lease["id"],
+        "key": key_of(_user(market, "owner")),
+        "number": 1,
+    }
+    foreign = {
+        "requester": theirs.requester.public_id,
+        "project": theirs.project.public_id,
+        "batch": theirs.batch.public_id,
+        "assignment": other_lease["assignments"][0]["id"],
+        "key": key_of(_user(theirs, "owner")),
+        "number": 1,
+    }
+    return {"own": own, "foreign": foreign, "nonexistent": {**{name: uuid4() for name in own}, "number": 1}}
+
+
+def _user(market: Market, role: str) -> Any:
+    return Member.objects.get(requester=market.requester, role=role).user
+
+
+def ask(market: Market, who: str, method: str, path: str, may: May | None) -> Reply:
+    body = may.body(market) if may and may.body else None
+    if isinstance(body, bytes):
+        return market[who].call(method, path, raw=body, content_type=may.content_type if may else "")
+    return market[who].call(method, path, body)
+
+
+def wanted(who: str, method: str, route: Route, whose: str) -> tuple[int, ...]:
+    """The statuses that the matrix asks for."""
+    may = route.methods.get(method)
+    if may is None:
+        # Some who have no business at the address are told so first; nobody is served.
+        return (401, 403, 405)
+    if who not in may.kind:
+        return (401,) if who == "anonymous" or not may.kind else (403,)
+    if whose != "own":
+        return (404,)
+    if who in may.own:
+        return may.good
+    return (403,) if who in VIEWERS and may.kind == REQUESTERS else (404,)
+
+
+@pytest.mark.parametrize("path", ROUTES)
+def test_the_matrix(market: Market, ids: dict[str, dict[str, Any]], path: str) -> None:
+    route = ROUTES[path]
+    named = re.findall(r"{(\w+)}", path)
+    wrong: list[str] = []
+    # What is refused comes before what is done, so that no grant changes what a refusal looks at.
+    for whose in ("nonexistent", "foreign", "own"):
+        if whose != "own" and not named:
+            continue
+        for method in METHODS:
+            may = route.methods.get(method)
+            # A method that is not served looks at no id.
+            if whose != "own" and (may is None or (whose == "foreign" and not may.foreign)):
+                continue
+            for who in sorted(ROLES, key=lambda role: (may is not None and role in may.own, role)):
+                reply = ask(market, who, method, path.format(**ids[whose]), may)
+                statuses = wanted(who, method, route, whose)
+                if reply.status not in statuses:
+                    wrong.append(f"{method} {whose} as {who}: {reply.status}, not {statuses}: {reply.body[:200]!r}")
+    assert wrong == []
+
+
+@pytest.mark.parametrize("path", [path for path in ROUTES if "{" in path])
+def test_a_foreign_id_gets_the_answer_of_one_that_does_not_exist(
+    market: Market, ids: dict[str, dict[str, Any]], path: str
+) -> None:
+    different: list[str] = []
+    for method, may in ROUTES[path].methods.items():
+        if not may.foreign:
+            continue
+        for who in ROLES:
+            replies = [ask(market, who, method, path.format(**ids[whose]), may) for whose in ("foreign", "nonexistent")]
+            bodies = [reply.body.replace(reply.path.encode(), b"") for reply in replies]
+            headers = [{n: v for n, v in reply.headers.items() if n != "Content-Length"} for reply in replies]
+            if (replies[0].status, bodies[0], headers[0]) != (replies[1].status, bodies[1], headers[1]):
+                different.append(f"{method} as {who}: {bodies}")
+    assert different == []
+
+
+@pytest.mark.parametrize("path", ["requesters", "projects", "batches"])
+def test_lists_hold_what_is_ones_own(market: Market, path: str) -> None:
+    theirs = make_market()
+
+    mine = {row["id"] for row in market["viewer"].all(path)}
+    others = {row["id"] for row in theirs["viewer"].all(path)}
+
+    assert mine
+    assert others
+    assert not mine & others
+    assert market["other requester"].all(path) == [] or path == "requesters"
+
+
+def test_a_filter_by_a_foreign_organisation_finds_what_one_by_none_finds(market: Market) -> None:
+    theirs = make_market()
+    found = [
+        market["owner"].get(f"batches?requester={requester}") for requester in (theirs.requester.public_id, uuid4())
+    ]
+
+    assert [reply.status for reply in found] == [404, 404]
+    assert found[0].body == found[1].body
+    own = market["owner"].get(f"batches?requester={market.requester.public_id}").expect(200)["results"]
+    assert {row["id"] for row in own} == {str(market.batch.public_id), str(market.draft.public_id)}
+
+
+def test_ids_in_bodies_are_judged_like_ids_in_addresses(market: Market) -> None:
+    theirs = make_market()
+    lease = market["worker"].post(f"worker/batches/{market.batch.public_id}/claim").expect(201)["assignments"][0]
+    mine = {"assignment": lease["id"], "token": lease["token"], "values": {"label": "cat"}}
+    foreign_lease = (
+        theirs["worker"].post(f"worker/batches/{theirs.batch.public_id}/claim").expect(201)["assignments"][0]
+    )
+
+    def pair(who: str, path: str, body: Callable[[Any], Any], foreign: Any) -> None:
+        first, second = str(foreign), str(uuid4())
+        replies = [market[who].post(path, body(one)) for one in (first, second)]
+        assert [reply.status for reply in replies] == [404, 404]
+        assert replies[0].body.replace(first.encode(), b"") == replies[1].body.replace(second.encode(), b"")
+
+    pair("owner", "projects", lambda one: {**PROJECT, "requester": one}, theirs.requester.public_id)
+    pair(
+        "worker",
+        "worker/submissions",
+        lambda one: {"answers": [mine, {**mine, "assignment": one}]},
+        foreign_lease["id"],
+    )
+    pair(
+        "worker",
+        "worker/submissions",
+        lambda one: {"answers": [mine], "then_claim": {"batch": one}},
+        theirs.draft.public_id,
+    )
+    # Nothing of the pages above was stored.
+    assert market["worker"].get("worker/assignments").json["results"][0]["id"] == lease["id"]
+
+
+def test_a_key_opens_only_what_its_scopes_say(market: Market) -> None:
+    user = _user(market, "owner")
+    as_worker, as_both = caller_for(user, "worker"), caller_for(user, "worker", "requester")
+
+    assert as_worker.get(f"batches/{market.batch.public_id}").code == "wrong-scope"
+    assert as_both.get(f"batches/{market.batch.public_id}").status == 200
+    assert as_both.get("worker/batches").code == "not-a-worker"
+    assert as_both.get("check").code == "wrong-scope"
+
+
+def test_unknown_addresses_and_methods_are_problems_too(market: Market) -> None:
+    for who in ROLES:
+        reply = market[who].get("batches/none")
+        assert (reply.status, reply.code) == (404, "not-found")
+        assert reply.headers["Content-Type"] == "application/problem+json"
