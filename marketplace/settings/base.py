@@ -175,7 +175,7 @@ CELERY_BEAT_SCHEDULE = {
     name: {"task": task, "schedule": every_s, "options": {"expires": max(every_s * 2, 2)}}
     for name, task, every_s in [
         ("relay", "marketplace.common.tasks.relay_outbox", 0.5),
-        ("score", "workers.gold.tasks.score_due", 0.5),
+        ("score", "workers.gold.tasks.score_due", 0.25),
         ("due", "workers.assignments.tasks.apply_due_everywhere", 1.0),
         ("settle", "workers.assignments.tasks.settle_due", 1.0),
         ("fold", "marketplace.batches.tasks.fold_progress", 2.0),
@@ -235,7 +235,6 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
 STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
 WHITENOISE_USE_FINDERS = True
 EMAIL_CONFIG = env.email_url_config(EMAIL_URL)
 vars().update(EMAIL_CONFIG)
