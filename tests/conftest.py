@@ -23,6 +23,8 @@ from django.core.management import call_command
 from django.db import connection, connections
 from psycopg import sql
 
+from marketplace.rest import throttles
+
 ROOT = Path(__file__).resolve().parents[1]
 
 CLOCK = """
@@ -156,6 +158,13 @@ def together() -> Callable[..., list[Any]]:
             return list(pool.map(one, functions))
 
     return run
+
+
+@pytest.fixture(autouse=True)
+def own_limits(settings: Any) -> None:
+    """Each test has the limits on strangers to itself; they are counted in Redis, which all tests share."""
+    settings.LIMITS_PREFIX = f"test-{uuid4().hex}"
+    throttles._windows.cache_clear()
 
 
 @pytest.fixture(scope="session")

@@ -159,7 +159,7 @@ class AnswerShape(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     task = serializers.CharField(help_text="The task's external id")
     worker = serializers.CharField(help_text="The name under which you know the worker; other requesters know another")
-    values = serializers.DictField()
+    values = serializers.DictField(allow_null=True, help_text="null while rejected: what is not paid is withheld")
     unclear = serializers.BooleanField()
     state = serializers.ChoiceField(choices=ANSWER_STATES)
     submitted_at = serializers.DateTimeField(help_text="To the minute")

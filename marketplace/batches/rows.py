@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 from marketplace.batches.models import OVERLAP_MAX
+from marketplace.projects.answer_types.plain import text_problem
 from marketplace.projects.interface import ValuesInvalid, clean_data, clean_key
 
 ROW_BYTES_MAX = 1024 * 1024
@@ -45,8 +46,10 @@ class RowErrors:
         self._limit = limit
 
     def add(self, row: int, name: str, message: str) -> None:
+        """Note what is wrong; what no answer could carry, as half a surrogate pair, is written as an escape."""
         self.count += 1
         if len(self.found) < self._limit:
+            name, message = (text.encode(errors="backslashreplace").decode() for text in (name, message))
             self.found.append({"row": row, "field": name, "message": message})
 
 
@@ -55,7 +58,7 @@ def read_jsonl(body: BinaryIO) -> Iterator[Row]:
     number = 0
     while line := body.readline(ROW_BYTES_MAX + 1):
         number += 1
-        if len(line) > ROW_BYTES_MAX:
+        if len(line) > ROW_BYTES_MAX and not line.endswith(b"\n"):
             yield Row(number, problem=f"the line is longer than {ROW_BYTES_MAX} bytes")
             while line and not line.endswith(b"\n"):
                 line = body.readline(ROW_BYTES_MAX)
@@ -104,10 +107,12 @@ def checked_rows(
             continue
         before = errors.count
         for name in row.fields.keys() - KNOWN:
-            errors.add(row.number, str(name)[:100], "is not a known column")
+            errors.add(row.number, name[:100], "is not a known column")
         external_id = row.fields.get("external_id")
-        if not isinstance(external_id, str) or not 0 < len(external_id) <= EXTERNAL_ID_MAX or "\0" in external_id:
+        if not isinstance(external_id, str) or not 0 < len(external_id) <= EXTERNAL_ID_MAX:
             errors.add(row.number, "external_id", f"must be a text of 1 to {EXTERNAL_ID_MAX} characters")
+        elif problem := text_problem(external_id):
+            errors.add(row.number, "external_id", problem)
         data = _cleaned(clean_data, interface, row.fields.get("data", {}), "data", row.number, errors)
         gold = row.fields.get("gold")
         if gold is not None:
@@ -118,6 +123,8 @@ def checked_rows(
         reserved = row.fields.get("reserved_for", [])
         if not isinstance(reserved, list) or not all(isinstance(code, str) for code in reserved):
             errors.add(row.number, "reserved_for", "must be a list of worker ids")
+        elif problem := next(filter(None, map(text_problem, reserved)), None):
+            errors.add(row.number, "reserved_for", problem)
         elif gold is not None and reserved:
             errors.add(row.number, "reserved_for", "a gold task cannot be reserved: it would be known as such")
         if errors.count == before:
@@ -158,7 +165,7 @@ def _from_cells(number: int, cells: dict[str, str], json_fields: frozenset[str])
         elif name == "reserved_for":
             fields[name] = text.split()
         elif name == "overlap":
-            fields[name] = int(text) if text.strip().isdecimal() else text
+            fields[name] = int(text) if text.isdecimal() and len(text) < 10 else text
         else:
             fields[name] = text
     return Row(number, fields)

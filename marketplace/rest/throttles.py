@@ -25,7 +25,7 @@ def _windows() -> limits.strategies.MovingWindowRateLimiter:
     uri = settings.REDIS_URL
     storage = limits.storage.RedisStorage(
         f"redis+{uri}" if uri.startswith("unix:") else uri,
-        key_prefix="limit",
+        key_prefix=settings.LIMITS_PREFIX,
         socket_timeout=1,
         socket_connect_timeout=1,
     )

@@ -196,6 +196,7 @@ REST_FRAMEWORK = {
     "NUM_PROXIES": PROXIES,
 }
 # What strangers may try, each for one address, account or code.
+LIMITS_PREFIX = "limit"
 THROTTLES = {
     "sign-up": "10 per hour",
     "invitation": "30 per hour",

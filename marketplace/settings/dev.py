@@ -3,4 +3,4 @@
 from marketplace.settings.base import *
 
 # One person tries things out here, all from one address.
-THROTTLES = {**THROTTLES, "sign-up": "100/hour"}  # noqa: F405
+THROTTLES = {**THROTTLES, "sign-up": "100/hour"}

@@ -152,11 +152,6 @@ def test_nothing_a_worker_may_read_tells_right_gold_from_wrong(judged: Market, p
     assert right.headers == wrong.headers
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="workers/assignments/audience.py judges by the posterior of this moment, so that a batch with `min_score`"
-    " tells after each answer whether it was gold and wrong, which /worker/reputation takes care not to tell",
-)
 def test_the_board_is_no_oracle_of_gold_either(judged: Market) -> None:
     make.make_batch(2, project=judged.project, audience={"min_score": 0.6})
 
@@ -185,11 +180,6 @@ def test_gold_and_ordinary_tasks_differ_in_nothing_but_their_text(market: Market
         assert masked[0] == masked[1]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="assignments_take reads the clock for each place, so that the gaps between `lease_until` tell how long each"
-    " pick took, to the microsecond; a pick of gold is another statement than a walk (R37)",
-)
 def test_leases_of_one_claim_end_at_one_moment(market: Market) -> None:
     assert len({lease["lease_until"] for lease in claim(market["worker"], market.batch, 5)}) == 1
 

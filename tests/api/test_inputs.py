@@ -152,7 +152,6 @@ def test_terms_out_of_bounds_are_refused_and_named(market: Market, name: str, va
     assert {error["field"].partition(".")[0] for error in reply.json["errors"]} == {name}
 
 
-@pytest.mark.xfail(strict=True, reason="batches/commands/create.py takes true for the number of answers in probation")
 def test_a_truth_value_is_no_number_of_answers(market: Market) -> None:
     reply = market["owner"].post(
         f"projects/{market.project.public_id}/batches",
@@ -326,7 +325,6 @@ def test_hostile_rows_are_refused_rows_and_not_our_fault(market: Market, raw: st
     assert Task.objects.filter(batch=market.draft).count() == 2
 
 
-@pytest.mark.xfail(strict=True, reason="batches/rows.py lets NUL and half surrogate pairs through outside of the data")
 @pytest.mark.parametrize(
     "raw",
     [

@@ -186,12 +186,12 @@ def test_what_a_worker_sees_of_his_standing_moves_with_every_twentieth_answer_on
 def test_a_minimum_score_keeps_the_proven_bad_out_and_lets_the_others_in() -> None:
     from workers.assignments.errors import NotEligible
 
-    policy = {"gold_policy": ALWAYS, "audience": {"min_score": 0.6, "min_evidence": 4}}
-    batch = make.make_batch(tasks=10, gold=10, **policy)  # type: ignore[arg-type]
+    policy = {"gold_policy": ALWAYS, "audience": {"min_score": 0.6, "min_evidence": 4}, "lease_cap": 30}
+    batch = make.make_batch(tasks=30, gold=30, **policy)  # type: ignore[arg-type]
     good, bad, new = make.make_worker(), make.make_worker(), make.make_worker()
-    answered(good, batch, 4, "cat")
-    answered(bad, batch, 3, "dog")
-    assert make.take(bad, batch, 1)  # three verdicts are not yet evidence enough
+    answered(good, batch, SHOW_EVERY, "cat")
+    answered(bad, batch, SHOW_EVERY - 1, "dog")
+    assert make.take(bad, batch, 1)  # his standing is judged when it is shown, with every twentieth answer
     answered(bad, batch, 1, "dog")
     with pytest.raises(NotEligible, match=r"at least 0\.60"):
         make.take(bad, batch, 1)

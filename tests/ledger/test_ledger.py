@@ -137,8 +137,8 @@ ATTACKS = {
     "delete an account": "DELETE FROM ledger_account",
     "truncate accounts": "TRUNCATE ledger_account CASCADE",
     "date a transfer back": "INSERT INTO ledger_transfer (key, kind, source_id, destination_id, currency,"
-    " amount_micros, made_at, xid) SELECT 'x', 'x', s.id, d.id, 'EUR', 1, now(), '1' FROM ledger_account s, ledger_account d"
-    " WHERE s.address LIKE 'requester%' AND d.address LIKE 'outside%'",
+    " amount_micros, made_at, xid) SELECT 'x', 'x', s.id, d.id, 'EUR', 1, now(), '1'"
+    " FROM ledger_account s, ledger_account d WHERE s.address LIKE 'requester%' AND d.address LIKE 'outside%'",
 }
 
 

@@ -217,7 +217,6 @@ def test_the_ledger_agrees_with_a_plain_dict(django_db_setup: None, django_db_bl
 
 
 @pytest.mark.django_db
-@pytest.mark.xfail(strict=True, reason="the second of two transfers with one key and other terms is dropped in silence")
 def test_one_group_with_one_key_under_two_terms_is_refused() -> None:
     group = [Move("k", "deposit", OUTSIDE[0], INSIDE[0], "EUR", amount) for amount in (5, 7)]
     assert Books().judge(group)[0] is TransferKeyReused

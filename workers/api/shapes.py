@@ -30,7 +30,7 @@ class BoardShape(serializers.Serializer[Any]):
 
 
 def board_shape(batch: Batch, worker_id: int) -> dict[str, Any]:
-    reason = refusal(batch.audience, worker_id=worker_id, project_id=batch.project_id)
+    reason = refusal(batch, worker_id=worker_id)
     return {
         "id": batch.public_id,
         "name": batch.name,

@@ -112,12 +112,15 @@ def earnings(worker_id: int) -> list[Earnings]:
 
 
 def answers_page(batch_id: int, *, state: str | None, after_id: int, limit: int) -> list[dict[str, Any]]:
-    """Answers of a batch for its requester, by id: with external ids, and worker ids that the caller must replace."""
+    """Answers of a batch for its requester, by id: with external ids, and worker ids that the caller must replace.
+
+    What was rejected is unpaid, so its values are withheld (R42)."""
     names = ("cursor", "id", "task", "worker_id", "values", "unclear", "state", "submitted_at", "version", "reason")
     return [
         dict(zip(names, row, strict=True))
         for row in rows(
-            "SELECT a.id, a.public_id, t.external_id, a.worker_id, w.values, w.unclear, a.state,"
+            "SELECT a.id, a.public_id, t.external_id, a.worker_id,"
+            " CASE WHEN a.state <> 'rejected' THEN w.values END, w.unclear, a.state,"
             " date_trunc('minute', a.submitted_at), v.number, a.end_reason"
             " FROM assignments_assignment a JOIN batches_task t ON t.id = a.task_id"
             " JOIN projects_version v ON v.id = a.version_id"

@@ -34,6 +34,16 @@ def posterior_of(*, worker_id: int, project_id: int) -> Known:
     return Known(Posterior(row[0], row[1]), row[2]) if row else Known(PRIOR, 0)
 
 
+def shown_standing(*, worker_id: int, project_id: int) -> Known:
+    """The worker's posterior in the project as he sees it: what his own requests may depend on."""
+    row = one(
+        "SELECT shown_alpha, shown_beta, shown_evidence FROM reputation_standing"
+        " WHERE worker_id = %s AND project_id = %s",
+        [worker_id, project_id],
+    )
+    return Known(Posterior(row[0], row[1]), row[2]) if row else Known(PRIOR, 0)
+
+
 def shown_to(worker_id: int) -> list[Shown]:
     """The worker's own standings, as of his last multiple of 20 answers in each project."""
     shown = []

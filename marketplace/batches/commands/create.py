@@ -95,6 +95,10 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
 def _share_errors(gold: dict[str, Any]) -> list[dict[str, str]]:
     errors = [
         {"field": f"gold.{name}", "message": "must be a share between 0 and 1"}
@@ -103,7 +107,7 @@ def _share_errors(gold: dict[str, Any]) -> list[dict[str, str]]:
     ]
     if not errors and gold["min_share"] > gold["max_share"]:
         errors.append({"field": "gold.min_share", "message": "must not exceed max_share"})
-    if not (isinstance(gold["probation"], int) and 0 <= gold["probation"] <= 1_000):
+    if not (_is_count(gold["probation"]) and gold["probation"] <= 1_000):
         errors.append({"field": "gold.probation", "message": "must be a number of answers from 0 to 1000"})
     return errors
 
@@ -113,6 +117,6 @@ def _audience_errors(audience: dict[str, Any]) -> list[dict[str, str]]:
     if "min_score" in audience and not (_is_number(audience["min_score"]) and 0 <= audience["min_score"] <= 1):
         errors.append({"field": "audience.min_score", "message": "must be a score between 0 and 1"})
     evidence = audience.get("min_evidence", 0)
-    if not (isinstance(evidence, int) and not isinstance(evidence, bool) and 0 <= evidence <= 1_000):
+    if not (_is_count(evidence) and evidence <= 1_000):
         errors.append({"field": "audience.min_evidence", "message": "must be a number of verdicts from 0 to 1000"})
     return errors

@@ -3,15 +3,13 @@
 from random import Random
 from uuid import UUID
 
-from django.db import IntegrityError
-
 from marketplace.batches.locks import lock_tasks, open_batch_shared
 from marketplace.common.database import rows, run
 from marketplace.common.errors import NotFound
 from marketplace.common.outbox import publish
 from marketplace.common.transactions import require_transaction
 from workers.assignments.audience import require_eligible
-from workers.assignments.errors import LeaseLost, NotEligible, NothingToClaim
+from workers.assignments.errors import LeaseLost, NothingToClaim
 from workers.assignments.events import LeaseReturned, PlaceTaken
 from workers.assignments.locks import own_assignments_for_update
 from workers.assignments.queries import LeasedTask, held_leases, leased_tasks
@@ -35,12 +33,7 @@ def claim(*, worker_id: int, batch_id: int, count: int, chance: Random) -> list[
     plan = plan_gold(worker_id=worker_id, batch=batch, count=max(0, count - len(held)), chance=chance)
     taken: list[int] = []
     if plan.flags:
-        try:
-            taken = [row[0] for row in rows("SELECT assignments_take(%s, %s, %s)", [worker_id, batch_id, plan.flags])]
-        except IntegrityError as error:
-            if getattr(getattr(error.__cause__, "diag", None), "constraint_name", None) == "not_ones_own":
-                raise NotEligible("Nobody works on a batch of his own organisation.") from error
-            raise
+        taken = [row[0] for row in rows("SELECT assignments_take(%s, %s, %s)", [worker_id, batch_id, plan.flags])]
         keep_schedule(plan, used=len(taken))
     if not held and not taken:
         raise NothingToClaim("No open place is left for you in this batch.", batch=str(batch.public_id))

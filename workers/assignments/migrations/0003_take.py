@@ -173,6 +173,8 @@ DECLARE
     task bigint;
     mine bigint;
     taken integer := 0;
+    -- One moment for the whole page: times read one by one would show how long each pick took, and so what it picked.
+    moment timestamptz := market_now();
 BEGIN
     SELECT b.lease_cap, b.time_limit_s, b.version_id INTO STRICT terms FROM batches_batch b WHERE b.id = p_batch;
     SELECT array_agg(n ORDER BY n) INTO numbers FROM generate_series(1, terms.lease_cap) n
@@ -204,15 +206,16 @@ BEGIN
         END IF;
         EXIT WHEN task IS NULL;
 
-        INSERT INTO assignments_assignment (batch_id, task_id, worker_id, version_id, place, lease_no, lease_until)
-        VALUES (p_batch, task, p_worker, terms.version_id, assignments_free_place(task), numbers[i],
-                market_now() + make_interval(secs => terms.time_limit_s))
+        INSERT INTO assignments_assignment
+            (batch_id, task_id, worker_id, version_id, place, lease_no, leased_at, lease_until)
+        VALUES (p_batch, task, p_worker, terms.version_id, assignments_free_place(task), numbers[i], moment,
+                moment + make_interval(secs => terms.time_limit_s))
         ON CONFLICT (task_id, worker_id) DO NOTHING RETURNING id INTO mine;
         IF NOT FOUND THEN
             UPDATE assignments_assignment
                SET state = 'leased', token = gen_random_uuid(), attempts = attempts + 1, lease_no = numbers[i],
                    place = assignments_free_place(task), version_id = terms.version_id, end_reason = '',
-                   leased_at = market_now(), lease_until = market_now() + make_interval(secs => terms.time_limit_s)
+                   leased_at = moment, lease_until = moment + make_interval(secs => terms.time_limit_s)
              WHERE task_id = task AND worker_id = p_worker AND state = 'expired' RETURNING id INTO mine;
             EXIT WHEN NOT FOUND;
         END IF;
