@@ -84,11 +84,14 @@ def imported(batch: Batch) -> dict[str, int]:
 def estimate(batch: Batch) -> Estimate:
     """What publishing the batch would hold, and how much of it the requester lacks."""
     totals = imported(batch)
-    places = totals["places"]
+    # From the tasks themselves, so that a hold covers every place whatever way its task came in.
+    row = one("SELECT count(*), coalesce(sum(overlap), 0) FROM batches_task WHERE batch_id = %s", [batch.pk])
+    assert row is not None
+    tasks, places = int(row[0]), int(row[1])
     total = places * batch.unit_micros
     funds = balance(funds_of(batch.requester.public_id), batch.currency)
     return Estimate(
-        tasks=totals["tasks"],
+        tasks=tasks,
         gold_tasks=totals["gold_tasks"],
         places=places,
         reward_micros=places * batch.price_micros,

@@ -76,10 +76,13 @@ BEGIN
     INSERT INTO batches_tail (batch_id) VALUES (p_batch) ON CONFLICT DO NOTHING;
     INSERT INTO batches_openplace (task_id, batch_id, bucket, rank)
     SELECT id, p_batch, place % 64, place
-      FROM (SELECT t.id, row_number() OVER (ORDER BY random()) AS place
-              FROM batches_task t
-             WHERE t.batch_id = p_batch AND NOT t.reserved AND t.taken < t.overlap
-               AND NOT EXISTS (SELECT 1 FROM batches_goldkey g WHERE g.task_id = t.id)) shuffled
+      FROM (SELECT id, row_number() OVER (ORDER BY lot, id) AS place
+              -- Lots are drawn in order of id, so that a fixed seed gives a fixed order.
+              FROM (SELECT ordered.id, random() AS lot
+                      FROM (SELECT t.id FROM batches_task t
+                             WHERE t.batch_id = p_batch AND NOT t.reserved AND t.taken < t.overlap
+                               AND NOT EXISTS (SELECT 1 FROM batches_goldkey g WHERE g.task_id = t.id)
+                             ORDER BY t.id) ordered) drawn) shuffled
     ON CONFLICT DO NOTHING;
     GET DIAGNOSTICS opened = ROW_COUNT;
     RETURN opened;

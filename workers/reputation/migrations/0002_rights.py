@@ -6,7 +6,9 @@ FORWARD = """
 ALTER TABLE reputation_standing ALTER evidence SET DEFAULT 0, ALTER answers SET DEFAULT 0,
     ALTER shown_evidence SET DEFAULT 0, SET (fillfactor = 50);
 CREATE TRIGGER closed BEFORE UPDATE OR DELETE ON reputation_outcome FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER closed_truncate BEFORE TRUNCATE ON reputation_outcome FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 ALTER TABLE reputation_outcome ENABLE ALWAYS TRIGGER closed;
+ALTER TABLE reputation_outcome ENABLE ALWAYS TRIGGER closed_truncate;
 GRANT SELECT, INSERT, UPDATE ON reputation_standing TO touchstone_runtime;
 GRANT SELECT, INSERT ON reputation_outcome TO touchstone_runtime;
 CREATE VIEW inv_r40 AS
@@ -22,4 +24,10 @@ GRANT SELECT ON inv_r40 TO touchstone_runtime;
 
 class Migration(migrations.Migration):
     dependencies = [("reputation", "0001_reputation"), ("common", "0001_foundations")]
-    operations = [migrations.RunSQL([FORWARD], "DROP VIEW inv_r40; DROP TRIGGER closed ON reputation_outcome;")]
+    operations = [
+        migrations.RunSQL(
+            [FORWARD],
+            "DROP VIEW inv_r40; DROP TRIGGER closed ON reputation_outcome;"
+            " DROP TRIGGER closed_truncate ON reputation_outcome;",
+        )
+    ]
