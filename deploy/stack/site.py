@@ -134,7 +134,15 @@ def processes(
     web += ["--workers", str(workers), "--blocking-threads", "8", "--respawn-failed-workers"]
     web += ["--workers-kill-timeout", "5", "--no-access-log", "marketplace.wsgi:application"]
     live: list[str | Path] = [PYTHON, "-m", "uvicorn", "--host", HOST, "--port", str(live_port), "--no-access-log"]
-    live += ["--ws-per-message-deflate", "false", "--timeout-graceful-shutdown", "3", "marketplace.asgi:application"]
+    live += [
+        "--ws-max-size",
+        "65536",
+        "--ws-per-message-deflate",
+        "false",
+        "--timeout-graceful-shutdown",
+        "3",
+        "marketplace.asgi:application",
+    ]
     celery: list[str | Path] = [PYTHON, "-m", "celery", "-A", "marketplace.celery"]
     # Prefork, because the tasks' time limits work in no other pool.
     worker = [*celery, "worker", "--pool", "prefork", "--concurrency", "2", "--without-gossip", "--without-mingle"]

@@ -26,6 +26,7 @@ class Command(Migrate):
                             f"GRANT SELECT, INSERT, UPDATE, DELETE ON {connection.ops.quote_name(table)}"
                             " TO touchstone_runtime"
                         )
+            cursor.execute("GRANT SELECT ON django_migrations TO touchstone_runtime")
             # A login made after the first migration, as when the site moves to another server, still gets its rights.
             login = connection.ops.quote_name(settings.RUNTIME_LOGIN)
             cursor.execute(f"GRANT touchstone_runtime TO {login}")
