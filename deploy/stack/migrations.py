@@ -60,9 +60,9 @@ def _applied(stack: Stack) -> list[str | None] | None:
 
 
 def _fingerprint() -> str:
-    """A digest of all that can bring a new migration: migration files, settings, installed versions."""
+    """A digest of all that a migration comes from: its files, the command, settings, installed versions."""
     digest = hashlib.sha256()
-    files = [ROOT / "requirements.lock"]
+    files = [ROOT / "requirements.lock", ROOT / "marketplace/common/management/commands/migrate.py"]
     for root in ("marketplace", "workers"):
         for folder, _, names in os.walk(ROOT / root):
             if Path(folder).name in ("migrations", "settings", "sql"):
