@@ -46,7 +46,8 @@ def owner_connection(database: str | None = None, user: str | None = None) -> It
 
 def _schema_digest() -> str:
     digest = hashlib.sha256(CLOCK.encode())
-    for path in [*sorted(ROOT.glob("*/*/migrations/*.py")), ROOT / "requirements.lock"]:
+    command = ROOT / "marketplace/common/management/commands/migrate.py"
+    for path in [*sorted(ROOT.glob("*/*/migrations/*.py")), command, ROOT / "requirements.lock"]:
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 

@@ -5,7 +5,7 @@ from django.db import migrations
 RIGHTS = """
 GRANT SELECT, INSERT, UPDATE ON accounts_user TO touchstone_runtime;
 GRANT SELECT, INSERT, UPDATE (name) ON accounts_requester TO touchstone_runtime;
-GRANT SELECT, INSERT, UPDATE (role), DELETE ON accounts_member TO touchstone_runtime;
+GRANT SELECT, INSERT, UPDATE (role) ON accounts_member TO touchstone_runtime;
 GRANT SELECT, INSERT, DELETE ON accounts_apikey TO touchstone_runtime;
 GRANT SELECT, INSERT, UPDATE (used_at) ON accounts_invitation TO touchstone_runtime;
 """
