@@ -8,11 +8,6 @@ class InterfaceRefused(Unprocessable):
     title = "The interface is not valid"
 
 
-class VersionPublished(Conflict):
-    code = "version-published"
-    title = "A published version does not change"
-
-
 class VersionNotPublished(Conflict):
     code = "version-not-published"
     title = "The version is not published yet"

@@ -72,16 +72,6 @@ def check_interface(raw: Any) -> dict[str, Any]:
     return checked
 
 
-def data_fields(interface: Interface) -> list[dict[str, Any]]:
-    """The declarations of what a worker is shown, in order."""
-    return list(interface["data"])
-
-
-def answer_fields(interface: Interface) -> list[dict[str, Any]]:
-    """The declarations of what a worker is asked, in order."""
-    return list(interface["answer"])
-
-
 def clean_data(interface: Interface, raw: Any) -> dict[str, Any]:
     """An item's data in canonical form, without null and empty texts and tables. Raises `ValuesInvalid`."""
     return _clean(interface["data"], raw, _clean_data_value)

@@ -26,30 +26,17 @@ class Ask(serializers.Serializer[Any]):
         """Read the body. Raises `UnknownField`, `Malformed` (400), or a validation error that names fields (422)."""
         if not isinstance(request.data, Mapping):
             raise Malformed("The body must be a JSON object.")
-        return cls._values(cls(data=request.data))
-
-    @classmethod
-    def of_query(cls, request: Request) -> dict[str, Any]:
-        """Read the query string in the same way; every value in it is text, and none may be given twice."""
-        twice = [name for name, values in request.query_params.lists() if len(values) > 1]
-        if twice:
-            raise Malformed(f"The parameter {twice[0]!r} is given twice.", fields=twice)
-        reader = cls(data=request.query_params.dict(), context={"text": True})
-        return cls._values(reader)
-
-    @staticmethod
-    def _values(reader: "Ask") -> dict[str, Any]:
+        reader = cls(data=request.data)
         reader.is_valid(raise_exception=True)
         return dict(reader.validated_data)
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, Mapping):
             refuse_unknown(data, self.fields, within=_place(self))
-            if not self.root.context.get("text"):
-                wrong = {name: _wrong_type(field, data.get(name)) for name, field in self.fields.items()}
-                found = {name: [message] for name, message in wrong.items() if message}
-                if found:
-                    raise serializers.ValidationError(found)
+            wrong = {name: _wrong_type(field, data.get(name)) for name, field in self.fields.items()}
+            found = {name: [message] for name, message in wrong.items() if message}
+            if found:
+                raise serializers.ValidationError(found)
         return super().to_internal_value(data)
 
 

@@ -7,7 +7,6 @@ from django.core.exceptions import PermissionDenied, RequestDataTooBig, Suspicio
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpResponse, UnreadablePostError
 from rest_framework.exceptions import APIException, ValidationError
-from rest_framework.request import Request
 
 from marketplace.common.errors import BadRequest, Conflict, DomainError, Forbidden, NotFound, Unprocessable
 from marketplace.rest.errors import facts_of
@@ -64,11 +63,6 @@ def problem_of(error: DomainError, instance: str) -> dict[str, Any]:
         instance=instance,
         facts=error.facts,
     )
-
-
-def problem_body(error: DomainError, request: Request) -> dict[str, Any]:
-    """The problem document of a refusal of this request, for an answer that says more besides."""
-    return problem_of(error, request.path)
 
 
 def named_problem(status: int, detail: str, instance: str, **facts: Any) -> HttpResponse:

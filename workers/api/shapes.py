@@ -7,6 +7,7 @@ from rest_framework import serializers
 
 from marketplace.batches.models import Batch
 from marketplace.common.errors import DomainError
+from marketplace.projects.interface import values_schema
 from workers.assignments.audience import refusal
 from workers.assignments.commands.submit import Outcome, Submitted
 from workers.assignments.queries import Earnings, LeasedTask
@@ -46,6 +47,7 @@ def board_shape(batch: Batch, worker_id: int) -> dict[str, Any]:
 class BoardBatchShape(BoardShape):
     state = serializers.CharField()
     interface = serializers.DictField()
+    answer_schema = serializers.DictField(help_text="JSON Schema of the values of an answer")
     instructions = serializers.CharField(allow_blank=True)
     version = serializers.IntegerField()
 
@@ -55,6 +57,7 @@ def board_batch_shape(batch: Batch, worker_id: int) -> dict[str, Any]:
         **board_shape(batch, worker_id),
         "state": batch.state,
         "interface": batch.version.interface,
+        "answer_schema": values_schema(batch.version.interface),
         "instructions": batch.version.instructions,
         "version": batch.version.number,
     }
