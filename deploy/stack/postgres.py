@@ -8,13 +8,14 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
 from .console import StackError, say
 from .privileges import ServiceUser, caller_name, can_run, copy_readable
-from .processes import free_of_holders, last_words, spawn
+from .processes import dies_with_us, free_of_holders, last_words, spawn
 from .wire import NoAnswer, ask_postgres
 
 OWNER = "touchstone_owner"
@@ -190,10 +191,10 @@ class Postgres:
                 f"The disk of {self.data} is full ({free // 1_000_000} MB free, {NEEDED_FREE_BYTES // 1_000_000} MB "
                 "needed): free some space or set TOUCHSTONE_DATA to a directory elsewhere."
             )
-        # Made beside its place and renamed when complete: what an interrupted attempt leaves is no cluster.
-        partial = self.data / "postgres.new"
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(mode=0o700)
+        # Made beside its place and renamed when complete: what an interrupted attempt leaves is no cluster. Each has a
+        # name of its own, because the initdb of an attempt that was killed may go on writing for a moment.
+        self._remove_attempts()
+        partial = Path(tempfile.mkdtemp(prefix="postgres.new-", dir=self.data))
         if not self.user.is_caller:
             os.chown(partial, self.user.uid, self.user.gid)
         programs = self.install / "bin"
@@ -202,6 +203,11 @@ class Postgres:
         self._run_once([*argv, *self._locale_options()], "")
         self._run_once([programs / "postgres", "--single", "-D", partial, "postgres"], FIRST_STATEMENTS)
         partial.rename(self.cluster)
+        self._remove_attempts()
+
+    def _remove_attempts(self) -> None:
+        for left in self.data.glob("postgres.new*"):
+            shutil.rmtree(left, ignore_errors=True)
 
     def _locale_options(self) -> list[str]:
         """Order by code point and Unicode letters: the builtin provider where it exists (17+), else the system's."""
@@ -224,6 +230,7 @@ class Postgres:
             group=self.user.gid if drop else None,
             extra_groups=[] if drop else None,
             umask=0o077,
+            preexec_fn=dies_with_us(signal.SIGTERM),
         )
         words = (done.stdout + done.stderr).strip()
         if done.returncode != 0 or "ERROR:" in words or "FATAL:" in words:
