@@ -70,7 +70,6 @@ def test_a_verdict_is_the_mean_over_the_fields_of_the_key(
     assert verdicts() == [score_wanted]
 
 
-@pytest.mark.xfail(strict=True, reason="a second verdict for the task and worker fails the whole scoring run, for ever")
 def test_a_repaired_answer_does_not_stop_the_scoring_step_and_is_judged_once() -> None:
     batch, worker = gold_batch({"label": "cat"}), make.make_worker()
     give(worker, batch, {"label": "dog"})

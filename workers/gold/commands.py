@@ -87,20 +87,18 @@ def score_due(*, limit: int = 200) -> int:
     if not waiting:
         return 0
     keys, fields = _keys([row.task_id for row in waiting])
-    verdicts: list[tuple[int, int, int, float]] = []
     outcomes: list[Judged] = []
     for row in waiting:
         key = keys.get(row.task_id)
         score = None if key is None or row.unclear else _score(fields[row.batch_id], key, row.values)
-        if score is not None:
-            verdicts.append((row.task_id, row.worker_id, row.batch_id, score))
+        # An answer that was given back for repair comes twice; the first verdict on a task and worker stands.
+        if score is not None and not run(
+            "INSERT INTO gold_verdict (task_id, worker_id, batch_id, score, made_at)"
+            " VALUES (%s, %s, %s, %s, market_now()) ON CONFLICT DO NOTHING",
+            [row.task_id, row.worker_id, row.batch_id, score],
+        ):
+            score = None
         outcomes.append(Judged(row.worker_id, row.project_id, row.batch_id, score))
-    if verdicts:
-        run(
-            "INSERT INTO gold_verdict (task_id, worker_id, batch_id, score, made_at) SELECT t, w, b, s, market_now()"
-            " FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::float8[]) AS g(t, w, b, s)",
-            [list(column) for column in zip(*verdicts, strict=True)],
-        )
     record_outcomes(outcomes)
     run(
         "DELETE FROM gold_toscore t USING unnest(%s::bigint[], %s::smallint[]) AS g(a, r)"

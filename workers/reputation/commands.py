@@ -48,7 +48,8 @@ def record_outcomes(outcomes: Sequence[Judged]) -> None:
             [o.score for o in outcomes],
         ],
     )
-    shown: set[tuple[int, int]] = set()
+    # What is shown is the standing at the last multiple, not what follows it in the same group.
+    shown: dict[tuple[int, int], tuple[float, float, int]] = {}
     for outcome in outcomes:
         pair = (outcome.worker_id, outcome.project_id)
         alpha, beta, evidence, answers = standings[pair]
@@ -57,18 +58,18 @@ def record_outcomes(outcomes: Sequence[Judged]) -> None:
             alpha, beta, evidence = after.alpha, after.beta, evidence + 1
         standings[pair] = (alpha, beta, evidence, answers + 1)
         if (answers + 1) % SHOW_EVERY == 0:
-            shown.add(pair)
+            shown[pair] = (alpha, beta, evidence)
     run(
         "UPDATE reputation_standing s SET alpha = g.alpha, beta = g.beta, evidence = g.evidence, answers = g.answers,"
-        " shown_alpha = CASE WHEN g.show THEN g.alpha ELSE shown_alpha END,"
-        " shown_beta = CASE WHEN g.show THEN g.beta ELSE shown_beta END,"
-        " shown_evidence = CASE WHEN g.show THEN g.evidence ELSE shown_evidence END, changed_at = market_now()"
-        " FROM unnest(%s::bigint[], %s::bigint[], %s::float8[], %s::float8[], %s::int[], %s::int[], %s::boolean[])"
-        " AS g(w, p, alpha, beta, evidence, answers, show) WHERE s.worker_id = g.w AND s.project_id = g.p",
+        " shown_alpha = coalesce(g.a, shown_alpha), shown_beta = coalesce(g.b, shown_beta),"
+        " shown_evidence = coalesce(g.e, shown_evidence), changed_at = market_now()"
+        " FROM unnest(%s::bigint[], %s::bigint[], %s::float8[], %s::float8[], %s::int[], %s::int[], %s::float8[],"
+        " %s::float8[], %s::int[]) AS g(w, p, alpha, beta, evidence, answers, a, b, e)"
+        " WHERE s.worker_id = g.w AND s.project_id = g.p",
         [
             [pair[0] for pair in pairs],
             [pair[1] for pair in pairs],
             *([standings[pair][place] for pair in pairs] for place in range(4)),
-            [pair in shown for pair in pairs],
+            *([shown[pair][place] if pair in shown else None for pair in pairs] for place in range(3)),
         ],
     )

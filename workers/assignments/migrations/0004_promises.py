@@ -19,7 +19,8 @@ VIEWS = {
         "A batch's escrow is exactly what its unpaid places cost, and nothing once it is settled.",
         """
         SELECT b.id AS batch_id, b.state, coalesce(a.balance_micros, 0) AS escrow_micros,
-               CASE WHEN b.published_at IS NULL OR b.settled_at IS NOT NULL THEN 0
+               CASE WHEN b.state = 'draft' OR (b.state = 'cancelled' AND b.published_at IS NULL)
+                         OR b.settled_at IS NOT NULL THEN 0
                     ELSE (t.places - s.paid) * (b.price_micros + b.fee_micros) END AS expected_micros
           FROM batches_batch b
           LEFT JOIN ledger_account a ON a.address = 'batch:' || b.public_id || ':escrow' AND a.currency = b.currency
@@ -27,7 +28,8 @@ VIEWS = {
           CROSS JOIN LATERAL (SELECT count(*) AS paid FROM assignments_settlement
                                WHERE batch_id = b.id AND settled_at IS NOT NULL) s
          WHERE coalesce(a.balance_micros, 0) <>
-               CASE WHEN b.published_at IS NULL OR b.settled_at IS NOT NULL THEN 0
+               CASE WHEN b.state = 'draft' OR (b.state = 'cancelled' AND b.published_at IS NULL)
+                         OR b.settled_at IS NOT NULL THEN 0
                     ELSE (t.places - s.paid) * (b.price_micros + b.fee_micros) END
         """,
     ),
