@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from .console import StackError, Steps, Stopped, explain_os_error, say
 from .environment import PYTHON
 from .paths import ROOT
 from .session import Session, Wish, session
+from .variables import external_servers
 
 HELP = """\
 Usage: ./run COMMAND [arguments]
@@ -26,6 +28,7 @@ Usage: ./run COMMAND [arguments]
   manage …        Django's manage.py, with the running stack or with servers started for it
   replay DIR …    send a recorded crowd through the running site, or through one started for it
   check …         verify the promises against the present data
+  bench …         measure on servers of its own (./run bench lists what; tests/benchmarks/README.md explains)
 
 Data lives in .data/ of the checkout, logs in .data/up/logs/. Variables:
   TOUCHSTONE_DATA                       another data directory
@@ -126,13 +129,50 @@ def demo(arguments: list[str], steps: Steps) -> int:
         return code
 
 
+# As in the measurements of peers and floors that the results are compared with.
+BENCH_POSTGRES = {
+    "shared_buffers": "512MB",
+    "max_wal_size": "4GB",
+    "checkpoint_timeout": "15min",
+    "max_connections": "300",
+}
+BENCH_WITH_SITE = ("assign", "import", "export", "peers", "servers")
+
+
+def bench(arguments: list[str], steps: Steps) -> int:
+    """Run a benchmark on a stack of its own in a data directory of its own."""
+    if any(external_servers()):
+        raise StackError("./run bench starts its own servers: unset DATABASE_URL, DATABASE_OWNER_URL and REDIS_URL.")
+    names = ("bench", "bench-2")
+    what = arguments[0] if arguments else ""
+    wish = Wish(
+        "bench",
+        names,
+        settings="marketplace.settings.dev",
+        site=what in BENCH_WITH_SITE,
+        migrated=True,
+        joins=False,
+        fresh=True,
+        postgres=BENCH_POSTGRES,
+    )
+    argv: list[str | Path] = [PYTHON, "-P", "-m", "tests.benchmarks", *arguments]
+    if what in ("", "-h", "--help", "aggregation") or {"-h", "--help"} & set(arguments):
+        return subprocess.run([*argv], env=_with_checkout(os.environ), check=False).returncode
+    with session(wish, steps) as ready:
+        return ready.supervisor.foreground(argv, env=_with_checkout(ready.env))
+
+
+def _with_checkout(env: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a program that imports from the checkout without running in it."""
+    return {**env, "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), env.get("PYTHONPATH", "")]))}
+
+
 def _crowd(module: str, arguments: list[str], ready: Session) -> int:
     """Run a program of the simulated crowd against the site, as staff, from the caller's own directory."""
     env = {**ready.env, "TOUCHSTONE_STAFF_KEY": _staff_key(ready), "TOUCHSTONE_BASE_URL": ready.stack.base_url}
-    env["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), env.get("PYTHONPATH", "")]))
     # -P keeps a folder named `tests` in the caller's directory from being taken for ours.
     argv: list[str | Path] = [PYTHON, "-P", "-m", module, "--base-url", ready.stack.base_url, *arguments]
-    return ready.supervisor.foreground(argv, env=env)
+    return ready.supervisor.foreground(argv, env=_with_checkout(env))
 
 
 def _staff_key(ready: Session) -> str:
@@ -158,4 +198,5 @@ COMMANDS = {
     "manage": Command("requirements.lock", 3, manage),
     "replay": Command("requirements.lock", 5, replay),
     "check": Command("requirements.lock", 4, check),
+    "bench": Command("requirements.lock", 5, bench),
 }

@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
@@ -77,8 +77,9 @@ class Postgres:
     start_limit = 300.0  # recovery after kill -9 may take its time; a child that died is noticed at once
     needed_by_others = True
 
-    def __init__(self, data: Path, sockets: Path, user: ServiceUser) -> None:
+    def __init__(self, data: Path, sockets: Path, user: ServiceUser, settings: Mapping[str, str] | None = None) -> None:
         self.data = data
+        self.settings = {**SETTINGS, **(settings or {})}
         self.cluster = data / "postgres"
         self.sockets = sockets
         self.user = user
@@ -114,7 +115,7 @@ class Postgres:
                 "hba_file": str(self.data / "pg_hba.conf"),
                 "ident_file": str(self.data / "pg_ident.conf"),
             }
-            for key, value in {**SETTINGS, **places}.items():
+            for key, value in {**self.settings, **places}.items():
                 argv += ["-c", f"{key}={value}"]
             # SIGINT: should we be killed, the server shuts down in order.
             return spawn(

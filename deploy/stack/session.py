@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from . import external, locks
+from . import external, locks, scratch
 from .console import StackError, Steps, say
 from .migrations import migrate
 from .paths import data_directory, remove_temporary_sockets, socket_directory
 from .postgres import APP, DATABASE, OWNER, Postgres
-from .privileges import ServiceUser, placed, service_user
+from .privileges import placed, service_user
 from .processes import end_marked
 from .site import choose_ports, healthy, processes
 from .supervisor import Supervisor
@@ -39,6 +39,9 @@ class Wish:
     site: bool = False
     migrated: bool = False
     joins: bool = True
+    # A cluster of this run's own, made anew and removed at the end, under settings that differ from the usual ones.
+    fresh: bool = False
+    postgres: Mapping[str, str] | None = None
 
 
 @dataclass
@@ -152,6 +155,8 @@ def _joined(wish: Wish, stack: Stack) -> Iterator[Session]:
 def _owned(wish: Wish, data: Path, steps: Steps) -> Iterator[Session]:
     Stack.forget(data)
     end_marked(data)
+    if wish.fresh:
+        scratch.clear(data)
     (data / "logs").mkdir(mode=0o700, exist_ok=True)
     supervisor = Supervisor()
     nobody_joins: int | None = None
@@ -169,6 +174,8 @@ def _owned(wish: Wish, data: Path, steps: Steps) -> Iterator[Session]:
         Stack.forget(data)
         supervisor.stop()
         remove_temporary_sockets(data)
+        if wish.fresh:
+            scratch.clear(data)
         if nobody_joins is not None:
             os.close(nobody_joins)
 
@@ -179,7 +186,8 @@ def _started(wish: Wish, data: Path, supervisor: Supervisor, steps: Steps) -> tu
     if not (stack.database_url and stack.redis_url):
         user = service_user(data / "postgres")
         sockets = socket_directory(data, user.uid, user.gid)
-        stack = _start_servers(supervisor, replace(stack, sockets=str(sockets)), data, sockets, user, steps)
+        stack = replace(stack, sockets=str(sockets))
+        stack = _start_servers(supervisor, stack, Postgres(data, sockets, user, wish.postgres), steps)
     external.check_answers()
     env = for_children(stack, settings=wish.settings)
     if wish.migrated:
@@ -197,11 +205,8 @@ def _started(wish: Wish, data: Path, supervisor: Supervisor, steps: Steps) -> tu
     return stack, env
 
 
-def _start_servers(
-    supervisor: Supervisor, stack: Stack, data: Path, sockets: Path, user: ServiceUser, steps: Steps
-) -> Stack:
+def _start_servers(supervisor: Supervisor, stack: Stack, postgres: Postgres, steps: Steps) -> Stack:
     if not stack.database_url:
-        postgres = Postgres(data, sockets, user)
         steps.next(f"starting PostgreSQL {postgres.major} …")
         postgres.prepare()
         supervisor.start(postgres)
@@ -209,7 +214,7 @@ def _start_servers(
     else:
         steps.next("using the database of DATABASE_URL")
     if not stack.redis_url:
-        valkey = Valkey(data, sockets, user)
+        valkey = Valkey(postgres.data, postgres.sockets, postgres.user)
         steps.next("starting Valkey …")
         valkey.prepare()
         supervisor.start(valkey)

@@ -1,0 +1,5 @@
+"""The floor over ASGI."""
+
+from django.core.asgi import get_asgi_application
+
+application = get_asgi_application()
