@@ -14,7 +14,7 @@ from pathlib import Path
 from . import environment
 from .console import StackError, Steps, Stopped, explain_os_error, say
 from .environment import PYTHON
-from .paths import ROOT
+from .paths import ROOT, data_directory
 from .session import Session, Wish, session
 from .variables import external_servers
 
@@ -29,6 +29,7 @@ Usage: ./run COMMAND [arguments]
   replay DIR …    send a recorded crowd through the running site, or through one started for it
   check …         verify the promises against the present data
   bench …         measure on servers of its own (./run bench lists what; tests/benchmarks/README.md explains)
+  torture …       break everything, again and again, and check what was promised (--help tells more)
 
 Data lives in .data/ of the checkout, logs in .data/up/logs/. Variables:
   TOUCHSTONE_DATA                       another data directory
@@ -115,6 +116,36 @@ def replay(arguments: list[str], steps: Steps) -> int:
         return _crowd("tests.crowd.replay", arguments, ready)
 
 
+def torture(arguments: list[str], steps: Steps) -> int:
+    """Break a stack of its own in a directory of its own, whatever else runs in this checkout."""
+    from tests.torture.options import parse  # a wrong command line ends here, before anything is started
+
+    module: list[str | Path] = [PYTHON, "-P", "-m", "tests.torture"]
+    if not parse(arguments).needs_stack:
+        return subprocess.run([*module, *arguments], env=_with_checkout(os.environ), check=False).returncode
+    if any(external_servers()):
+        raise StackError("./run torture kills its servers: unset DATABASE_URL, DATABASE_OWNER_URL and REDIS_URL.")
+    for port in ("TOUCHSTONE_PORT", "TOUCHSTONE_LIVE_PORT"):
+        os.environ.pop(port, None)  # they are the site's
+    if os.environ.get("TOUCHSTONE_DATA"):
+        # Everything in it is removed, so it must not be one that somebody has things in.
+        os.environ["TOUCHSTONE_DATA"] = str(data_directory("torture") / "torture")
+    # In every process of the site, from its first moment: the clock that can jump, and the mutants.
+    os.environ["PYTHONPATH"] = str(ROOT / "tests" / "torture" / "hooks")
+    wish = Wish(
+        "torture",
+        ("torture", "torture-2", "torture-3"),
+        settings="marketplace.settings.test",
+        site=True,
+        migrated=True,
+        joins=False,
+        fresh=True,
+        longest_pause=0.2,
+    )
+    with session(wish, steps) as ready:
+        return ready.supervisor.foreground([*module, *arguments], env={**ready.env, "PYTHONPATH": str(ROOT)}, cwd=ROOT)
+
+
 def demo(arguments: list[str], steps: Steps) -> int:
     """Run the main job end to end and leave the site up."""
     serve = "--no-serve" not in arguments
@@ -199,4 +230,5 @@ COMMANDS = {
     "replay": Command("requirements.lock", 5, replay),
     "check": Command("requirements.lock", 4, check),
     "bench": Command("requirements.lock", 5, bench),
+    "torture": Command("requirements.lock", 5, torture),
 }

@@ -21,7 +21,7 @@ from .postgres import APP, DATABASE, OWNER, Postgres
 from .privileges import placed, service_user
 from .processes import end_marked
 from .site import choose_ports, healthy, processes
-from .supervisor import Supervisor
+from .supervisor import LONGEST_PAUSE, Supervisor
 from .valkey import Valkey
 from .variables import Stack, external_servers, for_children
 from .wire import NoAnswer, ask_postgres, ask_valkey
@@ -42,6 +42,7 @@ class Wish:
     # A cluster of this run's own, made anew and removed at the end, under settings that differ from the usual ones.
     fresh: bool = False
     postgres: Mapping[str, str] | None = None
+    longest_pause: float = LONGEST_PAUSE  # between restarts of a service that keeps dying
 
 
 @dataclass
@@ -158,7 +159,7 @@ def _owned(wish: Wish, data: Path, steps: Steps) -> Iterator[Session]:
     if wish.fresh:
         scratch.clear(data)
     (data / "logs").mkdir(mode=0o700, exist_ok=True)
-    supervisor = Supervisor()
+    supervisor = Supervisor(wish.longest_pause)
     nobody_joins: int | None = None
     try:
         stack, env = _started(wish, data, supervisor, steps)

@@ -128,8 +128,6 @@ def processes(
 ) -> tuple[list[SiteProcess], list[SiteProcess]]:
     """The site's processes in the order in which they start: the two that answer people, then the two that work."""
     workers = max(1, min(2, len(os.sched_getaffinity(0))))
-    schedule = data / "beat" / "schedule"
-    schedule.parent.mkdir(mode=0o700, exist_ok=True)
     web: list[str | Path] = [PYTHON, "-m", "granian", "--interface", "wsgi", "--host", HOST, "--port", str(web_port)]
     web += ["--workers", str(workers), "--blocking-threads", "8", "--respawn-failed-workers"]
     web += ["--workers-kill-timeout", "5", "--no-access-log", "marketplace.wsgi:application"]
@@ -148,7 +146,7 @@ def processes(
     worker = [*celery, "worker", "--pool", "prefork", "--concurrency", "2", "--without-gossip", "--without-mingle"]
     # INFO would write two lines for every sweep, several a second, for ever.
     worker += ["--loglevel", "WARNING"]
-    beat = [*celery, "beat", "--schedule", schedule, "--pidfile", "", "--loglevel", "WARNING"]
+    beat = [*celery, "beat", "--pidfile", "", "--loglevel", "WARNING"]
     answering = [
         SiteProcess("web", web, env, data, port=web_port),
         SiteProcess("live", live, env, data, port=live_port),

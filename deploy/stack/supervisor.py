@@ -60,10 +60,14 @@ class Running:
 
 
 class Supervisor:
-    """Holds the children of one ./run. Use it from the main thread and always `stop` it."""
+    """Holds the children of one ./run. Use it from the main thread and always `stop` it.
 
-    def __init__(self) -> None:
+    What dies again and again is restarted after pauses that grow up to `longest_pause` seconds.
+    """
+
+    def __init__(self, longest_pause: float = LONGEST_PAUSE) -> None:
         self.running: list[Running] = []
+        self._longest_pause = longest_pause
         self.asked_to_stop = 0
         self._logs_seen = time.monotonic()
         self.last_signal = signal.SIGINT
@@ -131,7 +135,7 @@ class Supervisor:
                 code, log = running.process.returncode, running.service.log
                 say(f"{running.service.name} ended with code {code} (log: {log}); restarting it.")
                 running.again_at = now + running.pause
-                running.pause = min(LONGEST_PAUSE, max(0.5, running.pause * 2))
+                running.pause = min(self._longest_pause, max(0.5, running.pause * 2))
             if running.again_at is not None and now >= running.again_at:
                 try:
                     running.process = running.service.spawn()
@@ -139,7 +143,7 @@ class Supervisor:
                 except (StackError, OSError) as error:
                     say(f"{running.service.name} cannot be restarted yet: {error}")
                     running.again_at = now + running.pause
-                    running.pause = min(LONGEST_PAUSE, running.pause * 2)
+                    running.pause = min(self._longest_pause, max(0.1, running.pause * 2))
 
     def watch(self) -> None:
         """Keep the services running until somebody asks to stop."""

@@ -169,6 +169,7 @@ CELERY_TASK_TIME_LIMIT = 60
 CELERY_TASK_SOFT_TIME_LIMIT = 50
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BEAT_SCHEDULER = "marketplace.common.beat.SteadyScheduler"
 # Every entry is a sweep: "look at the table and do what is due". A lost or doubled message changes nothing, and a
 # message that waited longer than `expires` is dropped, because the next one does the same work.
 CELERY_BEAT_SCHEDULE = {

@@ -1,0 +1,57 @@
+"""Staff: records deposits, with references and keys that come twice, and asks for the proof."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, ClassVar
+
+from tests.torture.actors.base import Actor
+from tests.torture.stage import CURRENCY
+
+FUNDS_MICROS = 2_000_000_000_000
+
+
+class Staff(Actor):
+    """Never records money twice, however often he is told to."""
+
+    kind: ClassVar[str] = "staff"
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.deposits = 0
+
+    def prepare(self) -> None:
+        """Money for everybody."""
+        for requester in [*self.stage.requesters, self.stage.arena]:
+            self.deposit(requester.id, FUNDS_MICROS)
+
+    def step(self) -> float:
+        if self.chance.random() < 0.2:
+            found = self.read("/check")
+            if found.get("violations") or found.get("ledger_sum_micros"):
+                self.wrong("invariant_violations", "GET /check found something", json.dumps(found))
+        else:
+            self.deposit(self.chance.choice(self.stage.requesters).id, self.chance.randint(1, 10**9))
+        return self.chance.uniform(0.5, 2.0)
+
+    def deposit(self, requester: str, amount: int) -> None:
+        """Record one deposit; sometimes again, under the same key, under another, or with another amount."""
+        self.deposits += 1
+        reference = f"{self.name}-{self.deposits}"
+        ask = {"requester": requester, "amount_micros": amount, "currency": CURRENCY, "reference": reference}
+        done = self.write("/deposits", ask)
+        if not self.expect(done):
+            return
+        fact = {"transfer": f"deposit:{reference}", "amount": amount, "currency": CURRENCY}
+        self.journal.note("deposit", **fact, destination=f"requester:{requester}:funds")
+        draw = self.chance.random()
+        if draw < 0.2:
+            self.repeat(done)
+        elif draw < 0.4:
+            self.expect(self.write("/deposits", ask))
+        elif draw < 0.5:
+            other = self.write("/deposits", {**ask, "amount_micros": amount + 1})
+            if other.reply.good:
+                self.wrong("duplicated", "one reference was recorded with two amounts", reference)
+        elif draw < 0.6:
+            self.reuse_key(done, json.dumps({**ask, "amount_micros": amount + 1}).encode())

@@ -1,0 +1,65 @@
+"""Make the people of a run through the product's own commands, in a process of its own: python -m tests.torture.cast …
+
+Signing up over HTTP would spend most of a short run on hashing passwords, and accounts are not under torture.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import django
+
+django.setup()
+
+from marketplace.accounts.commands import create_key, ensure_staff, found_requester  # noqa: E402
+from marketplace.accounts.models import User  # noqa: E402
+from marketplace.common.transactions import one_transaction  # noqa: E402
+from tests.torture.stage import FRESH_WORKERS, Person, Stage  # noqa: E402
+from workers.profiles.commands import ensure_workers  # noqa: E402
+from workers.profiles.queries import worker_of  # noqa: E402
+
+
+def _user(name: str) -> User:
+    return User.objects.create(email=f"{name}@torture.example", name=name)
+
+
+def _key(user: User, scope: str) -> str:
+    return create_key(user=user, name="torture", scopes=[scope])[1]
+
+
+def _worker(name: str, user: User | None = None) -> Person:
+    user = user or _user(name)
+    ensure_workers(user_ids=[user.pk])
+    worker = worker_of(user.pk)
+    assert worker is not None
+    return Person(name, _key(user, "worker"), str(worker.public_id))
+
+
+def _requester(name: str, user: User | None = None) -> Person:
+    user = user or _user(name)
+    member = found_requester(user_id=user.pk, name=name)
+    return Person(name, _key(user, "requester"), str(member.requester.public_id))
+
+
+def cast(*, requesters: int, workers: int, overlap: int, tasks: int) -> Stage:
+    """Everybody with his key. Nobody has money or work yet."""
+    with one_transaction(principal="torture"):
+        staff = ensure_staff(email="staff@torture.example", name="staff")
+        owner = _user("arena")
+        return Stage(
+            staff=Person("staff", _key(staff, "staff"), ""),
+            requesters=[_requester(f"requester-{number}") for number in range(requesters)],
+            workers=[_worker(f"worker-{number}") for number in range(workers)],
+            fresh=[_worker(f"fresh-{number}") for number in range(overlap + FRESH_WORKERS)],
+            arena=_requester("arena", owner),
+            arena_owner_worker=_worker("arena", owner).id,
+            arena_workers=[_worker(f"arena-{number}") for number in range(2)],
+            overlap=overlap,
+            tasks=tasks,
+        )
+
+
+if __name__ == "__main__":
+    numbers = [int(text) for text in sys.argv[2:6]]
+    cast(requesters=numbers[0], workers=numbers[1], overlap=numbers[2], tasks=numbers[3]).write(Path(sys.argv[1]))

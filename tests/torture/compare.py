@@ -1,0 +1,131 @@
+"""Journals against the database: what was acknowledged must be stored, exactly and once. Pure functions."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.torture.findings import DUPLICATED, LOST, Finding
+from tests.torture.journal import Fact
+
+# What an acknowledged state of a batch may have become since.
+AFTER = {
+    "draft": {"draft", "published", "paused", "closing", "settled", "cancelled"},
+    "published": {"published", "paused", "closing", "settled", "cancelled"},
+    "paused": {"published", "paused", "closing", "settled", "cancelled"},
+    "closing": {"closing", "settled"},
+    "cancelled": {"cancelled"},
+}
+
+
+@dataclass
+class Stored:
+    """What the database holds, read after the journals."""
+
+    answers: dict[tuple[str, int], tuple[Any, bool]] = field(default_factory=dict)  # (assignment, revision)
+    assignments: dict[str, tuple[str, str, str, str]] = field(default_factory=dict)  # state, reason, comment, worker
+    deposits: dict[str, tuple[int, str, str]] = field(default_factory=dict)  # amount, currency, destination
+    batches: dict[str, tuple[str, bool]] = field(default_factory=dict)  # state, published
+    imports: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)  # tasks, how often
+    payments_twice: dict[str, int] = field(default_factory=dict)
+
+
+def compare(facts: Iterable[Fact], stored: Stored) -> list[Finding]:
+    """Everything that was acknowledged and is not there, or not so, or there twice."""
+    found: list[Finding] = []
+    for fact in facts:
+        check = CHECKS.get(fact["did"])
+        if check is not None:
+            found += check(fact, stored)
+    return found + list(_doubled(stored))
+
+
+def tasks_given_twice(facts: Iterable[Fact]) -> Iterator[Finding]:
+    """A worker who was given one task under two assignments: by what the workers themselves saw."""
+    seen: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for fact in facts:
+        if fact["did"] == "lease":
+            seen[fact["worker"], fact["task"]].add(fact["assignment"])
+    for (worker, task), assignments in seen.items():
+        if len(assignments) > 1:
+            yield Finding(DUPLICATED, "journal", f"task given twice: {task}", f"worker {worker}: {sorted(assignments)}")
+
+
+def _lost(what: str, fact: Fact, instead: object) -> Finding:
+    return Finding(LOST, "journal", what, f"acknowledged to {fact['who']}: {fact}; stored: {instead}")
+
+
+def _answer(fact: Fact, stored: Stored) -> Iterator[Finding]:
+    there = stored.answers.get((fact["assignment"], fact["revision"]))
+    if there != (fact["values"], fact["unclear"]):
+        yield _lost(f"answer {fact['assignment']} {fact['revision']}", fact, there)
+
+
+def _lease(fact: Fact, stored: Stored) -> Iterator[Finding]:
+    there = stored.assignments.get(fact["assignment"])
+    if there is None or there[3] != fact["worker"]:
+        yield _lost(f"lease {fact['assignment']}", fact, there)
+
+
+def _return(fact: Fact, stored: Stored) -> Iterator[Finding]:
+    there = stored.assignments.get(fact["assignment"])
+    if there is None or there[:2] != ("returned", fact["reason"]):
+        yield _lost(f"return {fact['assignment']}", fact, there)
+
+
+def _accept(fact: Fact, stored: Stored) -> Iterator[Finding]:
+    for answer in fact["answers"]:
+        there = stored.assignments.get(answer)
+        if there is None or there[0] != "accepted":
+            yield _lost(f"acceptance {answer}", fact, there)
+
+
+def _reject(fact: Fact, stored: Stored) -> Iterator[Finding]:
+    for answer in fact["answers"]:
+        there = stored.assignments.get(answer)
+        if there is None or there[0] not in ("rejected", "upheld") or there[1:3] != (fact["reason"], fact["comment"]):
+            yield _lost(f"rejection {answer}", fact, there)
+
+
+def _deposit(fact: Fact, stored: Stored) -> Iterator[Finding]:
+    there = stored.deposits.get(fact["transfer"])
+    if there != (fact["amount"], fact["currency"], fact["destination"]):
+        yield _lost(f"deposit {fact['transfer']}", fact, there)
+
+
+def _batch(fact: Fact, stored: Stored) -> Iterator[Finding]:
+    there = stored.batches.get(fact["batch"])
+    if there is None or there[0] not in AFTER[fact["state"]]:
+        yield _lost(f"batch {fact['batch']} {fact['state']}", fact, there)
+
+
+def _import(fact: Fact, stored: Stored) -> Iterator[Finding]:
+    there = stored.imports.get((fact["batch"], fact["sha256"]))
+    if there is None or there[0] != fact["tasks"]:
+        yield _lost(f"import into {fact['batch']}", fact, there)
+
+
+CHECKS = {
+    "answer": _answer,
+    "lease": _lease,
+    "return": _return,
+    "accept": _accept,
+    "reject": _reject,
+    "deposit": _deposit,
+    "batch": _batch,
+    "import": _import,
+}
+
+
+def _doubled(stored: Stored) -> Iterator[Finding]:
+    # No actor gives answers back for repair yet, so a second revision is a second execution.
+    for assignment, revision in stored.answers:
+        if revision > 1:
+            yield Finding(DUPLICATED, "journal", f"answer {assignment} {revision}", "stored twice")
+    for (batch, sha256), (_, times) in stored.imports.items():
+        if times > 1:
+            yield Finding(DUPLICATED, "journal", f"import {batch} {sha256}", f"stored {times} times")
+    for key, times in stored.payments_twice.items():
+        yield Finding(DUPLICATED, "journal", f"transfer {key}", f"stored {times} times")

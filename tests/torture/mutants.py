@@ -1,0 +1,203 @@
+"""Named mutations: each takes one wall down, and the rig must notice within a minute. A new one is an entry below.
+
+A mutation is made of statements (run as the superuser in the scratch database), of changed functions of the database,
+and of changed modules of the program. Patterns are regular expressions that must occur exactly once in what they
+change; `tests/torture_tests` checks that they still do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+Change = tuple[str, str, str]  # where, pattern, replacement
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One wall taken down."""
+
+    name: str
+    sentence: str
+    statements: Sequence[str] = ()
+    functions: Sequence[Change] = ()
+    sources: Sequence[Change] = ()
+    kills_postgres: bool = False
+
+
+# One look at the table of steps, places and money that the database keeps by itself …
+STEP = "assignments_step"
+EFFECTS = "assignments_effects"
+POST = "ledger_post"
+# … and at the program's own part.
+TRANSACTIONS = "marketplace.common.transactions"
+OUTBOX = "marketplace.common.outbox"
+SUBMIT = "workers.assignments.commands.submit"
+DECIDE = "workers.assignments.commands.decide"
+PAY = "workers.assignments.commands.pay"
+SCORE = "workers.gold.tasks"
+
+_ALL = [
+    Mutant(
+        "place_index",
+        "Two live assignments may hold the same place of a task.",
+        statements=["DROP INDEX one_live_assignment_per_place"],
+    ),
+    Mutant(
+        "one_per_worker",
+        "A worker may hold a task twice.",
+        statements=["ALTER TABLE assignments_assignment DROP CONSTRAINT one_assignment_per_worker"],
+    ),
+    Mutant(
+        "taken_check",
+        "A task may count more live assignments than its overlap.",
+        statements=["ALTER TABLE batches_task DROP CONSTRAINT task_taken"],
+    ),
+    Mutant(
+        "place_bound",
+        "A place beyond the overlap may be leased.",
+        functions=[(STEP, r"IF NEW\.place > task\.overlap THEN", "IF false THEN")],
+    ),
+    Mutant(
+        "lease_numbers",
+        "A lease number may be used twice, so the cap on leases counts nothing.",
+        statements=["DROP INDEX lease_numbers"],
+    ),
+    Mutant(
+        "fence_in_trigger",
+        "The database takes a submission after the end of its lease.",
+        functions=[(STEP, r"IF OLD\.lease_until <= NEW\.submitted_at THEN", "IF false THEN")],
+    ),
+    Mutant(
+        "step_table",
+        "A leased place may be accepted without a submission.",
+        functions=[(STEP, r"\('leased', 'submitted'\),", "('leased', 'submitted'), ('leased', 'accepted'),")],
+    ),
+    Mutant(
+        "own_work",
+        "Members of an organisation may work on its batches.",
+        functions=[
+            (
+                STEP,
+                r"IF EXISTS \(SELECT 1 FROM accounts_member m",
+                "IF false AND EXISTS (SELECT 1 FROM accounts_member m",
+            )
+        ],
+    ),
+    Mutant(
+        "queue_not_refilled",
+        "A place that opens again does not return to the queue.",
+        functions=[(EFFECTS, r"ELSIF task\.taken = task\.overlap - 1", "ELSIF false")],
+    ),
+    Mutant(
+        "counters_not_written",
+        "Progress does not count what was submitted.",
+        functions=[(EFFECTS, r"\(NEW\.state = 'submitted'\)::int - ", "0 * (NEW.state = 'submitted')::int - ")],
+    ),
+    Mutant(
+        "settlement_not_due",
+        "An accepted answer does not become due for payment.",
+        functions=[(EFFECTS, r"IF NEW\.state IN \('accepted', 'upheld'\) THEN", "IF false THEN")],
+    ),
+    Mutant(
+        "early_settlement",
+        "A batch may settle while work is open or unpaid.",
+        statements=["DROP TRIGGER batch_may_settle ON batches_batch"],
+    ),
+    Mutant(
+        "answers_open",
+        "Stored answers may be rewritten.",
+        statements=["DROP TRIGGER closed ON assignments_answer"],
+    ),
+    Mutant(
+        "transfers_open",
+        "Posted transfers may be changed.",
+        statements=["DROP TRIGGER closed ON ledger_transfer"],
+    ),
+    Mutant(
+        "transfer_key",
+        "One event may be paid twice.",
+        statements=["ALTER TABLE ledger_transfer DROP CONSTRAINT ledger_transfer_key_key"],
+    ),
+    Mutant(
+        "overdraft",
+        "Nothing keeps an account from going below zero.",
+        statements=["ALTER TABLE ledger_account DROP CONSTRAINT no_overdraft"],
+        functions=[(POST, r"WHERE p\.balance_after_micros < 0 AND", "WHERE false AND")],
+    ),
+    Mutant(
+        "balances",
+        "A balance is one unit more than its postings say.",
+        functions=[
+            (
+                POST,
+                r"SET balance_micros = a\.balance_micros \+ s\.delta",
+                "SET balance_micros = a.balance_micros + s.delta + 1",
+            )
+        ],
+    ),
+    Mutant(
+        "gold_cap",
+        "Gold may be shown more often than its cap allows.",
+        statements=["ALTER TABLE batches_goldkey DROP CONSTRAINT gold_exposure_cap"],
+    ),
+    Mutant(
+        "gold_readable",
+        "The program may read the keys of gold.",
+        statements=["GRANT SELECT ON batches_goldkey TO touchstone_app"],
+    ),
+    Mutant(
+        "synchronous_commit",
+        "An answer is acknowledged before it is on disk.",
+        statements=["ALTER ROLE touchstone_app IN DATABASE touchstone SET synchronous_commit = off"],
+        kills_postgres=True,
+    ),
+    Mutant(
+        "token_check",
+        "A submission is taken whatever its token.",
+        sources=[(SUBMIT, r"a\.id = g\.id AND a\.token = g\.token AND", "a.id = g.id AND")],
+    ),
+    Mutant(
+        "body_hash",
+        "A key may be used again for another request.",
+        sources=[(TRANSACTIONS, r"if bytes\(row\[0\]\) != body_hash:", "if False:")],
+    ),
+    Mutant(
+        "answers_not_kept",
+        "What a request was answered is not kept, so a repeat runs again.",
+        sources=[(TRANSACTIONS, r"if key is None:", "if True:")],
+    ),
+    Mutant(
+        "rolled_back",
+        "Now and then a transaction is rolled back and answered all the same.",
+        sources=[
+            (
+                TRANSACTIONS,
+                r"(        if inserted:\n            yield Once\(principal, key\)\n)",
+                r"\1            transaction.set_rollback(key[-1] in '07')\n",
+            )
+        ],
+    ),
+    Mutant(
+        "horizon",
+        "Events are read without waiting for older transactions.",
+        sources=[(OUTBOX, r'" AND e\.xid < pg_snapshot_xmin\(pg_current_snapshot\(\)\) ORDER BY', '" ORDER BY')],
+    ),
+    Mutant(
+        "never_expires",
+        "Leases that ran out are not taken back.",
+        sources=[(DECIDE, r"expired = overdue_leases\(batch_id, limit\)", "expired: list[int] = []")],
+    ),
+    Mutant(
+        "score_dropped",
+        "Answers are never scored.",
+        sources=[(SCORE, r"scored = score\(\)", "scored = 0")],
+    ),
+    Mutant(
+        "paid_unmarked",
+        "A payment is made and its settlement is not marked.",
+        sources=[(PAY, r"SET settled_at = market_now\(\) WHERE", "SET settled_at = NULL WHERE")],
+    ),
+]
+
+MUTANTS: dict[str, Mutant] = {mutant.name: mutant for mutant in _ALL}

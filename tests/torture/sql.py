@@ -1,0 +1,226 @@
+"""Every statement that the rig sends to the database, in one place: when tables change, this is what to adapt."""
+
+LIVE = "('leased', 'submitted', 'accepted')"
+
+# --- what is true now ---------------------------------------------------------------------------------------------
+
+VIEWS = (
+    "SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+    " WHERE c.relkind = 'v' AND c.relname LIKE 'inv\\_r%' AND n.nspname = 'public' ORDER BY c.relname"
+)
+VIEW = "SELECT count(*) OVER (), v::text FROM {view} v LIMIT 3"
+OVERFILLED = (
+    "SELECT t.id, t.overlap, count(*) FROM batches_task t JOIN assignments_assignment a ON a.task_id = t.id"
+    f" WHERE a.state IN {LIVE} GROUP BY t.id HAVING count(*) > t.overlap"
+)
+# Each answer is scored once: it waits, or it has become an outcome.
+UNSCORED = (
+    "SELECT (SELECT count(*) FROM assignments_answer), (SELECT count(*) FROM gold_toscore),"
+    " (SELECT count(*) FROM reputation_outcome)"
+)
+OVERDUE = (
+    "SELECT public_id::text, lease_until FROM assignments_assignment"
+    " WHERE state = 'leased' AND lease_until < clock_timestamp()"
+)
+EXPIRIES = (
+    "SELECT a.public_id::text, e.made_at FROM common_outbox e,"
+    " jsonb_array_elements_text(e.body->'assignment_ids') AS ids(id), assignments_assignment a"
+    " WHERE e.kind = 'LeaseExpired' AND a.id = ids.id::bigint AND a.end_reason <> 'cancelled'"
+)
+# Seconds for which the oldest of each kind of work has waited: these are what the sweeps are for.
+WAITING = {
+    "to_score": "SELECT extract(epoch FROM clock_timestamp() - min(made_at))::float8, count(*) FROM gold_toscore",
+    "outbox": (
+        "SELECT extract(epoch FROM clock_timestamp() - min(e.made_at))::float8, count(*) FROM common_outbox e"
+        " LEFT JOIN common_outboxcursor c ON c.reader = 'relay'"
+        " WHERE (e.xid, e.id) > (coalesce(c.xid, '0'), coalesce(c.last_id, 0))"
+    ),
+    "unpaid": (
+        "SELECT extract(epoch FROM clock_timestamp() - min(due_at))::float8, count(*) FROM assignments_settlement"
+        " WHERE settled_at IS NULL"
+    ),
+    "undecided": (
+        "SELECT extract(epoch FROM clock_timestamp() - min(auto_accept_at))::float8, count(*)"
+        " FROM assignments_assignment WHERE state = 'submitted' AND auto_accept_at < clock_timestamp()"
+    ),
+    "lease": (
+        "SELECT extract(epoch FROM clock_timestamp() - min(lease_until))::float8, count(*)"
+        " FROM assignments_assignment WHERE state = 'leased' AND lease_until < clock_timestamp()"
+    ),
+}
+# Open places of running batches that somebody could take: gold is given by schedule, a reserved task to its workers.
+OPEN_PLACES = """
+SELECT t.id, t.external_id, b.name, t.taken, t.overlap, t.reserved FROM batches_task t
+  JOIN batches_batch b ON b.id = t.batch_id AND b.state = 'published' AND b.name <> 'arena'
+ WHERE t.taken < t.overlap AND NOT EXISTS (SELECT 1 FROM batches_goldkey g WHERE g.task_id = t.id)
+   AND (NOT t.reserved OR EXISTS (SELECT 1 FROM batches_reservation r WHERE r.task_id = t.id AND NOT EXISTS
+        (SELECT 1 FROM assignments_assignment a WHERE a.task_id = t.id AND a.worker_id = r.worker_id)))
+"""
+ANSWERED = "SELECT count(*) FROM assignments_answer"
+DEADLOCKS = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
+BACKENDS = (
+    "SELECT pid FROM pg_stat_activity WHERE usename = 'touchstone_app' AND datname = current_database() ORDER BY 1"
+)
+TERMINATE = "SELECT pg_terminate_backend(%s)"
+
+# --- what is stored, to be compared with what was acknowledged ------------------------------------------------------
+
+ANSWERS = (
+    "SELECT a.public_id::text, w.revision, w.values, w.unclear FROM assignments_answer w"
+    " JOIN assignments_assignment a ON a.id = w.assignment_id"
+)
+ASSIGNMENTS = (
+    "SELECT a.public_id::text, a.state, a.end_reason, a.comment, w.public_id::text"
+    " FROM assignments_assignment a JOIN profiles_worker w ON w.id = a.worker_id"
+)
+DEPOSITS = (
+    "SELECT t.key, t.amount_micros, t.currency, d.address FROM ledger_transfer t"
+    " JOIN ledger_account d ON d.id = t.destination_id WHERE t.kind = 'deposit'"
+)
+PAYMENTS = "SELECT key, count(*) FROM ledger_transfer GROUP BY key HAVING count(*) > 1"
+BATCHES = "SELECT public_id::text, state, published_at IS NOT NULL FROM batches_batch"
+IMPORTS = (
+    "SELECT b.public_id::text, encode(i.body_sha256, 'hex'), i.tasks, count(*) FROM batches_import i"
+    " JOIN batches_batch b ON b.id = i.batch_id GROUP BY 1, 2, 3"
+)
+
+# --- a writer that takes its time: no reader of events may pass what it has not committed yet ------------------------
+
+EVENT = (
+    "INSERT INTO common_outbox (kind, body, made_at) VALUES ('Torture', '{}', clock_timestamp())"
+    " RETURNING xid::text, id"
+)
+CURSOR_PASSED = (
+    "SELECT 1 FROM common_outboxcursor WHERE reader = 'relay' AND (xid, last_id) >= (%s::text::xid8, %s::bigint)"
+)
+
+# --- the arena: a batch that only the adversary plays in -------------------------------------------------------------
+
+ARENA = """
+SELECT b.id AS batch, b.version_id AS version, b.requester_id AS requester,
+       (SELECT min(id) FROM batches_task t WHERE t.batch_id = b.id AND external_id = 'a0') AS task,
+       (SELECT min(id) FROM batches_task t WHERE t.batch_id = b.id AND external_id = 'a1') AS other_task,
+       (SELECT min(id) FROM batches_task t WHERE t.batch_id = b.id AND reserved) AS reserved_task,
+       (SELECT task_id FROM batches_goldkey g WHERE g.batch_id = b.id LIMIT 1) AS gold_task,
+       (SELECT id FROM ledger_account WHERE address = 'batch:' || b.public_id || ':escrow' LIMIT 1) AS escrow,
+       (SELECT id FROM ledger_account WHERE address = 'requester:' || r.public_id || ':funds' LIMIT 1) AS funds,
+       (SELECT w.id FROM profiles_worker w WHERE w.public_id = %(worker)s) AS worker,
+       (SELECT w.id FROM profiles_worker w WHERE w.public_id = %(other)s) AS other_worker,
+       (SELECT w.id FROM profiles_worker w WHERE w.public_id = %(own)s) AS own_worker
+  FROM batches_batch b JOIN accounts_requester r ON r.id = b.requester_id WHERE b.public_id = %(batch)s
+"""
+_LEASE = (
+    "INSERT INTO assignments_assignment (batch_id, task_id, worker_id, version_id, place, lease_no, leased_at,"
+    " lease_until) VALUES (%(batch)s, %({task})s, %({worker})s, %(version)s, {place}, {number}, market_now() - {ago},"
+    " market_now() - {ago} + interval '60 s')"
+)
+_MINE = "WHERE task_id = %(task)s AND worker_id = %(worker)s"
+
+
+def _lease(
+    task: str = "task", worker: str = "worker", place: int = 1, number: int = 1, ago: str = "interval '0'"
+) -> str:
+    return _LEASE.format(task=task, worker=worker, place=place, number=number, ago=ago)
+
+
+_ENDED = _lease(ago="interval '2 min'")
+_SUBMIT = f"UPDATE assignments_assignment SET state = 'submitted', submitted_at = market_now() {_MINE}"
+_ANSWER = (
+    (
+        "INSERT INTO assignments_answer (assignment_id, revision, batch_id, values, submitted_at)"
+        ' SELECT id, 1, batch_id, \'{{"label": "cat"}}\', market_now() FROM assignments_assignment ' + _MINE
+    )
+    .replace("{{", "{")
+    .replace("}}", "}")
+)
+_TRANSFER = (
+    "INSERT INTO ledger_transfer (key, kind, source_id, destination_id, currency, amount_micros, made_at)"
+    " VALUES ('torture:{key}', 'torture', %({source})s, %({destination})s, 'EUR', {amount}, market_now())"
+)
+_PAY = _TRANSFER.format(key="once", source="escrow", destination="funds", amount=1)
+
+# name → (role, what is legal and leads up to it, the forbidden step). Each runs in a transaction that is rolled back.
+ATTACKS: dict[str, tuple[str, list[str], str]] = {
+    "take_a_place_twice": ("app", [_lease()], _lease(worker="other_worker")),
+    "answer_a_task_twice": ("app", [_lease()], _lease(place=2, number=2)),
+    "take_a_place_beyond_overlap": ("app", [], _lease(place=3)),
+    "count_beyond_overlap": ("owner", [], "UPDATE batches_task SET taken = overlap + 1 WHERE id = %(task)s"),
+    "hold_more_leases_than_the_cap": ("app", [], _lease(number=99)),
+    "use_a_lease_number_twice": ("app", [_lease()], _lease(task="other_task")),
+    "submit_after_the_end": ("app", [_ENDED], _SUBMIT),
+    "date_a_submission_back": (
+        "app",
+        [_ENDED],
+        _SUBMIT.replace("submitted_at = market_now()", "submitted_at = market_now() - interval '100 s'"),
+    ),
+    "extend_an_ended_lease": (
+        "app",
+        [_ENDED],
+        f"UPDATE assignments_assignment SET lease_until = market_now() + interval '1 h' {_MINE}",
+    ),
+    "skip_the_submission": ("app", [_lease()], f"UPDATE assignments_assignment SET state = 'accepted' {_MINE}"),
+    "change_a_token": ("app", [_lease()], f"UPDATE assignments_assignment SET token = gen_random_uuid() {_MINE}"),
+    "work_for_oneself": ("app", [], _lease(worker="own_worker")),
+    "take_what_is_reserved": ("app", [], _lease(task="reserved_task", worker="other_worker")),
+    "answer_without_submitting": ("app", [_lease()], _ANSWER),
+    "rewrite_an_answer": (
+        "owner",
+        [_lease(), _SUBMIT, _ANSWER],
+        "UPDATE assignments_answer SET values = '{}' WHERE assignment_id ="
+        f" (SELECT id FROM assignments_assignment {_MINE})",
+    ),
+    "delete_an_answer": (
+        "owner",
+        [_lease(), _SUBMIT, _ANSWER],
+        f"DELETE FROM assignments_answer WHERE assignment_id = (SELECT id FROM assignments_assignment {_MINE})",
+    ),
+    "delete_an_assignment": ("owner", [_lease()], f"DELETE FROM assignments_assignment {_MINE}"),
+    "settle_while_work_is_open": (
+        "app",
+        [_lease(), "UPDATE batches_batch SET state = 'closing' WHERE id = %(batch)s"],
+        "UPDATE batches_batch SET state = 'settled', settled_at = market_now() WHERE id = %(batch)s",
+    ),
+    "make_a_payment_due_by_hand": (
+        "owner",
+        [_lease()],
+        "INSERT INTO assignments_settlement (assignment_id, batch_id, worker_id, price_micros, fee_micros, due_at)"
+        f" SELECT id, batch_id, worker_id, 1, 1, market_now() FROM assignments_assignment {_MINE}",
+    ),
+    "overdraw_an_account": (
+        "app",
+        [],
+        _TRANSFER.format(
+            key="overdraft",
+            source="escrow",
+            destination="funds",
+            amount="(SELECT balance_micros + 1 FROM ledger_account WHERE id = %(escrow)s)",
+        ),
+    ),
+    "pay_one_event_twice": ("app", [_PAY], _PAY),
+    "post_by_hand": (
+        "owner",
+        [_PAY],
+        "INSERT INTO ledger_posting (account_id, version, transfer_id, delta_micros, balance_after_micros)"
+        " SELECT %(funds)s, 1000000000, id, 1, 1 FROM ledger_transfer WHERE key = 'torture:once'",
+    ),
+    "forge_a_balance": (
+        "owner",
+        [],
+        "UPDATE ledger_account SET balance_micros = balance_micros + 1 WHERE id = %(funds)s",
+    ),
+    "change_a_transfer": ("owner", [_PAY], "UPDATE ledger_transfer SET amount_micros = 2 WHERE key = 'torture:once'"),
+    "delete_a_transfer": ("owner", [_PAY], "DELETE FROM ledger_transfer WHERE key = 'torture:once'"),
+    "add_a_task_to_a_published_batch": (
+        "app",
+        [],
+        "INSERT INTO batches_task (id, batch_id, external_id, overlap)"
+        " VALUES (nextval('batches_task_id_seq'), %(batch)s, 'late', 1)",
+    ),
+    "change_the_price": ("owner", [], "UPDATE batches_batch SET price_micros = 1 WHERE id = %(batch)s"),
+    "show_gold_beyond_its_cap": (
+        "owner",
+        [],
+        "UPDATE batches_goldkey SET shown = cap + 1 WHERE task_id = %(gold_task)s",
+    ),
+    "read_the_keys_of_gold": ("app", [], "SELECT key FROM batches_goldkey WHERE batch_id = %(batch)s"),
+}
