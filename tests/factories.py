@@ -13,6 +13,7 @@ from marketplace.batches.commands.create import Terms, create_batch
 from marketplace.batches.commands.import_tasks import import_tasks
 from marketplace.batches.commands.lifecycle import publish_batch
 from marketplace.batches.models import Batch
+from marketplace.batches.queries import offer_of
 from marketplace.batches.rows import read_jsonl
 from marketplace.common.transactions import one_transaction
 from marketplace.ledger.addresses import funds_of, outside
@@ -141,7 +142,8 @@ def published(batch: Batch) -> Batch:
 def take(worker: Worker, batch: Batch, count: int = 1, seed: int = 1) -> list[LeasedTask]:
     """Claim in a transaction of its own."""
     with one_transaction(principal="test"):
-        return claim(worker_id=worker.pk, batch_id=batch.pk, count=count, chance=Random(seed))
+        offer = offer_of(batch.public_id)
+        return claim(worker_id=worker.pk, offer=offer, count=count, chance=Random(seed), due_done=True)
 
 
 def answer(worker: Worker, leases: list[LeasedTask], label: str = "cat") -> Submitted:

@@ -4,7 +4,8 @@ from uuid import UUID
 
 from rest_framework import serializers
 
-from marketplace.batches.models import LEASE_CAP_MAX, OVERLAP_MAX
+from marketplace.batches.models import LEASE_CAP_MAX, LIMIT_MAX, OVERLAP_MAX, PAIR_LIMIT_MAX, WEEK_S
+from marketplace.batches.states import Order
 from marketplace.common.errors import Unprocessable
 from marketplace.common.money import AMOUNT_MAX
 from marketplace.rest.ask import Ask
@@ -28,9 +29,16 @@ class BatchAsk(Ask):
     price_micros = serializers.IntegerField(min_value=1, max_value=AMOUNT_MAX)
     currency = serializers.CharField(max_length=3, default="EUR")
     overlap = serializers.IntegerField(min_value=1, max_value=OVERLAP_MAX)
-    time_limit_s = serializers.IntegerField(min_value=1, max_value=604_800, default=900)
+    time_limit_s = serializers.IntegerField(min_value=1, max_value=WEEK_S, default=900)
     auto_accept_s = serializers.IntegerField(min_value=0, max_value=2_592_000, default=604_800)
     lease_cap = serializers.IntegerField(min_value=1, max_value=LEASE_CAP_MAX, default=10)
+    order = serializers.ChoiceField(choices=Order.choices, default=Order.SPREAD)
+    lease_max_s = serializers.IntegerField(min_value=1, max_value=WEEK_S, required=False, allow_null=True)
+    worker_limit = serializers.IntegerField(min_value=1, max_value=LIMIT_MAX, required=False, allow_null=True)
+    daily_limit = serializers.IntegerField(min_value=1, max_value=LIMIT_MAX, required=False, allow_null=True)
+    pair_limit = serializers.IntegerField(min_value=1, max_value=PAIR_LIMIT_MAX, required=False, allow_null=True)
+    max_attempts = serializers.IntegerField(min_value=1, max_value=100, default=5)
+    head_start_s = serializers.IntegerField(min_value=0, max_value=WEEK_S, default=0)
     version = serializers.IntegerField(min_value=1, required=False)
     audience = serializers.DictField(default=dict)
     gold = serializers.DictField(default=dict)

@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from marketplace.batches.models import Batch, Import
 from marketplace.batches.queries import BatchProgress, Estimate
-from marketplace.batches.states import BatchState, PauseReason
+from marketplace.batches.states import BatchState, Order, PauseReason
 from marketplace.projects.models import Project, Version
 from marketplace.results.models import Run
 
@@ -70,6 +70,13 @@ class BatchShape(serializers.Serializer[Any]):
     time_limit_s = serializers.IntegerField()
     auto_accept_s = serializers.IntegerField()
     lease_cap = serializers.IntegerField()
+    order = serializers.ChoiceField(choices=Order.choices)
+    lease_max_s = serializers.IntegerField()
+    worker_limit = serializers.IntegerField(allow_null=True)
+    daily_limit = serializers.IntegerField(allow_null=True)
+    pair_limit = serializers.IntegerField(allow_null=True)
+    max_attempts = serializers.IntegerField()
+    head_start_s = serializers.IntegerField()
     version = serializers.IntegerField()
     audience = serializers.DictField()
     gold = serializers.DictField()
@@ -93,6 +100,13 @@ def batch_shape(batch: Batch) -> dict[str, Any]:
         "time_limit_s": batch.time_limit_s,
         "auto_accept_s": batch.auto_accept_s,
         "lease_cap": batch.lease_cap,
+        "order": batch.order,
+        "lease_max_s": batch.lease_max_s,
+        "worker_limit": batch.worker_limit,
+        "daily_limit": batch.daily_limit,
+        "pair_limit": batch.pair_limit,
+        "max_attempts": batch.max_attempts,
+        "head_start_s": batch.head_start_s,
         "version": batch.version.number,
         "audience": batch.audience,
         "gold": batch.gold_policy,
@@ -145,6 +159,7 @@ class ProgressShape(serializers.Serializer[Any]):
     rejected = serializers.IntegerField()
     returned = serializers.IntegerField()
     expired = serializers.IntegerField()
+    quarantined = serializers.IntegerField()
     escrow_micros = serializers.IntegerField()
     paid_micros = serializers.IntegerField()
     fees_micros = serializers.IntegerField()

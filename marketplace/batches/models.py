@@ -10,13 +10,17 @@ from django.db import models
 from django.db.models import Q
 
 from marketplace.accounts.models import Requester
-from marketplace.batches.states import BatchState, PauseReason
+from marketplace.batches.states import BatchState, Order, PauseReason
 from marketplace.common.money import AMOUNT_MAX
 from marketplace.projects.models import Project, Version
 from workers.profiles.models import Worker
 
 OVERLAP_MAX = 50
+LEVELS = 64
 LEASE_CAP_MAX = 100
+WEEK_S = 604_800
+LIMIT_MAX = 1_000_000_000
+PAIR_LIMIT_MAX = 10_000
 
 
 class Batch(models.Model):
@@ -36,6 +40,13 @@ class Batch(models.Model):
     time_limit_s = models.PositiveIntegerField()
     auto_accept_s = models.PositiveIntegerField()
     lease_cap = models.PositiveSmallIntegerField()
+    order = models.CharField(max_length=12, choices=Order.choices, default=Order.SPREAD)
+    lease_max_s = models.PositiveIntegerField(default=3_600)
+    worker_limit = models.PositiveIntegerField(null=True)
+    daily_limit = models.PositiveIntegerField(null=True)
+    pair_limit = models.PositiveSmallIntegerField(null=True)
+    max_attempts = models.PositiveSmallIntegerField(default=5)
+    head_start_s = models.PositiveIntegerField(default=0)
     audience = models.JSONField()
     gold_policy = models.JSONField()
     aggregation = models.JSONField()
@@ -50,9 +61,19 @@ class Batch(models.Model):
             models.CheckConstraint(condition=Q(fee_micros__gte=0, fee_micros__lte=AMOUNT_MAX), name="batch_fee"),
             models.CheckConstraint(condition=Q(overlap__gte=1, overlap__lte=OVERLAP_MAX), name="batch_overlap"),
             models.CheckConstraint(condition=Q(lease_cap__gte=1, lease_cap__lte=LEASE_CAP_MAX), name="batch_lease_cap"),
+            models.CheckConstraint(condition=Q(time_limit_s__gte=1, time_limit_s__lte=WEEK_S), name="batch_time_limit"),
             models.CheckConstraint(
-                condition=Q(time_limit_s__gte=1, time_limit_s__lte=604_800), name="batch_time_limit"
+                condition=Q(lease_max_s__gte=models.F("time_limit_s"), lease_max_s__lte=WEEK_S), name="batch_lease_max"
             ),
+            models.CheckConstraint(condition=Q(order__in=Order.values), name="batch_order"),
+            models.CheckConstraint(
+                condition=(Q(worker_limit=None) | Q(worker_limit__gte=1))
+                & (Q(daily_limit=None) | Q(daily_limit__gte=1))
+                & (Q(pair_limit=None) | Q(pair_limit__gte=1)),
+                name="batch_limits",
+            ),
+            models.CheckConstraint(condition=Q(max_attempts__gte=1, max_attempts__lte=100), name="batch_max_attempts"),
+            models.CheckConstraint(condition=Q(head_start_s__lte=WEEK_S), name="batch_head_start"),
             models.CheckConstraint(
                 condition=Q(auto_accept_s__gte=0, auto_accept_s__lte=2_592_000), name="batch_auto_accept"
             ),
@@ -82,21 +103,32 @@ class Import(models.Model):
 
 
 class Task(models.Model):
-    """One item to be answered. `taken` is how many of its places are live; only a trigger writes it (R12)."""
+    """One item to be answered. `taken` is how many of its places are live (R12), `attempts` how many workers gave it
+    up, `refunded` for how many of its places the money went back after `quarantined_at` (R19); triggers write them."""
 
     batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="tasks")
     external_id = models.CharField(max_length=200)
     overlap = models.PositiveSmallIntegerField()
     taken = models.PositiveSmallIntegerField(default=0)
     reserved = models.BooleanField(default=False)
-    priority = models.IntegerField(default=0)
+    # The level of the queue where the order has levels: a higher one comes first.
+    priority = models.PositiveSmallIntegerField(default=0)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    quarantined_at = models.DateTimeField(null=True)
+    refunded = models.PositiveSmallIntegerField(default=0)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["batch", "external_id"], name="task_external_id"),
             models.CheckConstraint(condition=Q(overlap__gte=1, overlap__lte=OVERLAP_MAX), name="task_overlap"),
-            models.CheckConstraint(condition=Q(taken__gte=0, taken__lte=models.F("overlap")), name="task_taken"),
+            # A place whose money went back can be taken by nobody.
+            models.CheckConstraint(
+                condition=Q(taken__gte=0, taken__lte=models.F("overlap") - models.F("refunded")), name="task_taken"
+            ),
+            models.CheckConstraint(condition=Q(priority__lt=LEVELS), name="task_priority"),
+            models.CheckConstraint(condition=Q(refunded=0) | ~Q(quarantined_at=None), name="task_refunded"),
         ]
+        indexes = [models.Index(fields=["batch", "id"], condition=~Q(quarantined_at=None), name="task_quarantined")]
 
 
 class Payload(models.Model):
@@ -138,8 +170,13 @@ class Reservation(models.Model):
 
 
 class OpenPlace(models.Model):
-    """A task with at least one open place, apart from its payload. Each worker walks the buckets in an order of his own
-    and each bucket once; a task that was full and opens again goes to the tail, which every walk ends with."""
+    """A task with at least one open place, apart from its payload; filled by the trigger that sees the task arrive.
+
+    Under `spread` each worker walks 64 buckets in an order of his own and each once; a task that was full and opens
+    again goes to bucket 64, the tail, with which every walk ends. Under the other orders a bucket is a level, all
+    workers walk them from the highest, and a task that opens again goes to the end of its level (`sequential` and
+    `depth_first`: to level 1, before all others).
+    """
 
     task = models.OneToOneField(Task, on_delete=models.PROTECT, primary_key=True, related_name="+")
     batch_id = models.BigIntegerField()
@@ -151,14 +188,17 @@ class OpenPlace(models.Model):
 
 
 class Tail(models.Model):
-    """The last number given out in a batch's tail. Its row lock makes numbers appear in order of commit."""
+    """The last number given to a task that opened again; its row lock makes numbers appear in order of commit. And how
+    many tasks and places the batch has, counted by the trigger that sees them arrive."""
 
     batch = models.OneToOneField(Batch, on_delete=models.PROTECT, primary_key=True, related_name="+")
-    last = models.BigIntegerField(default=0)
+    last = models.BigIntegerField(default=1 << 60)
+    tasks = models.BigIntegerField(default=0)
+    places = models.BigIntegerField(default=0)
 
 
 class Counts(models.Model):
-    """How many assignments of a batch are in each state."""
+    """How many assignments of a batch are in each state, and how many of its tasks are quarantined."""
 
     leased = models.BigIntegerField(default=0)
     submitted = models.BigIntegerField(default=0)
@@ -166,6 +206,7 @@ class Counts(models.Model):
     rejected = models.BigIntegerField(default=0)
     returned = models.BigIntegerField(default=0)
     expired = models.BigIntegerField(default=0)
+    quarantined = models.BigIntegerField(default=0)
 
     class Meta:
         abstract = True

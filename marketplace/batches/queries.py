@@ -1,6 +1,9 @@
 """Reads of batches; requesters see their own only."""
 
 from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet, Sum
@@ -41,6 +44,7 @@ class BatchProgress:
     rejected: int
     returned: int
     expired: int
+    quarantined: int
     escrow_micros: int
     paid_micros: int
     fees_micros: int
@@ -74,6 +78,47 @@ def visible_batch(public_id: UUID) -> Batch:
     return batch
 
 
+@dataclass(frozen=True)
+class Offer:
+    """What a published batch offers and asks: its final terms, which every claim needs and which never change again."""
+
+    pk: int
+    public_id: UUID
+    requester_id: int
+    project_id: int
+    version_number: int
+    price_micros: int
+    currency: str
+    audience: dict[str, Any]
+    gold_policy: dict[str, Any]
+    head_start_s: int
+    published_at: datetime
+
+
+@lru_cache(maxsize=10_000)
+def offer_of(public_id: UUID) -> Offer:
+    """The offer of a batch that was published; kept in memory, for it is final.
+
+    Raises `NotFound` for a draft as for none. Whether the batch is still open is no part of it: that is read under its
+    lock.
+    """
+    batch = visible_batch(public_id)
+    assert batch.published_at is not None
+    return Offer(
+        pk=batch.pk,
+        public_id=batch.public_id,
+        requester_id=batch.requester_id,
+        project_id=batch.project_id,
+        version_number=batch.version.number,
+        price_micros=batch.price_micros,
+        currency=batch.currency,
+        audience=batch.audience,
+        gold_policy=batch.gold_policy,
+        head_start_s=batch.head_start_s,
+        published_at=batch.published_at,
+    )
+
+
 def imported(batch: Batch) -> dict[str, int]:
     """Totals over the batch's imports: tasks, gold_tasks, reserved_tasks, places."""
     names = ("tasks", "gold_tasks", "reserved_tasks", "places")
@@ -84,10 +129,8 @@ def imported(batch: Batch) -> dict[str, int]:
 def estimate(batch: Batch) -> Estimate:
     """What publishing the batch would hold, and how much of it the requester lacks."""
     totals = imported(batch)
-    # From the tasks themselves, so that a hold covers every place whatever way its task came in.
-    row = one("SELECT count(*), coalesce(sum(overlap), 0) FROM batches_task WHERE batch_id = %s", [batch.pk])
-    assert row is not None
-    tasks, places = int(row[0]), int(row[1])
+    # Counted by a trigger, so that a hold covers every place whatever way its task came in.
+    tasks, places = one("SELECT tasks, places FROM batches_tail WHERE batch_id = %s", [batch.pk]) or (0, 0)
     total = places * batch.unit_micros
     funds = balance(funds_of(batch.requester.public_id), batch.currency)
     return Estimate(
@@ -102,7 +145,7 @@ def estimate(batch: Batch) -> Estimate:
     )
 
 
-COUNTS = ("leased", "submitted", "accepted", "rejected", "returned", "expired")
+COUNTS = ("leased", "submitted", "accepted", "rejected", "returned", "expired", "quarantined")
 
 
 def progress(batch: Batch) -> BatchProgress:

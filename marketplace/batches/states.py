@@ -12,6 +12,16 @@ class BatchState(models.TextChoices):
     CANCELLED = "cancelled"
 
 
+class Order(models.TextChoices):
+    """In which order a batch's tasks are given out."""
+
+    SPREAD = "spread"  # each worker in an order of his own, which keeps workers out of each other's way
+    SEQUENTIAL = "sequential"  # as imported
+    DEPTH_FIRST = "depth_first"  # shuffled once for all, so that what was begun is finished first
+    PRIORITY = "priority"  # by a number from 0 to 9 for each task, the highest first
+    UNCERTAINTY = "uncertainty"  # by a score from 0 to 1 for each task, the least certain first
+
+
 class PauseReason(models.TextChoices):
     MANUAL = "manual"
     OUT_OF_FUNDS = "out_of_funds"

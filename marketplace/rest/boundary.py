@@ -81,6 +81,14 @@ def once(request: Request, *, body_hash: bytes | None = None) -> Iterator[Bounda
         yield Boundary(execution, request.path)
 
 
+@contextmanager
+def again(request: Request) -> Iterator[None]:
+    """Run the block in one transaction without a key: for a PUT, which changes nothing when it is repeated."""
+    assert request.method == "PUT", "only what may be repeated by nature goes without a key"
+    with one_transaction(principal=principal_of(request)):
+        yield
+
+
 def idempotency_key(request: Request) -> str:
     """The Idempotency-Key header."""
     key = request.headers.get("Idempotency-Key", "").strip()

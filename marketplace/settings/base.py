@@ -45,6 +45,8 @@ def database(url: str) -> dict[str, Any]:
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
             **options,
+            # For the few statements that go through a server-side cursor (`common.database.prepared`).
+            "prepare_threshold": 2,
             # A forgotten transaction would hold the outbox horizon; a runaway statement would hold a thread.
             "options": "-c idle_in_transaction_session_timeout=10s -c statement_timeout=60s -c timezone=UTC",
         },

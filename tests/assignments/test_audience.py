@@ -5,6 +5,7 @@ from random import Random
 import pytest
 
 from marketplace.batches.models import Batch
+from marketplace.batches.queries import offer_of
 from marketplace.common.transactions import one_transaction
 from tests import factories as make
 from workers.assignments.commands.submit import NextPage, Submission, submit
@@ -58,7 +59,7 @@ def test_a_page_is_stored_though_its_worker_has_fallen_below_the_score_for_the_n
         done = submit(
             worker_id=worker.pk,
             page=[Submission(lease.id, lease.token, {"label": "cat"})],
-            then_claim=NextPage(batch.pk, 2),
+            then_claim=NextPage(offer_of(batch.public_id), 2),
             chance=Random(1),
         )
     assert [outcome.outcome for outcome in done.outcomes] == ["submitted"]

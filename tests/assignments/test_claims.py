@@ -11,14 +11,14 @@ from django.db import IntegrityError, transaction
 from marketplace.batches.commands.lifecycle import close_batch, pause_batch, resume_batch
 from marketplace.batches.errors import BatchNotOpen
 from marketplace.batches.models import Batch, OpenPlace, Task
-from marketplace.batches.queries import progress
+from marketplace.batches.queries import offer_of, progress
 from marketplace.common.database import rows, run, value
 from marketplace.common.errors import NotFound
 from marketplace.common.promises import check_promises
 from marketplace.common.transactions import one_transaction
 from tests import factories as make
-from workers.assignments.commands.claim import return_lease
 from workers.assignments.commands.decide import accept_answers, apply_due, cancel, finish_batch, reject_answers
+from workers.assignments.commands.leases import return_lease
 from workers.assignments.commands.pay import settle_due
 from workers.assignments.commands.submit import NextPage, Submission, submit
 from workers.assignments.errors import AnswerInvalid, LeaseLost, NotDecidable, NotEligible, NothingToClaim
@@ -113,18 +113,49 @@ def test_an_expired_place_is_given_to_others_first_and_then_revived_for_its_work
     assert broken() == []
 
 
-def test_a_late_submit_is_refused_and_what_was_typed_is_kept_as_a_draft(clock: Forward) -> None:
-    batch, worker = make.make_batch(tasks=1, overlap=1, time_limit_s=60), make.make_worker()
+def test_a_late_submit_after_the_place_is_gone_is_refused_and_what_was_typed_is_kept_as_a_draft(clock: Forward) -> None:
+    batch, worker, other = make.make_batch(tasks=1, overlap=1, time_limit_s=60), make.make_worker(), make.make_worker()
     lease = make.take(worker, batch)[0]
     clock(timedelta(seconds=60))
+    assert in_one(lambda: apply_due(batch_id=batch.pk)) == 1
+    taken = make.take(other, batch)[0]
     outcome = make.answer(worker, [lease]).outcomes[0]
     assert (outcome.outcome, outcome.draft_kept) == ("lease_lost", True)
     assert Draft.objects.get(assignment__public_id=lease.id).values == {"label": "cat"}
-    assert in_one(lambda: apply_due(batch_id=batch.pk)) == 1
+    in_one(lambda: return_lease(worker_id=other.pk, assignment=taken.id, token=taken.token))
     revived = make.take(worker, batch)[0]
-    assert revived.draft == {"label": "cat"}
+    assert (revived.id, revived.draft) == (lease.id, {"label": "cat"})
     assert make.answer(worker, [revived]).outcomes[0].outcome == "submitted"
     assert not Draft.objects.exists()
+    assert broken() == []
+
+
+@pytest.mark.parametrize("swept", [False, True], ids=["unseen by a sweep", "expired by a sweep"])
+def test_a_late_submit_counts_while_its_place_is_free(clock: Forward, swept: bool) -> None:
+    batch, worker = make.make_batch(tasks=1, overlap=1, time_limit_s=60), make.make_worker()
+    lease = make.take(worker, batch)[0]
+    clock(timedelta(seconds=600))
+    if swept:
+        assert in_one(lambda: apply_due(batch_id=batch.pk)) == 1
+    assert make.answer(worker, [lease]).outcomes[0].outcome == "submitted"
+    assert Assignment.objects.get(public_id=lease.id).attempts == 2
+    assert make.answer(worker, [lease]).outcomes[0].outcome == "already_submitted"
+    assert not OpenPlace.objects.filter(batch_id=batch.pk).exists()
+    assert broken() == []
+
+
+def test_a_late_submit_needs_the_last_token_and_an_open_batch(clock: Forward) -> None:
+    batch, worker = make.make_batch(tasks=1, overlap=1, time_limit_s=60), make.make_worker()
+    lease = make.take(worker, batch)[0]
+    clock(timedelta(seconds=61))
+    in_one(lambda: apply_due(batch_id=batch.pk))
+    revived = make.take(worker, batch)[0]
+    clock(timedelta(seconds=61))
+    assert make.answer(worker, [lease]).outcomes[0].outcome == "lease_lost"
+    in_one(lambda: pause_batch(batch_id=batch.pk))
+    assert make.answer(worker, [revived]).outcomes[0].outcome == "lease_lost"
+    in_one(lambda: resume_batch(batch_id=batch.pk))
+    assert make.answer(worker, [revived]).outcomes[0].outcome == "submitted"
     assert broken() == []
 
 
@@ -163,11 +194,13 @@ def test_submitting_again_tells_that_it_was_submitted_and_stores_nothing() -> No
 
 
 def test_a_lost_lease_does_not_sink_its_neighbours(clock: Forward) -> None:
-    batch, worker = make.make_batch(tasks=3, time_limit_s=60), make.make_worker()
+    batch, worker, other = make.make_batch(tasks=3, overlap=1, time_limit_s=60), make.make_worker(), make.make_worker()
     early = make.take(worker, batch, 1)
     clock(timedelta(seconds=40))
     both = make.take(worker, batch, 2)
     clock(timedelta(seconds=30))
+    in_one(lambda: apply_due(batch_id=batch.pk))
+    make.take(other, batch, 3)
     assert [o.outcome for o in make.answer(worker, both).outcomes] == ["lease_lost", "submitted"]
     assert both[0] == early[0]
 
@@ -205,7 +238,7 @@ def test_submit_and_the_next_page_are_one_transaction() -> None:
     batch, worker = make.make_batch(tasks=3, overlap=1), make.make_worker()
     leases = make.take(worker, batch, 2)
     page = [Submission(lease.id, lease.token, {"label": "cat"}) for lease in leases]
-    wish = NextPage(batch.pk, 2)
+    wish = NextPage(offer_of(batch.public_id), 2)
     done = in_one(lambda: submit(worker_id=worker.pk, page=page, then_claim=wish, chance=Random(1)))
     assert len(done.claimed) == 1  # type: ignore[attr-defined]
     last = [Submission(lease.id, lease.token, {"label": "cat"}) for lease in done.claimed]  # type: ignore[attr-defined]
@@ -286,7 +319,13 @@ def test_the_runtime_role_cannot_touch_counters_queue_or_history() -> None:
         "UPDATE reputation_outcome SET score = 1",
         "SELECT key FROM batches_goldkey",
         "SELECT * FROM gold_verdict",
-        "SELECT assignments_try_task(1, false)",
+        "SELECT assignments_take(1, 1, '{false}', false)",
+        "SELECT assignments_requeue(1, 1)",
+        "UPDATE batches_task SET attempts = 0",
+        "UPDATE batches_task SET quarantined_at = NULL",
+        "UPDATE assignments_quota SET used = 0",
+        "UPDATE assignments_pair SET shared = 0",
+        "UPDATE profiles_worker SET person_id = 1",
     ):
         with pytest.raises(Exception, match="permission denied"), transaction.atomic():
             run(attack)

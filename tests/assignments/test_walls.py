@@ -64,7 +64,7 @@ def test_no_lease_is_revived_in_a_batch_that_is_not_published(clock: Forward) ->
     in_one(lambda: apply_due(batch_id=batch.pk))
     revive = (
         "UPDATE assignments_assignment SET state = 'leased', token = gen_random_uuid(), attempts = attempts + 1,"
-        " lease_until = market_now() + interval '1 hour'"
+        " leased_at = market_now(), lease_until = market_now() + interval '1 minute'"
     )
     in_one(lambda: pause_batch(batch_id=batch.pk))
     refused(revive, [], "takes no work now")
@@ -86,7 +86,10 @@ def test_a_revived_lease_has_a_new_token_and_counts_as_an_attempt(clock: Forward
     make.take(worker, batch)
     clock(timedelta(seconds=61))
     in_one(lambda: apply_due(batch_id=batch.pk))
-    revive = "UPDATE assignments_assignment SET state = 'leased', lease_until = market_now() + interval '1 hour'"
+    revive = (
+        "UPDATE assignments_assignment SET state = 'leased', leased_at = market_now(),"
+        " lease_until = market_now() + interval '1 minute'"
+    )
     refused(f"{revive}, attempts = attempts + 1", [], "needs a new token")
     refused(f"{revive}, token = gen_random_uuid()", [], "counts as an attempt")
     assert run(f"{revive}, token = gen_random_uuid(), attempts = attempts + 1") == 1

@@ -5,7 +5,7 @@ import pytest
 from marketplace.common.promises import check_promises
 from marketplace.common.transactions import one_transaction
 from tests import factories as make
-from workers.assignments.commands.claim import return_lease
+from workers.assignments.commands.leases import return_lease
 
 pytestmark = pytest.mark.django_db
 ALL_GOLD = {"probation": 20, "probation_share": 1.0}

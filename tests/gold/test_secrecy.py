@@ -11,6 +11,7 @@ import pytest
 from django.db import connection
 
 from marketplace.batches.models import Batch, OpenPlace
+from marketplace.batches.queries import offer_of
 from marketplace.common.database import acting_as, rows, run, value
 from marketplace.common.promises import check_promises
 from marketplace.common.transactions import one_transaction
@@ -49,7 +50,7 @@ def one_task(policy: dict[str, Any], count: int) -> tuple[LeasedTask, list[str],
 
     def claiming() -> list[LeasedTask]:
         with one_transaction(principal="w", key=str(uuid4()), body_hash=b"c") as once:
-            leases = claim(worker_id=worker.pk, batch_id=batch.pk, count=count, chance=Random(5))
+            leases = claim(worker_id=worker.pk, offer=offer_of(batch.public_id), count=count, chance=Random(5))
             once.keep(201, b"")
         return leases
 

@@ -17,7 +17,7 @@ from marketplace.batches.commands.lifecycle import close_batch, pause_batch, pub
 from marketplace.batches.commands.progress import fold
 from marketplace.batches.errors import BatchNotOpen, WrongState
 from marketplace.batches.models import Batch
-from marketplace.batches.queries import progress
+from marketplace.batches.queries import offer_of, progress
 from marketplace.common.database import one, rows, run
 from marketplace.common.errors import NotFound
 from marketplace.common.transactions import one_transaction
@@ -26,8 +26,9 @@ from tests import factories as make
 from tests.machines.effort import SOAK, effort
 from tests.machines.example import RolledBack
 from tests.machines.market_model import Kind, ModelAssignment, ModelBatch, ModelTask
-from workers.assignments.commands.claim import claim, return_lease
+from workers.assignments.commands.claim import claim
 from workers.assignments.commands.decide import accept_answers, apply_due, cancel, finish_batch, reject_answers
+from workers.assignments.commands.leases import return_lease
 from workers.assignments.commands.pay import settle_due
 from workers.assignments.commands.submit import NextPage, Submission, Submitted, submit
 from workers.assignments.errors import LeaseLost, NotDecidable, NotEligible, NothingToClaim
@@ -135,7 +136,13 @@ class AssignmentMachine(RuleBasedStateMachine):
 
         def ask() -> list[LeasedTask]:
             with one_transaction(principal="test"):
-                return claim(worker_id=worker, batch_id=self.batch.pk, count=count, chance=self.chance)
+                return claim(
+                    worker_id=worker,
+                    offer=offer_of(self.batch.public_id),
+                    count=count,
+                    chance=self.chance,
+                    due_done=True,
+                )
 
         self.expect_claim(worker, count, ask)
 
@@ -199,7 +206,7 @@ class AssignmentMachine(RuleBasedStateMachine):
             done = submit(
                 worker_id=worker,
                 page=page,
-                then_claim=NextPage(self.batch.pk, then) if then else None,
+                then_claim=NextPage(offer_of(self.batch.public_id), then) if then else None,
                 chance=self.chance,
             )
         said = [self.model.submitted(a, s.token, bool(s.values)) for a, s in zip(chosen, page, strict=True)]
@@ -457,6 +464,6 @@ def test_a_page_is_stored_though_its_worker_may_not_work_on_the_batch_he_asks_fo
     leases = make.take(worker, first)
     page = [Submission(lease.id, lease.token, {"label": "cat"}) for lease in leases]
     with one_transaction(principal="test"):
-        done = submit(worker_id=worker.pk, page=page, then_claim=NextPage(own.pk, 1), chance=Random(1))
+        done = submit(worker_id=worker.pk, page=page, then_claim=NextPage(offer_of(own.public_id), 1), chance=Random(1))
     assert isinstance(done.claim_problem, NotEligible)
     assert rows("SELECT state FROM assignments_assignment") == [("submitted",)]

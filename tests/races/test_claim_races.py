@@ -12,12 +12,13 @@ import pytest
 from django.db import IntegrityError
 
 from marketplace.batches.models import Batch, Task
+from marketplace.batches.queries import offer_of
 from marketplace.common.database import rows, run, value
 from marketplace.common.promises import check_promises
 from marketplace.common.transactions import one_transaction
 from tests import factories as make
-from workers.assignments.commands.claim import return_lease
 from workers.assignments.commands.decide import accept_answers, apply_due, reject_answers
+from workers.assignments.commands.leases import return_lease
 from workers.assignments.commands.pay import settle_due
 from workers.assignments.commands.submit import NextPage, Submission, submit
 from workers.assignments.errors import LeaseLost, NotDecidable, NothingToClaim
@@ -49,7 +50,10 @@ def work_off(worker: Worker, batch: Batch, page: int, seed: int) -> int:
         answers = [Submission(lease.id, lease.token, {"label": chance.choice(["cat", "dog"])}) for lease in leases]
         with one_transaction(principal="test"):
             outcome = submit(
-                worker_id=worker.pk, page=answers, then_claim=NextPage(batch.pk, page), chance=Random(chance.random())
+                worker_id=worker.pk,
+                page=answers,
+                then_claim=NextPage(offer_of(batch.public_id), page),
+                chance=Random(chance.random()),
             )
         done += sum(o.outcome == "submitted" for o in outcome.outcomes)
         leases = outcome.claimed
@@ -237,32 +241,39 @@ def test_the_scoring_step_by_many_scores_each_answer_once(committed: str, togeth
 MUTANTS = {
     "the place index": "DROP INDEX one_live_assignment_per_place",
     "the counter's check": "ALTER TABLE batches_task DROP CONSTRAINT task_taken",
-    "one assignment per worker": "ALTER TABLE assignments_assignment DROP CONSTRAINT one_assignment_per_worker",
+    "one assignment per worker": (
+        "ALTER TABLE assignments_assignment DROP CONSTRAINT one_assignment_per_worker,"
+        " DROP CONSTRAINT one_assignment_per_person"
+    ),
     "the step trigger": "DROP TRIGGER assignment_step ON assignments_assignment",
     "the effects trigger": "DROP TRIGGER assignment_effects ON assignments_assignment",
     "the lease numbers": "DROP INDEX lease_numbers",
 }
 ATTACKS: dict[str, list[str]] = {
-    "the place index": ["{lease} ({b}, {t}, {w1}, {v}, 1, 1, {soon})", "{lease} ({b}, {t}, {w2}, {v}, 1, 1, {soon})"],
+    "the place index": [
+        "{lease} ({b}, {t}, {w1}, {w1}, {v}, 1, 1, {soon})",
+        "{lease} ({b}, {t}, {w2}, {w2}, {v}, 1, 1, {soon})",
+    ],
     "the counter's check": [
         "UPDATE batches_task SET taken = 9 WHERE id = {t}",
     ],
     "one assignment per worker": [
-        "{lease} ({b}, {t}, {w1}, {v}, 1, 1, {soon})",
-        "{lease} ({b}, {t}, {w1}, {v}, 2, 2, {soon})",
+        "{lease} ({b}, {t}, {w1}, {w1}, {v}, 1, 1, {soon})",
+        "{lease} ({b}, {t}, {w1}, {w1}, {v}, 2, 2, {soon})",
     ],
     "the step trigger": [
-        "{lease} ({b}, {t}, {w1}, {v}, 1, 1, {soon})",
+        "{lease} ({b}, {t}, {w1}, {w1}, {v}, 1, 1, {soon})",
         "UPDATE assignments_assignment SET state = 'accepted'",
     ],
-    "the effects trigger": ["{lease} ({b}, {t}, {w1}, {v}, 1, 1, {soon})"],
+    "the effects trigger": ["{lease} ({b}, {t}, {w1}, {w1}, {v}, 1, 1, {soon})"],
     "the lease numbers": [
-        "{lease} ({b}, {t}, {w1}, {v}, 1, 1, {soon})",
-        "{lease} ({b}, {t2}, {w1}, {v}, 1, 1, {soon})",
+        "{lease} ({b}, {t}, {w1}, {w1}, {v}, 1, 1, {soon})",
+        "{lease} ({b}, {t2}, {w1}, {w1}, {v}, 1, 1, {soon})",
     ],
 }
 LEASE = (
-    "INSERT INTO assignments_assignment (batch_id, task_id, worker_id, version_id, place, lease_no, lease_until) VALUES"
+    "INSERT INTO assignments_assignment (batch_id, task_id, worker_id, person_id, version_id, place,"
+    " lease_no, lease_until) VALUES"
 )
 
 

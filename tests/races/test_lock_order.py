@@ -21,8 +21,8 @@ from marketplace.common.transactions import one_transaction
 from marketplace.ledger.commands import Move, move
 from tests import factories as make
 from tests.conftest import owner_connection
-from workers.assignments.commands.claim import return_lease
 from workers.assignments.commands.decide import reject_answers
+from workers.assignments.commands.leases import return_lease
 from workers.assignments.errors import NothingToClaim
 from workers.assignments.models import Assignment
 from workers.assignments.queries import LeasedTask

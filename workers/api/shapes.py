@@ -8,7 +8,8 @@ from rest_framework import serializers
 from marketplace.batches.models import Batch
 from marketplace.common.errors import DomainError
 from marketplace.projects.interface import values_schema
-from workers.assignments.audience import refusal
+from workers.assignments.audience import owns, refusal
+from workers.assignments.commands.leases import Beat, Kept
 from workers.assignments.commands.submit import Outcome, Submitted
 from workers.assignments.queries import Earnings, LeasedTask
 from workers.reputation.queries import Shown
@@ -31,7 +32,8 @@ class BoardShape(serializers.Serializer[Any]):
 
 
 def board_shape(batch: Batch, worker_id: int) -> dict[str, Any]:
-    reason = refusal(batch, worker_id=worker_id)
+    own = owns(worker_id=worker_id, requester_id=batch.requester_id)
+    reason = "Nobody works on a batch of his own organisation." if own else refusal(batch, worker_id=worker_id)
     return {
         "id": batch.public_id,
         "name": batch.name,
@@ -68,7 +70,7 @@ class LeaseShape(serializers.Serializer[Any]):
     token = serializers.UUIDField(help_text="Of this lease: send it with the answer")
     batch = serializers.UUIDField()
     data = serializers.DictField()  # type: ignore[assignment]
-    draft = serializers.DictField(allow_null=True, help_text="What you typed and could not submit")
+    draft = serializers.DictField(allow_null=True, help_text="What you typed so far and did not submit")
     lease_until = serializers.DateTimeField()
     price_micros = serializers.IntegerField()
     currency = serializers.CharField()
@@ -132,6 +134,30 @@ def submitted_shape(done: Submitted) -> dict[str, Any]:
 
 def _refusal_shape(refused: DomainError | None) -> dict[str, Any] | None:
     return None if refused is None else {"code": refused.code, "title": refused.title, "detail": refused.detail}
+
+
+class BeatShape(serializers.Serializer[Any]):
+    assignment = serializers.UUIDField()
+    lease_until = serializers.DateTimeField(allow_null=True, help_text="None once the lease is lost")
+    final = serializers.BooleanField(help_text="Whether it cannot be extended further")
+
+
+class BeatsShape(serializers.Serializer[Any]):
+    leases = BeatShape(many=True)
+
+
+def beat_shape(beat: Beat) -> dict[str, Any]:
+    return asdict(beat)
+
+
+class KeptShape(serializers.Serializer[Any]):
+    assignment = serializers.UUIDField()
+    saved_at = serializers.DateTimeField()
+    lease_until = serializers.DateTimeField(allow_null=True, help_text="None once the lease is lost; the draft is kept")
+
+
+def kept_shape(kept: Kept) -> dict[str, Any]:
+    return asdict(kept)
 
 
 class ReturnedShape(serializers.Serializer[Any]):

@@ -12,6 +12,8 @@ urlpatterns = [
     path("worker/batches/<uuid:batch>", work.BoardBatchView.as_view()),
     path("worker/batches/<uuid:batch>/claim", work.ClaimView.as_view()),
     path("worker/assignments", work.LeasesView.as_view()),
+    path("worker/leases", work.HeartbeatView.as_view()),
+    path("worker/assignments/<uuid:assignment>/draft", work.DraftView.as_view()),
     path("worker/assignments/<uuid:assignment>/return", work.ReturnView.as_view()),
     path("worker/submissions", work.SubmitView.as_view()),
     path("worker/earnings", work.EarningsView.as_view()),

@@ -1,5 +1,6 @@
 """The worker's side: the board, claims, submissions, returns, earnings and reputation."""
 
+from collections.abc import Callable
 from random import SystemRandom
 from uuid import UUID
 
@@ -9,37 +10,43 @@ from rest_framework import serializers
 from rest_framework.views import APIView
 
 from marketplace.batches.models import Batch
-from marketplace.batches.queries import visible_batch
+from marketplace.batches.queries import offer_of, visible_batch
 from marketplace.batches.states import BatchState
 from marketplace.common.errors import Unprocessable
 from marketplace.common.transactions import one_transaction
 from marketplace.rest.ask import Ask
-from marketplace.rest.boundary import once, respond
+from marketplace.rest.boundary import again, once, respond
 from marketplace.rest.openapi import listing
 from marketplace.rest.pagination import page_of, whole
 from marketplace.rest.permissions import IsWorkerKey
 from marketplace.rest.requests import KeyRequest
 from workers.api.shapes import (
+    BeatsShape,
     BoardBatchShape,
     BoardShape,
     ClaimedShape,
     EarningsShape,
+    KeptShape,
     LeaseShape,
     ReturnedShape,
     StandingShape,
     SubmittedShape,
+    beat_shape,
     board_batch_shape,
     board_shape,
     earnings_shape,
+    kept_shape,
     lease_shape,
     standing_shape,
     submitted_shape,
 )
-from workers.assignments.commands.claim import claim, return_lease
+from workers.assignments.commands.claim import claim
 from workers.assignments.commands.decide import apply_due
+from workers.assignments.commands.leases import extend_leases, return_lease, save_draft
 from workers.assignments.commands.submit import NextPage, Submission, submit
-from workers.assignments.errors import LeaseLost
-from workers.assignments.queries import due_in_batch, earnings, live_leases
+from workers.assignments.errors import DueFirst, LeaseLost
+from workers.assignments.queries import earnings, live_leases
+from workers.assignments.states import ReturnReason
 from workers.reputation.queries import shown_to
 
 PAGE_MAX = 100
@@ -67,9 +74,24 @@ class SubmitAsk(Ask):
     then_claim = NextAsk(required=False)
 
 
+class LeaseAsk(Ask):
+    assignment = serializers.UUIDField()
+    token = serializers.UUIDField()
+
+
+class HeartbeatAsk(Ask):
+    leases = LeaseAsk(many=True, allow_empty=False, max_length=PAGE_MAX)  # type: ignore[call-arg]
+
+
+class DraftAsk(Ask):
+    token = serializers.UUIDField()
+    values = serializers.DictField()
+
+
 class ReturnAsk(Ask):
     token = serializers.UUIDField()
-    reason = serializers.CharField(max_length=100, allow_blank=True, default="")
+    reason = serializers.ChoiceField(choices=ReturnReason.choices, default=ReturnReason.SKIP)
+    comment = serializers.CharField(max_length=2_000, allow_blank=True, default="")
 
 
 class BoardView(APIView):
@@ -103,19 +125,18 @@ class ClaimView(APIView):
     )
     def post(self, request: KeyRequest, batch: UUID) -> HttpResponse:
         ask = ClaimAsk.of(request)
-        wanted = _up_to_date(batch)
-        with once(request) as boundary:
-            return boundary.replay or boundary.respond(
-                {
-                    "assignments": [
-                        lease_shape(lease)
-                        for lease in claim(
-                            worker_id=request.worker_id, batch_id=wanted.pk, count=ask["count"], chance=CHANCE
-                        )
-                    ]
-                },
-                status=201,
-            )
+        offer = offer_of(batch)
+
+        def once_more(due_done: bool) -> HttpResponse:
+            with once(request) as boundary:
+                if boundary.replay:
+                    return boundary.replay
+                leases = claim(
+                    worker_id=request.worker_id, offer=offer, count=ask["count"], chance=CHANCE, due_done=due_done
+                )
+                return boundary.respond({"assignments": [lease_shape(lease) for lease in leases]}, status=201)
+
+        return _due_first(once_more)
 
 
 class LeasesView(APIView):
@@ -146,23 +167,55 @@ class SubmitView(APIView):
     def post(self, request: KeyRequest) -> HttpResponse:
         ask = SubmitAsk.of(request)
         then = ask.get("then_claim")
-        wanted = _up_to_date(then["batch"]) if then else None
-        with once(request) as boundary:
-            if boundary.replay:
-                return boundary.replay
-            done = submit(
-                worker_id=request.worker_id,
-                page=[Submission(**answer) for answer in ask["answers"]],
-                then_claim=NextPage(wanted.pk, then["count"]) if wanted and then else None,
-                chance=CHANCE,
+        following = NextPage(offer_of(then["batch"]), then["count"]) if then else None
+        page = [Submission(**answer) for answer in ask["answers"]]
+
+        def once_more(due_done: bool) -> HttpResponse:
+            with once(request) as boundary:
+                if boundary.replay:
+                    return boundary.replay
+                done = submit(
+                    worker_id=request.worker_id, page=page, then_claim=following, chance=CHANCE, due_done=due_done
+                )
+                body = submitted_shape(done)
+                if any(outcome.outcome == "submitted" for outcome in done.outcomes):
+                    return boundary.respond(body)
+                # Nothing was stored as an answer, but drafts were: the refusal is kept with them.
+                lost = "None of these leases is yours to submit any more; what you typed is kept as drafts."
+                return boundary.refuse(LeaseLost(lost, **body))
+
+        return _due_first(once_more)
+
+
+class HeartbeatView(APIView):
+    permission_classes = [IsWorkerKey]
+
+    @extend_schema(
+        summary="Prolong the leases you are working on", tags=["work"], request=HeartbeatAsk, responses=BeatsShape
+    )
+    def put(self, request: KeyRequest) -> HttpResponse:
+        leases = [(lease["assignment"], lease["token"]) for lease in HeartbeatAsk.of(request)["leases"]]
+        with again(request):
+            beats = extend_leases(worker_id=request.worker_id, leases=leases)
+        return respond({"leases": [beat_shape(beat) for beat in beats]})
+
+
+class DraftView(APIView):
+    permission_classes = [IsWorkerKey]
+
+    @extend_schema(
+        summary="Keep what you have typed so far, and prolong the lease",
+        tags=["work"],
+        request=DraftAsk,
+        responses=KeptShape,
+    )
+    def put(self, request: KeyRequest, assignment: UUID) -> HttpResponse:
+        ask = DraftAsk.of(request)
+        with again(request):
+            kept = save_draft(
+                worker_id=request.worker_id, assignment=assignment, token=ask["token"], values=ask["values"]
             )
-            body = submitted_shape(done)
-            if any(outcome.outcome == "submitted" for outcome in done.outcomes):
-                return boundary.respond(body)
-            # Nothing was stored as an answer, but drafts were: the refusal is kept with them.
-            return boundary.refuse(
-                LeaseLost("None of these leases is yours to submit any more; what you typed is kept as drafts.", **body)
-            )
+        return respond(kept_shape(kept))
 
 
 class ReturnView(APIView):
@@ -174,7 +227,7 @@ class ReturnView(APIView):
         with once(request) as boundary:
             if boundary.replay:
                 return boundary.replay
-            return_lease(worker_id=request.worker_id, assignment=assignment, token=ask["token"], reason=ask["reason"])
+            return_lease(worker_id=request.worker_id, assignment=assignment, **ask)
             return boundary.respond({"assignment": assignment, "state": "returned"})
 
 
@@ -198,10 +251,12 @@ class ReputationView(APIView):
         return whole(request, [standing_shape(standing) for standing in shown_to(request.worker_id)])
 
 
-def _up_to_date(batch: UUID) -> Batch:
-    """The batch, with what is past its time applied first, so that a claim needs no background process (R15)."""
-    found = visible_batch(batch)
-    if due_in_batch(found.pk):
+def _due_first(run: Callable[[bool], HttpResponse]) -> HttpResponse:
+    """Run a claim; where leases of its batch are past their end, apply that first, so that nothing needs a background
+    process (R15)."""
+    try:
+        return run(False)
+    except DueFirst as due:
         with one_transaction(principal="due"):
-            apply_due(batch_id=found.pk)
-    return found
+            apply_due(batch_id=due.batch_id)
+        return run(True)

@@ -13,6 +13,11 @@ class NotEligible(Forbidden):
     title = "This batch is not open to you"
 
 
+class LimitReached(Conflict):
+    code = "limit-reached"
+    title = "The batch gives one worker no more"
+
+
 class LeaseLost(Conflict):
     code = "lease-lost"
     title = "The lease has ended"
@@ -23,6 +28,11 @@ class AnswerInvalid(Unprocessable):
     title = "An answer is not valid; nothing was stored"
 
 
+class DraftInvalid(Unprocessable):
+    code = "invalid-draft"
+    title = "The draft is not kept"
+
+
 class TooMany(BadRequest):
     code = "too-many"
     title = "Too many at once"
@@ -31,3 +41,12 @@ class TooMany(BadRequest):
 class NotDecidable(Conflict):
     code = "answer-not-submitted"
     title = "Only submitted answers can be decided"
+
+
+class DueFirst(Exception):
+    """Not a refusal: leases of the batch are past their end, and the caller applies that in a transaction of its own
+    before he asks again (R15). It must not be this one, for expiry locks what a claim may wait for."""
+
+    def __init__(self, batch_id: int) -> None:
+        super().__init__(batch_id)
+        self.batch_id = batch_id

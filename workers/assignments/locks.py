@@ -6,15 +6,13 @@ from uuid import UUID
 from marketplace.common.database import rows
 
 
-def own_assignments_for_update(worker_id: int, public_ids: list[UUID]) -> list[tuple[Any, ...]]:
-    """The worker's assignments among these: (id, public id, task, batch, project, interface, state), by id."""
-    return rows(
-        "SELECT a.id, a.public_id, a.task_id, a.batch_id, b.project_id, v.interface, a.state"
-        " FROM assignments_assignment a JOIN batches_batch b ON b.id = a.batch_id"
-        " JOIN projects_version v ON v.id = a.version_id"
-        " WHERE a.worker_id = %s AND a.public_id = ANY(%s) ORDER BY a.id FOR NO KEY UPDATE OF a",
-        [worker_id, public_ids],
+def own_assignment_for_update(worker_id: int, public_id: UUID) -> tuple[int, str] | None:
+    """One assignment of the worker's as (id, state)."""
+    found = rows(
+        "SELECT id, state FROM assignments_assignment WHERE worker_id = %s AND public_id = %s FOR NO KEY UPDATE",
+        [worker_id, public_id],
     )
+    return (found[0][0], found[0][1]) if found else None
 
 
 def submitted_for_update(batch_id: int, public_ids: list[UUID] | None, limit: int) -> list[tuple[int, int, int]]:
@@ -33,37 +31,48 @@ def submitted_for_update(batch_id: int, public_ids: list[UUID] | None, limit: in
 
 
 def overdue_leases(batch_id: int | None, limit: int) -> list[int]:
-    """Leases past their end, locked with their tasks. What another transaction holds is left to the next sweep: a sweep
-    never waits, because it holds many tasks at once."""
+    """Leases past their end, locked with their workers and tasks. What another transaction holds is left to the next
+    sweep: a sweep never waits, because it holds many at once."""
     found = rows(
-        "SELECT id, task_id FROM assignments_assignment WHERE state = 'leased' AND lease_until <= market_now()"
-        " AND (%s::bigint IS NULL OR batch_id = %s) ORDER BY lease_until LIMIT %s",
+        "SELECT id, task_id, worker_id, person_id FROM assignments_assignment WHERE state = 'leased'"
+        " AND lease_until <= market_now() AND (%s::bigint IS NULL OR batch_id = %s) ORDER BY lease_until LIMIT %s",
         [batch_id, batch_id, limit],
     )
-    return _with_tasks([row[0] for row in found], [row[1] for row in found], "AND lease_until <= market_now()")
+    return _held(found, "AND lease_until <= market_now()")
 
 
 def leases_of_batch(batch_id: int, limit: int) -> list[int]:
-    """All live leases of a batch, locked with their tasks, for a cancellation."""
+    """Live leases of a batch, locked with their workers and tasks, for a cancellation; some may be left for later."""
     found = rows(
-        "SELECT id, task_id FROM assignments_assignment WHERE batch_id = %s AND state = 'leased' LIMIT %s",
+        "SELECT id, task_id, worker_id, person_id FROM assignments_assignment WHERE batch_id = %s AND state = 'leased'"
+        " ORDER BY random() LIMIT %s",
         [batch_id, limit],
     )
-    return _with_tasks([row[0] for row in found], [row[1] for row in found], "")
+    return _held(found, "")
 
 
-def _with_tasks(ids: list[int], task_ids: list[int], still: str) -> list[int]:
-    if not ids:
+def _held(found: list[tuple[Any, ...]], still: str) -> list[int]:
+    if not found:
         return []
-    held = rows(
-        "SELECT id FROM batches_task WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED", [sorted(task_ids)]
+    # The counts of what a person uses change with his leases, so whoever ends those holds the person.
+    people = {
+        row[0]
+        for row in rows(
+            "SELECT id FROM profiles_worker WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED",
+            [sorted({row[2] for row in found} | {row[3] for row in found})],
+        )
+    }
+    found = [row for row in found if row[2] in people and row[3] in people]
+    tasks = rows(
+        "SELECT id FROM batches_task WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED",
+        [sorted({row[1] for row in found})],
     )
     return [
         row[0]
         for row in rows(
             "SELECT id FROM assignments_assignment WHERE id = ANY(%s) AND task_id = ANY(%s) AND state = 'leased'"
             f" {still} ORDER BY id FOR NO KEY UPDATE SKIP LOCKED",
-            [ids, [row[0] for row in held]],
+            [[row[0] for row in found], [row[0] for row in tasks]],
         )
     ]
 

@@ -2,6 +2,7 @@
 
 from uuid import uuid4
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
@@ -18,6 +19,8 @@ class Assignment(models.Model):
     batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="assignments", db_index=False)
     task = models.ForeignKey(Task, on_delete=models.PROTECT, related_name="assignments", db_index=False)
     worker = models.ForeignKey(Worker, on_delete=models.PROTECT, related_name="assignments", db_index=False)
+    # The account that stands for the worker's person when the lease begins; written by a trigger.
+    person = models.ForeignKey(Worker, on_delete=models.PROTECT, null=True, related_name="+", db_index=False)
     version = models.ForeignKey(Version, on_delete=models.PROTECT, related_name="+", db_index=False)
     place = models.PositiveSmallIntegerField()
     lease_no = models.PositiveSmallIntegerField()
@@ -35,11 +38,12 @@ class Assignment(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["task", "worker"], name="one_assignment_per_worker"),
+            models.UniqueConstraint(fields=["task", "person"], name="one_assignment_per_person"),
             models.UniqueConstraint(
                 fields=["task", "place"], condition=Q(state__in=LIVE), name="one_live_assignment_per_place"
             ),
             models.UniqueConstraint(
-                fields=["worker", "batch", "lease_no"], condition=Q(state=State.LEASED), name="lease_numbers"
+                fields=["person", "batch", "lease_no"], condition=Q(state=State.LEASED), name="lease_numbers"
             ),
             models.CheckConstraint(condition=Q(state__in=State.values), name="assignment_state"),
             models.CheckConstraint(
@@ -54,8 +58,8 @@ class Assignment(models.Model):
             models.Index(fields=["batch", "lease_until"], condition=Q(state=State.LEASED), name="lease_due"),
             models.Index(fields=["auto_accept_at"], condition=Q(state=State.SUBMITTED), name="auto_accept_due"),
             models.Index(fields=["batch", "id"], name="assignment_of_batch"),
-            models.Index(fields=["worker", "batch"], condition=Q(state=State.EXPIRED), name="revivable"),
-            models.Index(fields=["batch"], condition=Q(state=State.SUBMITTED), name="undecided"),
+            models.Index(fields=["worker", "batch"], condition=Q(state=State.LEASED), name="leases_of_worker"),
+            models.Index(fields=["batch", "auto_accept_at"], condition=Q(state=State.SUBMITTED), name="undecided"),
             models.Index(fields=["worker", "id"], name="assignment_of_worker"),
         ]
 
@@ -103,23 +107,47 @@ class Settlement(models.Model):
 
 
 class Walk(models.Model):
-    """How far a worker has walked a batch's queue: `step` counts buckets in his own order, `rank` is the place in the
-    current one, and both only move forward. The last step is the tail."""
+    """How far a worker has walked a batch's queue. Under `spread` `step` counts buckets in his own order and `rank` is
+    the place in the present one; under the other orders `ranks` has the place in each level. All only move forward."""
 
     pk = models.CompositePrimaryKey("worker_id", "batch_id")
     worker = models.ForeignKey(Worker, on_delete=models.PROTECT, related_name="+", db_index=False)
     batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="+", db_index=False)
     seed = models.IntegerField()
     step = models.SmallIntegerField(default=0)
-    rank = models.BigIntegerField(default=0)
+    rank = models.BigIntegerField(default=-1)
+    ranks = ArrayField(models.BigIntegerField(null=True), default=list)
     gold_rank = models.BigIntegerField(default=0)
     gold_wrapped = models.BooleanField(default=False)
 
 
 class Missed(models.Model):
-    """A task that the worker's walk passed while another claim held it; looked at again by his next claim."""
+    """A task behind the worker's walk that is worth another look by his next claim: another claim held it when he
+    passed, or (`revival`) a lease of his own on it ran out; those come last, after everything he never tried."""
 
     pk = models.CompositePrimaryKey("worker_id", "batch_id", "task_id")
     worker = models.ForeignKey(Worker, on_delete=models.PROTECT, related_name="+", db_index=False)
     batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="+", db_index=False)
     task = models.ForeignKey(Task, on_delete=models.PROTECT, related_name="+", db_index=False)
+    revival = models.BooleanField(default=False)
+
+
+class Quota(models.Model):
+    """How many places of a batch a person has used on a day, or in all (`day` is minus infinity); kept by a trigger
+    where the batch limits it."""
+
+    pk = models.CompositePrimaryKey("person_id", "batch_id", "day")
+    person = models.ForeignKey(Worker, on_delete=models.PROTECT, related_name="+", db_index=False)
+    batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="+", db_index=False)
+    day = models.DateField()
+    used = models.PositiveIntegerField()
+
+
+class Pair(models.Model):
+    """How many tasks of a batch two people have held at the same time; kept by a trigger where the batch limits it."""
+
+    pk = models.CompositePrimaryKey("batch_id", "low_id", "high_id")
+    batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="+", db_index=False)
+    low = models.ForeignKey(Worker, on_delete=models.PROTECT, related_name="+", db_index=False)
+    high = models.ForeignKey(Worker, on_delete=models.PROTECT, related_name="+", db_index=False)
+    shared = models.PositiveSmallIntegerField()

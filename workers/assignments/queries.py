@@ -47,14 +47,6 @@ SELECT a.public_id, a.token, b.public_id, p.data, d.values, a.lease_until, b.pri
 """
 
 
-def leased_tasks(assignment_ids: list[int]) -> list[LeasedTask]:
-    """The assignments as their worker sees them, in the order given."""
-    found = rows(
-        _LEASED + "WHERE a.id = ANY(%s) ORDER BY array_position(%s::bigint[], a.id)", [assignment_ids, assignment_ids]
-    )
-    return [LeasedTask(*row) for row in found]
-
-
 def live_leases(worker_id: int) -> list[LeasedTask]:
     """All that the worker holds now, oldest first."""
     found = rows(
@@ -62,30 +54,6 @@ def live_leases(worker_id: int) -> list[LeasedTask]:
         [worker_id],
     )
     return [LeasedTask(*row) for row in found]
-
-
-def held_leases(worker_id: int, batch_id: int) -> list[int]:
-    """Ids of the worker's live leases in a batch, oldest first."""
-    return [
-        row[0]
-        for row in rows(
-            "SELECT id FROM assignments_assignment WHERE worker_id = %s AND batch_id = %s AND state = 'leased'"
-            " AND lease_until > market_now() ORDER BY id",
-            [worker_id, batch_id],
-        )
-    ]
-
-
-def due_in_batch(batch_id: int) -> bool:
-    """Whether a lease or a decision of the batch is past its time; two index probes."""
-    return bool(
-        rows(
-            "SELECT 1 WHERE EXISTS (SELECT 1 FROM assignments_assignment WHERE batch_id = %s AND state = 'leased'"
-            " AND lease_until <= market_now()) OR EXISTS (SELECT 1 FROM assignments_assignment WHERE batch_id = %s"
-            " AND state = 'submitted' AND auto_accept_at <= market_now())",
-            [batch_id, batch_id],
-        )
-    )
 
 
 def earnings(worker_id: int) -> list[Earnings]:

@@ -37,3 +37,14 @@ class RejectReason(models.TextChoices):
     INCOMPLETE = "incomplete"
     SPAM = "spam"
     OFF_INSTRUCTIONS = "off_instructions"
+
+
+class ReturnReason(models.TextChoices):
+    """Why a worker gives a place back. A skip says nothing about the task and costs the worker nothing."""
+
+    SKIP = "skip"
+    TOO_HARD = "too_hard"
+    UNCLEAR_INSTRUCTIONS = "unclear_instructions"
+    BROKEN = "broken"
+    INAPPROPRIATE = "inappropriate"
+    OTHER = "other"

@@ -1,78 +1,38 @@
 """Plan hidden gold before a claim, and score answers after a submission; the only code that reads keys."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from json import dumps
 from random import Random
 from typing import Any
 
-from marketplace.batches.models import Batch
 from marketplace.common.database import acting_as, one, rows, run
 from marketplace.common.transactions import require_transaction
 from marketplace.projects.answer_types.registry import answer_type
 from workers.gold.injection import Policy, Schedule, advance
 from workers.gold.locks import waiting_answers
-from workers.gold.models import Waiting
 from workers.reputation.commands import Judged, record_outcomes
 from workers.reputation.queries import posterior_of
 
 
-@dataclass(frozen=True)
-class Plan:
-    """Which of the next places of a worker should be gold, and the schedule that this came from."""
+def draw_schedule(
+    *, worker_id: int, batch_id: int, project_id: int, policy: dict[str, Any], count: int, chance: Random
+) -> None:
+    """Draw the worker's schedule of gold in the batch as far as his next `count` places need it.
 
-    worker_id: int
-    batch_id: int
-    flags: list[bool]
-    schedule: Schedule
-
-
-def plan_gold(*, worker_id: int, batch: Batch, count: int, chance: Random) -> Plan:
-    """Say which of the worker's next `count` places are to be gold, from his schedule in the batch.
-
-    Writes nothing; `keep_schedule` does once it is known how many places were used. The caller holds the worker's row.
+    It says at which of his positions he is to be shown gold; the claim moves the position on. What is drawn already
+    stays. The caller holds the worker's row.
     """
     require_transaction()
     row = one(
         "SELECT position, phase_end, gold_positions FROM gold_schedule WHERE worker_id = %s AND batch_id = %s",
-        [worker_id, batch.pk],
+        [worker_id, batch_id],
     )
     schedule = Schedule(row[0], row[1], tuple(row[2])) if row else Schedule()
-    low, high = posterior_of(worker_id=worker_id, project_id=batch.project_id).posterior.interval()
-    flags, schedule = advance(schedule, count, Policy(**batch.gold_policy), high - low, chance)
-    return Plan(worker_id, batch.pk, flags, schedule)
-
-
-def keep_schedule(plan: Plan, *, used: int) -> None:
-    """Move the worker's schedule on by the places that were really leased."""
-    require_transaction()
-    kept = plan.schedule.take(used)
+    low, high = posterior_of(worker_id=worker_id, project_id=project_id).posterior.interval()
+    _, drawn = advance(schedule, count, Policy(**policy), high - low, chance)
     run(
         "INSERT INTO gold_schedule (worker_id, batch_id, position, phase_end, gold_positions)"
-        " VALUES (%s, %s, %s, %s, %s) ON CONFLICT (worker_id, batch_id) DO UPDATE SET position = excluded.position,"
+        " VALUES (%s, %s, %s, %s, %s) ON CONFLICT (worker_id, batch_id) DO UPDATE SET"
         " phase_end = excluded.phase_end, gold_positions = excluded.gold_positions",
-        [plan.worker_id, plan.batch_id, kept.position, kept.phase_end, list(kept.gold_positions)],
-    )
-
-
-def expect_scores(answers: Sequence[Waiting]) -> None:
-    """Leave answers for the scoring step, in the transaction that stores them."""
-    require_transaction()
-    run(
-        "INSERT INTO gold_toscore (assignment_id, revision, task_id, batch_id, project_id, worker_id, values, unclear,"
-        " made_at) SELECT a, r, t, b, p, w, v::jsonb, u, market_now()"
-        " FROM unnest(%s::bigint[], %s::smallint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::text[],"
-        " %s::boolean[]) AS g(a, r, t, b, p, w, v, u)",
-        [
-            [x.assignment_id for x in answers],
-            [x.revision for x in answers],
-            [x.task_id for x in answers],
-            [x.batch_id for x in answers],
-            [x.project_id for x in answers],
-            [x.worker_id for x in answers],
-            [dumps(x.values) for x in answers],
-            [x.unclear for x in answers],
-        ],
+        [worker_id, batch_id, drawn.position, drawn.phase_end, list(drawn.gold_positions)],
     )
 
 

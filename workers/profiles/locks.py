@@ -1,11 +1,12 @@
 """The only place of this app that locks rows."""
 
-from workers.profiles.models import Worker
+from marketplace.common.database import value
 
 
-def worker_for_update(worker_id: int) -> Worker:
-    """The worker under FOR NO KEY UPDATE: his claims and submits run one after the other.
+def worker_for_update(worker_id: int) -> int:
+    """The worker under FOR NO KEY UPDATE, and the account that stands for his person: his claims and submits, from
+    whichever account, run one after the other. Returns the person's id.
 
-    The first lock of every transaction that takes one. Raises `Worker.DoesNotExist` for an id that is no worker's.
+    The first lock of every transaction that takes one.
     """
-    return Worker.objects.select_for_update(no_key=True, of=("self",)).get(pk=worker_id)
+    return int(value("SELECT profiles_lock(%s)", [worker_id]))

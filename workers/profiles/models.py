@@ -19,6 +19,9 @@ class Worker(models.Model):
     country = models.CharField(max_length=2, blank=True, default="")
     languages = ArrayField(models.CharField(max_length=35), default=list, blank=True)
     created_at = models.DateTimeField(db_default=MARKET_NOW, editable=False)
+    # The account that stands for the person: this one, unless several accounts were found to be one person's. A trigger
+    # fills it in, and the column takes no null.
+    person = models.ForeignKey("self", on_delete=models.PROTECT, null=True, editable=False, related_name="accounts")
 
 
 class Pseudonym(models.Model):

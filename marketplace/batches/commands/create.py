@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from marketplace.batches.errors import TermsInvalid
-from marketplace.batches.models import LEASE_CAP_MAX, OVERLAP_MAX, Batch
+from marketplace.batches.models import LEASE_CAP_MAX, LIMIT_MAX, OVERLAP_MAX, PAIR_LIMIT_MAX, WEEK_S, Batch
+from marketplace.batches.states import Order
 from marketplace.common.database import MarketNow
 from marketplace.common.money import AMOUNT_MAX, share_rounded_up
 from marketplace.common.transactions import require_transaction
@@ -17,7 +18,13 @@ AGGREGATION_METHODS = ("majority", "dawid_skene")
 
 @dataclass(frozen=True)
 class Terms:
-    """What a batch promises its workers and asks of them; it never changes after publication."""
+    """What a batch promises its workers and asks of them; it never changes after publication.
+
+    `lease_max_s` bounds what heartbeats can make of a lease, from its beginning (by default four time limits);
+    `worker_limit` and `daily_limit` how many answers one worker may give, in all and on a day (UTC); `pair_limit` how
+    many tasks any two workers may share. `max_attempts` workers who give a task up put it into quarantine. With
+    `head_start_s` a worker of score s may enter `head_start_s × (1 − s)` seconds after publication: better ones first.
+    """
 
     name: str
     price_micros: int
@@ -26,6 +33,13 @@ class Terms:
     time_limit_s: int = 900
     auto_accept_s: int = 7 * DAY_S
     lease_cap: int = 10
+    order: str = Order.SPREAD
+    lease_max_s: int | None = None
+    worker_limit: int | None = None
+    daily_limit: int | None = None
+    pair_limit: int | None = None
+    max_attempts: int = 5
+    head_start_s: int = 0
     audience: dict[str, Any] = field(default_factory=dict)
     gold: dict[str, Any] = field(default_factory=dict)
     aggregation: dict[str, Any] = field(default_factory=dict)
@@ -57,6 +71,13 @@ def create_batch(*, project: Project, version: Version, terms: Terms, fee_basis_
         time_limit_s=terms.time_limit_s,
         auto_accept_s=terms.auto_accept_s,
         lease_cap=terms.lease_cap,
+        order=terms.order,
+        lease_max_s=terms.lease_max_s or min(WEEK_S, 4 * terms.time_limit_s),
+        worker_limit=terms.worker_limit,
+        daily_limit=terms.daily_limit,
+        pair_limit=terms.pair_limit,
+        max_attempts=terms.max_attempts,
+        head_start_s=terms.head_start_s,
         audience=terms.audience,
         gold_policy=gold,
         aggregation=aggregation,
@@ -71,12 +92,20 @@ def _errors(terms: Terms, gold: dict[str, Any], aggregation: dict[str, Any]) -> 
         ("time_limit_s", terms.time_limit_s, 1, 7 * DAY_S),
         ("auto_accept_s", terms.auto_accept_s, 0, 30 * DAY_S),
         ("lease_cap", terms.lease_cap, 1, LEASE_CAP_MAX),
+        ("lease_max_s", terms.lease_max_s, terms.time_limit_s, WEEK_S),
+        ("worker_limit", terms.worker_limit, 1, LIMIT_MAX),
+        ("daily_limit", terms.daily_limit, 1, LIMIT_MAX),
+        ("pair_limit", terms.pair_limit, 1, PAIR_LIMIT_MAX),
+        ("max_attempts", terms.max_attempts, 1, 100),
+        ("head_start_s", terms.head_start_s, 0, WEEK_S),
     ]
     errors = [
         {"field": name, "message": f"must lie between {low} and {high}"}
         for name, number, low, high in bounds
-        if not low <= number <= high
+        if number is not None and not low <= number <= high
     ]
+    if terms.order not in Order.values:
+        errors.append({"field": "order", "message": f"must be one of {', '.join(Order.values)}"})
     if not (len(terms.currency) == 3 and terms.currency.isascii() and terms.currency.isupper()):
         errors.append({"field": "currency", "message": "must be a currency code of three capitals, as EUR"})
     if aggregation["method"] not in AGGREGATION_METHODS:

@@ -13,7 +13,7 @@ from marketplace.batches.locks import batch_for_update
 from marketplace.batches.models import Batch
 from marketplace.batches.queries import estimate
 from marketplace.batches.states import BatchState, PauseReason, may_become
-from marketplace.common.database import MarketNow, value
+from marketplace.common.database import MarketNow
 from marketplace.common.outbox import publish
 from marketplace.common.transactions import require_transaction
 from marketplace.ledger.addresses import escrow_of, funds_of
@@ -38,7 +38,6 @@ def publish_batch(*, batch_id: int) -> Batch:
     funds = funds_of(batch.requester.public_id)
     require_funds(address=funds, currency=batch.currency, amount_micros=cost.total_micros)
     _become(batch, BatchState.PUBLISHED, published_at=MarketNow())
-    value("SELECT batches_open_queue(%s)", [batch.pk])
     publish(BatchPublished(batch_id=batch.pk))
     move(
         [

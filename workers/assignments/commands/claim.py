@@ -1,69 +1,78 @@
-"""Claim places, give them back."""
+"""Claim places of a batch."""
 
 from random import Random
-from uuid import UUID
 
-from marketplace.batches.locks import lock_tasks, open_batch_shared
-from marketplace.common.database import rows, run
-from marketplace.common.errors import NotFound
-from marketplace.common.outbox import publish
+from marketplace.batches.errors import BatchNotOpen
+from marketplace.batches.queries import Offer
+from marketplace.common.database import prepared
+from marketplace.common.errors import DomainError
 from marketplace.common.transactions import require_transaction
 from workers.assignments.audience import require_eligible
-from workers.assignments.errors import LeaseLost, NothingToClaim
-from workers.assignments.events import LeaseReturned, PlaceTaken
-from workers.assignments.locks import own_assignments_for_update
-from workers.assignments.queries import LeasedTask, held_leases, leased_tasks
-from workers.gold.commands import keep_schedule, plan_gold
-from workers.profiles.locks import worker_for_update
+from workers.assignments.errors import DueFirst, LimitReached, NotEligible, NothingToClaim
+from workers.assignments.queries import LeasedTask
+from workers.gold.commands import draw_schedule
+
+BEGIN = "SELECT due FROM assignments_begin(%s, %s, %s::uuid[])"
+CLAIM = "SELECT outcome, assignment, token, lease_until, data, draft FROM assignments_claim(%s, %s, %s::integer, %s)"
 
 
-def claim(*, worker_id: int, batch_id: int, count: int, chance: Random) -> list[LeasedTask]:
+def claim(*, worker_id: int, offer: Offer, count: int, chance: Random, due_done: bool = False) -> list[LeasedTask]:
     """Top the worker up to `count` live leases in the batch and return all of them.
 
     Repeating it changes nothing while the leases live. May return fewer: a short page is a success. Which of the new
     leases are gold follows the worker's schedule and is decided before any task is looked at, so that every claim runs
     the same statements. Locks: worker, batch (shared), tasks. Emits `PlaceTaken`. Raises `BatchNotOpen`, `NotEligible`,
-    `NothingToClaim`.
+    `LimitReached`, `NothingToClaim`; and `DueFirst`, before it changes anything, when leases of the batch are past
+    their end and `due_done` does not say that the caller has just applied what is due.
     """
     require_transaction()
-    worker_for_update(worker_id)
-    batch = open_batch_shared(batch_id)
-    require_eligible(worker_id=worker_id, batch=batch)
-    held = held_leases(worker_id, batch_id)
-    plan = plan_gold(worker_id=worker_id, batch=batch, count=max(0, count - len(held)), chance=chance)
-    taken: list[int] = []
-    if plan.flags:
-        taken = [row[0] for row in rows("SELECT assignments_take(%s, %s, %s)", [worker_id, batch_id, plan.flags])]
-        keep_schedule(plan, used=len(taken))
-    if not held and not taken:
-        raise NothingToClaim("No open place is left for you in this batch.", batch=str(batch.public_id))
-    if taken:
-        publish(PlaceTaken(batch_id=batch_id, worker_ids=[worker_id], assignment_ids=taken))
-    return leased_tasks(held + taken)
+    [(due,)] = prepared(BEGIN, [worker_id, offer.pk, []])
+    if due and not due_done:
+        raise DueFirst(offer.pk)
+    return take(worker_id=worker_id, offer=offer, count=count, chance=chance)
 
 
-def return_lease(*, worker_id: int, assignment: UUID, token: UUID, reason: str = "") -> None:
-    """Give a place back; another worker may take it, this one not again. Repeating it with the token changes nothing.
+def take(*, worker_id: int, offer: Offer, count: int, chance: Random, patient: bool = True) -> list[LeasedTask]:
+    """The claim itself, for a caller who holds the worker; `patient` waits once for tasks that others hold."""
+    require_eligible(worker_id=worker_id, offer=offer)
+    found = prepared(CLAIM, [worker_id, offer.pk, count, patient])
+    if found[0][0] == "schedule":
+        draw_schedule(
+            worker_id=worker_id,
+            batch_id=offer.pk,
+            project_id=offer.project_id,
+            policy=offer.gold_policy,
+            count=count,
+            chance=chance,
+        )
+        found = prepared(CLAIM, [worker_id, offer.pk, count, patient])
+    if found[0][0] != "leased":
+        raise _refused(found[0][0], offer)
+    return [
+        LeasedTask(
+            id=assignment,
+            token=token,
+            batch=offer.public_id,
+            data=data,
+            draft=draft,
+            lease_until=lease_until,
+            price_micros=offer.price_micros,
+            currency=offer.currency,
+            version=offer.version_number,
+        )
+        for _, assignment, token, lease_until, data, draft in found
+    ]
 
-    Locks: worker, task, assignment. Emits `LeaseReturned`. Raises `NotFound`, `LeaseLost`.
-    """
-    require_transaction()
-    worker_for_update(worker_id)
-    found = rows(
-        "SELECT task_id FROM assignments_assignment WHERE worker_id = %s AND public_id = %s", [worker_id, assignment]
-    )
-    if not found:
-        raise NotFound("There is no such assignment.")
-    lock_tasks([found[0][0]])
-    pk, _, _, batch_id, *_, state = own_assignments_for_update(worker_id, [assignment])[0]
-    returned = run(
-        "UPDATE assignments_assignment SET state = 'returned', end_reason = %s"
-        " WHERE id = %s AND token = %s AND state = 'leased' AND lease_until > market_now()",
-        [reason, pk, token],
-    )
-    if returned:
-        publish(LeaseReturned(batch_id=batch_id, worker_ids=[worker_id], assignment_ids=[pk]))
-    elif not rows(
-        "SELECT 1 FROM assignments_assignment WHERE id = %s AND token = %s AND state = 'returned'", [pk, token]
-    ):
-        raise LeaseLost("The place is no longer yours to give back.", assignment=str(assignment), state=state)
+
+def _refused(outcome: str, offer: Offer) -> DomainError:
+    batch = str(offer.public_id)
+    match outcome:
+        case "not-open":
+            return BatchNotOpen("This batch takes no work now.", batch=batch)
+        case "own":
+            return NotEligible("Nobody works on a batch of his own organisation.", batch=batch)
+        case "limit":
+            return LimitReached("You have done as much of this batch as it gives one worker for now.", batch=batch)
+        case "nothing":
+            return NothingToClaim("No open place is left for you in this batch.", batch=batch)
+    raise AssertionError(f"assignments_claim said {outcome}")
