@@ -45,7 +45,9 @@ def fitting(market: Market) -> dict[str, tuple[str, dict[str, Any]]]:
             "owner",
             {
                 "name": "B", "price_micros": 5, "currency": "EUR", "overlap": 1, "time_limit_s": 60, "auto_accept_s": 0,
-                "lease_cap": 1, "version": 1, "audience": {}, "gold": {}, "aggregation": {},
+                "lease_cap": 1, "order": "spread", "lease_max_s": 60, "worker_limit": 1, "daily_limit": 1,
+                "pair_limit": 1, "max_attempts": 1, "head_start_s": 0, "version": 1, "audience": {}, "gold": {},
+                "aggregation": {},
             },
         ),
         f"{at}/publish": ("owner", {}),
@@ -64,7 +66,7 @@ def fitting(market: Market) -> dict[str, tuple[str, dict[str, Any]]]:
                 "then_claim": {"batch": str(market.batch.public_id), "count": 1},
             },
         ),
-        f"worker/assignments/{lease['id']}/return": ("worker", {"token": lease["token"], "reason": ""}),
+        f"worker/assignments/{lease['id']}/return": ("worker", {"token": lease["token"], "reason": "broken", "comment": ""}),
     }  # fmt: skip
 
 

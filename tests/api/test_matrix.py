@@ -145,6 +145,12 @@ ROUTES: dict[str, Route] = {
     "worker/batches/{batch}": Route({"GET": May(WORKERS, WORKERS, foreign=False)}),
     "worker/batches/{batch}/claim": Route({"POST": May(WORKERS, WORKERS, lambda m: {}, (201,), foreign=False)}),
     "worker/assignments": Route({"GET": May(WORKERS, WORKERS)}),
+    "worker/leases": Route(
+        {"PUT": May(WORKERS, WORKERS, lambda m: {"leases": [{"assignment": NOBODYS, "token": NOBODYS}]})}
+    ),
+    "worker/assignments/{assignment}/draft": Route(
+        {"PUT": May(WORKERS, {"worker"}, lambda m: {"token": str(uuid4()), "values": {"label": "cat"}})}
+    ),
     "worker/assignments/{assignment}/return": Route(
         {"POST": May(WORKERS, {"worker"}, lambda m: {"token": str(uuid4())}, (409,))}
     ),
