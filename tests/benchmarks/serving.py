@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -35,9 +35,13 @@ def serving(
     port: int,
     env: Mapping[str, str],
     cwd: Path | None = None,
+    ready: Callable[[], bool] = lambda: True,
     limit_s: float = 180,
 ) -> Iterator[int]:
-    """Run a server until the block ends; its process id. Raises `RuntimeError` with the end of its log."""
+    """Run a server until the block ends; its process id.
+
+    It has started when its port answers and `ready` says so. Raises `RuntimeError` with the end of its log.
+    """
     log = data_directory() / "logs" / f"{name}.log"
     with log.open("ab") as output:
         process = subprocess.Popen(
@@ -51,7 +55,7 @@ def serving(
             preexec_fn=dies_with_us(signal.SIGTERM),
         )
     try:
-        _wait_for(process, port, limit_s, log)
+        _wait_for(process, port, ready, limit_s, log)
         yield process.pid
     finally:
         with contextlib.suppress(ProcessLookupError):
@@ -63,7 +67,9 @@ def serving(
         process.wait()
 
 
-def _wait_for(process: "subprocess.Popen[bytes]", port: int, limit_s: float, log: Path) -> None:
+def _wait_for(
+    process: "subprocess.Popen[bytes]", port: int, ready: Callable[[], bool], limit_s: float, log: Path
+) -> None:
     deadline = time.monotonic() + limit_s
     while time.monotonic() < deadline:
         if process.poll() is not None:
@@ -73,7 +79,9 @@ def _wait_for(process: "subprocess.Popen[bytes]", port: int, limit_s: float, log
         except OSError:
             time.sleep(0.2)
         else:
-            return
+            if ready():
+                return
+            time.sleep(0.2)
     raise RuntimeError(f"{log.stem} does not answer on port {port}:\n{last_words(log)}")
 
 
