@@ -10,13 +10,11 @@ process and by PostgreSQL's own log, and with cProfile. The time of functions of
 
 import argparse
 import cProfile
-import io
 import json
 import os
 import pstats
 import re
 import statistics
-import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -26,66 +24,13 @@ from typing import Any
 import psycopg
 
 from tests.benchmarks import cpu
+from tests.benchmarks.in_process import Cycler, every_statement, shortened
 from tests.benchmarks.report import give, progress, table
-from tests.benchmarks.seeding import VALUES, Market, SeededBatch, SeededWorker, analyze
+from tests.benchmarks.seeding import Market, analyze
 
 DURATION = re.compile(r"duration: ([\d.]+) ms  (parse|bind|execute|statement)\b[^:]*: ?(.*)")
 # Values that a client wrote into its statement.
 LITERAL = re.compile(r"'(?:[^']|'')*'|(?<![\w$])-?\d+\b|'(?:[^']|'')*$")
-
-
-class Cycler:
-    """One worker's steady cycle through the WSGI application in this process."""
-
-    def __init__(self, worker: SeededWorker, batch: SeededBatch) -> None:
-        from marketplace.wsgi import application
-
-        self._application = application
-        self._key = worker.key
-        self._batch = batch.public_id
-        self._number = 0
-        claimed = self._post(f"/api/v1/worker/batches/{batch.public_id}/claim", {"count": 1})
-        self._lease = claimed["assignments"][0]
-
-    def cycle(self) -> None:
-        """Submit the answer of the lease that is held, and claim the next."""
-        answer = {"assignment": self._lease["id"], "token": self._lease["token"], "values": VALUES}
-        asked = {"answers": [answer], "then_claim": {"batch": self._batch, "count": 1}}
-        self._lease = self._post("/api/v1/worker/submissions", asked)["claimed"][0]
-
-    def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        raw = json.dumps(body).encode()
-        self._number += 1
-        environ = {
-            "REQUEST_METHOD": "POST",
-            "PATH_INFO": path,
-            "SCRIPT_NAME": "",
-            "QUERY_STRING": "",
-            "SERVER_NAME": "localhost",
-            "SERVER_PORT": "80",
-            "SERVER_PROTOCOL": "HTTP/1.1",
-            "REMOTE_ADDR": "127.0.0.1",
-            "HTTP_HOST": "localhost",
-            "HTTP_AUTHORIZATION": f"Bearer {self._key}",
-            "HTTP_IDEMPOTENCY_KEY": f"profile-{os.getpid()}-{self._number}",
-            "CONTENT_TYPE": "application/json",
-            "CONTENT_LENGTH": str(len(raw)),
-            "wsgi.version": (1, 0),
-            "wsgi.url_scheme": "http",
-            "wsgi.input": io.BytesIO(raw),
-            "wsgi.errors": sys.stderr,
-            "wsgi.multithread": True,
-            "wsgi.multiprocess": True,
-            "wsgi.run_once": False,
-        }
-        status: list[str] = []
-        response = self._application(environ, lambda line, headers, _=None: status.append(line))
-        content = b"".join(response)
-        if hasattr(response, "close"):
-            response.close()
-        if not status[0].startswith("2"):
-            raise RuntimeError(f"{status[0]} {content[:500]!r}")
-        return dict(json.loads(content))
 
 
 def backend_pid() -> int:
@@ -110,59 +55,29 @@ def timed(cycles: int, cycle: Callable[[], None]) -> dict[str, float]:
     }
 
 
-class Statements:
-    """Every statement of a request with the time that this process waits for it, BEGIN and COMMIT included."""
+def statement_times(cycles: int, cycle: Callable[[], None]) -> list[dict[str, Any]]:
+    """Every statement of a request with the time that this process waits for it, COMMIT included."""
+    taken: dict[str, list[float]] = defaultdict(list)
 
-    def __init__(self) -> None:
-        self.taken: dict[str, list[float]] = defaultdict(list)
-        self.order: list[str] = []
-
-    def __call__(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+    def note(sql: str, params: Any, execute: Callable[[], Any]) -> Any:
         began = time.perf_counter()
         try:
-            return execute(sql, params, many, context)
+            return execute()
         finally:
-            self._note(shortened(sql), time.perf_counter() - began)
+            taken[shortened(sql)].append(time.perf_counter() - began)
 
-    def _note(self, sql: str, seconds: float) -> None:
-        if sql not in self.taken:
-            self.order.append(sql)
-        self.taken[sql].append(seconds)
-
-    def measure(self, cycles: int, cycle: Callable[[], None]) -> list[dict[str, Any]]:
-        from django.db import connection
-
-        commit = connection._commit
-
-        def timed_commit() -> Any:
-            began = time.perf_counter()
-            try:
-                return commit()
-            finally:
-                self._note("COMMIT", time.perf_counter() - began)
-
-        connection._commit = timed_commit  # type: ignore[method-assign]
-        try:
-            with connection.execute_wrapper(self):
-                for _ in range(cycles):
-                    cycle()
-        finally:
-            del connection._commit
-        return [
-            {
-                "statement": sql,
-                "per_cycle": round(len(self.taken[sql]) / cycles, 2),
-                "ms_each": round(1000 * statistics.median(self.taken[sql]), 3),
-                "ms_per_cycle": round(1000 * sum(self.taken[sql]) / cycles, 3),
-            }
-            for sql in self.order
-        ]
-
-
-def shortened(sql: str, length: int = 150) -> str:
-    """A statement as one short line."""
-    text = " ".join(sql.split())
-    return text if len(text) <= length else text[: length - 2] + " …"
+    with every_statement(note):
+        for _ in range(cycles):
+            cycle()
+    return [
+        {
+            "statement": sql,
+            "per_cycle": round(len(times) / cycles, 2),
+            "ms_each": round(1000 * statistics.median(times), 3),
+            "ms_per_cycle": round(1000 * sum(times) / cycles, 3),
+        }
+        for sql, times in taken.items()
+    ]
 
 
 class ServerSide:
@@ -276,7 +191,7 @@ def main(argv: list[str]) -> int:
         cycler.cycle()
     progress("Timing cycles …")
     plain = timed(asked.cycles, cycler.cycle)
-    statements = Statements().measure(asked.cycles, cycler.cycle)
+    statements = statement_times(asked.cycles, cycler.cycle)
     server = ServerSide().measure(asked.cycles, cycler.cycle)
     profile = python_side(asked.cycles, cycler.cycle, asked.top)
     results = {"tasks": asked.tasks, "cycles": asked.cycles, "cycle": plain, "statements": statements, "server": server}

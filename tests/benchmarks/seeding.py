@@ -120,8 +120,8 @@ class Market:
                 fee_basis_points=1_000,
             )
 
-    def batch(self, tasks: int, *, overlap: int = 3, **terms: Any) -> SeededBatch:
-        """A published batch of that many tasks."""
+    def batch(self, tasks: int, *, overlap: int = 3, known: int = 0, **terms: Any) -> SeededBatch:
+        """A published batch of that many tasks, and of `known` gold tasks besides."""
         from marketplace.batches.commands.import_tasks import import_tasks
         from marketplace.batches.commands.lifecycle import publish_batch
         from marketplace.common.transactions import one_transaction
@@ -129,7 +129,7 @@ class Market:
         draft = self.draft(overlap=overlap, **terms)
         began = time.perf_counter()
         with one_transaction(principal="bench"):
-            import_tasks(batch_id=draft.pk, source=task_rows(tasks), body_sha256=b"bench")
+            import_tasks(batch_id=draft.pk, source=task_rows(tasks, known), body_sha256=b"bench")
         imported = time.perf_counter()
         with one_transaction(principal="bench"):
             publish_batch(batch_id=draft.pk)
@@ -139,13 +139,16 @@ class Market:
         return SeededBatch(draft.pk, str(draft.public_id), tasks, overlap, imported - began, done - imported)
 
 
-def task_rows(tasks: int) -> Iterator[Any]:
-    """Rows of an import, each with about 200 bytes of data."""
+def task_rows(tasks: int, known: int = 0) -> Iterator[Any]:
+    """Rows of an import, each with about 200 bytes of data; the last `known` ones are gold."""
     from marketplace.batches.rows import Row
 
     filler = "lorem ipsum dolor sit amet " * 6
-    for number in range(1, tasks + 1):
-        yield Row(number, {"external_id": f"t{number}", "data": {"text": f"task {number} {filler}"}})
+    for number in range(1, tasks + known + 1):
+        fields: dict[str, Any] = {"external_id": f"t{number}", "data": {"text": f"task {number} {filler}"}}
+        if number > tasks:
+            fields["gold"] = VALUES
+        yield Row(number, fields)
 
 
 def jsonl(tasks: int) -> Iterator[bytes]:

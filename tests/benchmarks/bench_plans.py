@@ -1,0 +1,299 @@
+"""Plans and buffers of every statement of claim and submit, at a small and at a large number of tasks.
+
+    ./run bench plans [--tasks 1000000] [--small 1000] [--past 50000] [--json]
+
+For a worker with many past answers in the batch: EXPLAIN (ANALYZE, BUFFERS) of each statement that the API sends for a
+claim, for a submission and for a steady cycle; the scans of every statement inside functions, triggers and foreign
+keys, as the session planned them; blocks touched by each operation at both sizes; and rows that sequential scans read,
+in a fresh session and in one that planned everything while the market was empty. Exit code 1 when a table that grows is
+read by a sequential scan, or when a claim or a submission touches more blocks at the large size (see `--growth`).
+"""
+
+import argparse
+import re
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from tests.benchmarks.counters import Counters, Touched
+from tests.benchmarks.in_process import Cycler, every_statement, shortened
+from tests.benchmarks.planned import Plans, watched
+from tests.benchmarks.report import give, progress, ratio, table
+from tests.benchmarks.seeding import Market, SeededBatch, SeededWorker, analyze, answer_pages
+
+EXPLAINABLE = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH|MERGE)\b", re.I)
+# A table of this database with fewer rows than this is small for good (batches, projects, organisations) or not in use.
+SMALL_TABLE_ROWS = 1_000
+# Workers besides those who work here, each with a task in a batch with as many gold tasks: so that the tables of people,
+# walks, schedules and keys are no small ones.
+BYSTANDERS = 1_500
+
+
+def explained(cycle: Callable[[], None]) -> list[dict[str, Any]]:
+    """EXPLAIN (ANALYZE, BUFFERS) of every statement of one operation, each run first inside a savepoint and undone."""
+    from django.db import connection
+
+    found: list[dict[str, Any]] = []
+    busy = False
+
+    def hook(sql: str, params: Any, execute: Callable[[], Any]) -> Any:
+        nonlocal busy
+        if not busy and EXPLAINABLE.match(sql):
+            busy = True
+            try:
+                found.append({"statement": shortened(sql, 400), **_explain(connection.connection, sql, params)})
+            finally:
+                busy = False
+        return execute()
+
+    with every_statement(hook):
+        cycle()
+    return found
+
+
+def _explain(raw: Any, sql: str, params: Any) -> dict[str, Any]:
+    alone = raw.autocommit and raw.info.transaction_status.name == "IDLE"
+    raw.execute("BEGIN" if alone else "SAVEPOINT explained")
+    try:
+        with raw.cursor() as cursor:
+            cursor.execute("EXPLAIN (ANALYZE, BUFFERS, SUMMARY) " + sql, params)
+            lines = [row[0] for row in cursor.fetchall()]
+    finally:
+        raw.execute("ROLLBACK" if alone else "ROLLBACK TO SAVEPOINT explained")
+    return {"blocks": _blocks(lines), "plan": lines}
+
+
+def _blocks(lines: list[str]) -> int:
+    """Blocks that the execution touched; the first line of buffers is the whole statement's."""
+    for line in lines:
+        if line.strip().startswith("Planning"):
+            return 0
+        if "Buffers: shared" in line:
+            return sum(int(number) for number in re.findall(r"(?:hit|read)=(\d+)", line))
+    return 0
+
+
+def touched(counters: Counters, operations: dict[str, Callable[[], None]], rounds: int) -> dict[str, dict[str, float]]:
+    """Blocks and rows of sequential scans for one operation, each operation in turn."""
+    sums = {name: Touched(0, 0) for name in operations}
+    before = counters.read()
+    for _ in range(rounds):
+        for name, operation in operations.items():
+            operation()
+            after = counters.read()
+            sums[name] = Touched(
+                sums[name].blocks + after.blocks - before.blocks,
+                sums[name].rows_scanned + after.rows_scanned - before.rows_scanned,
+            )
+            before = after
+    return {
+        name: {
+            "blocks": round(total.blocks / rounds, 1),
+            "rows_scanned_sequentially": round(total.rows_scanned / rounds, 1),
+        }
+        for name, total in sums.items()
+    }
+
+
+class OldSession:
+    """A thread whose database session does its first cycles on an empty market, and lives on while it grows."""
+
+    def __init__(self, worker: SeededWorker, small: SeededBatch) -> None:
+        self._worker = worker
+        self._orders: list[tuple[threading.Event, Callable[[], None]]] = []
+        self._more = threading.Condition()
+        self._error: BaseException | None = None
+        threading.Thread(target=self._live, daemon=True).start()
+        self.do(lambda: self._cycles(small, 12))
+
+    def _live(self) -> None:
+        while True:
+            with self._more:
+                self._more.wait_for(lambda: bool(self._orders))
+                done, order = self._orders.pop(0)
+            try:
+                order()
+            except BaseException as error:
+                self._error = error
+            done.set()
+
+    def do(self, order: Callable[[], None]) -> None:
+        """Run something in the thread."""
+        done = threading.Event()
+        with self._more:
+            self._orders.append((done, order))
+            self._more.notify()
+        done.wait()
+        if self._error is not None:
+            raise self._error
+
+    def _cycles(self, batch: SeededBatch, number: int) -> None:
+        cycler = Cycler(self._worker, batch)
+        for _ in range(number):
+            cycler.cycle()
+
+    def scanned(self, counters: Counters, batch: SeededBatch, cycles: int) -> dict[str, int]:
+        """Rows a cycle that sequential scans of this session read, by table."""
+        counts: dict[str, int] = {}
+
+        def order() -> None:
+            counters.read()
+            before = counters.scanned_tables()
+            self._cycles(batch, cycles)
+            counters.read()
+            after = counters.scanned_tables()
+            counts.update({name: (after[name] - before.get(name, 0)) // cycles for name in after})
+
+        self.do(order)
+        return {name: count for name, count in counts.items() if count}
+
+
+def at_size(market: Market, counters: Counters, tasks: int, past: int, rounds: int) -> dict[str, Any]:
+    """Everything at one size, for a worker with past answers and in a session that begins with it."""
+    from django.db import connection
+
+    progress(f"Seeding {tasks:,} tasks …")
+    batch = market.batch(tasks)
+    worker = market.workers(1)[0]
+    past = min(past, tasks // 2)
+    progress(f"Letting a worker answer {past:,} of them …")
+    answered = answer_pages(batch.id, worker.id, past)
+    analyze()
+    connection.close()
+    cycler = Cycler(worker, batch)
+    for _ in range(12):
+        cycler.cycle()
+    cycler.submit()
+    operations = {"claim": cycler.claim, "submit": cycler.submit}
+    by_operation = touched(counters, operations, rounds)
+    cycler.claim()
+    by_operation |= touched(counters, {"cycle": cycler.cycle}, rounds)
+    progress("Explaining …")
+    statements = {"cycle": explained(cycler.cycle)}
+    statements["submit"] = explained(cycler.submit)
+    statements["claim"] = explained(cycler.claim)
+    with watched(connection.connection) as plans:
+        for _ in range(8):  # a prepared plan becomes a general one at its sixth use
+            cycler.cycle()
+    sizes = counters.sizes()
+    growing = {name for name, count in sizes.items() if count >= SMALL_TABLE_ROWS}
+    return {
+        "tasks": tasks,
+        "past_answers": answered,
+        "batch": batch,
+        "touched": by_operation,
+        "statements": statements,
+        "inside": _inside(plans),
+        "growing_tables": sorted(growing),
+        "sequential_scans": plans.sequential(growing),
+    }
+
+
+def _inside(plans: Plans) -> list[dict[str, Any]]:
+    return [
+        {
+            "function": plan.function,
+            "statement": plan.statement,
+            "scans": [
+                " ".join(filter(None, [kind, "on", name, f"using {index}" if index else ""]))
+                for kind, name, index in plan.scans
+            ],
+        }
+        for plan in plans.found
+    ]
+
+
+def measure(asked: argparse.Namespace) -> dict[str, Any]:
+    """Both sizes."""
+    from django.conf import settings
+
+    market = Market()
+    counters = Counters(settings.DATABASE_OWNER_URL)
+    old = OldSession(market.workers(1)[0], market.batch(100))
+    progress(f"Seeding {BYSTANDERS:,} bystanders …")
+    elsewhere = market.batch(BYSTANDERS, known=BYSTANDERS)
+    for bystander in market.workers(BYSTANDERS):
+        answer_pages(elsewhere.id, bystander.id, 1)
+    results = {
+        name: at_size(market, counters, tasks, asked.past, asked.rounds)
+        for name, tasks in (("small", asked.small), ("large", asked.tasks))
+    }
+    large = results["large"]
+    progress("Asking a session that planned on an empty market …")
+    grown = set(large["growing_tables"])
+    scanned = old.scanned(counters, large.pop("batch"), 20)
+    results["small"].pop("batch")
+    scanned = {name: count for name, count in scanned.items() if name in grown}
+    growth = {
+        operation: ratio(large["touched"][operation]["blocks"], results["small"]["touched"][operation]["blocks"])
+        for operation in large["touched"]
+    }
+    failures = [f"a sequential scan of {scan['table']}: {scan['statement']}" for scan in large["sequential_scans"]]
+    failures += [
+        f"a session that planned on an empty market reads {count:,} rows of {name} by sequential scans in each cycle"
+        for name, count in scanned.items()
+    ]
+    failures += [
+        f"{operation} touches {by} times the blocks" for operation, by in growth.items() if by and by > asked.growth
+    ]
+    return {
+        "options": vars(asked),
+        **results,
+        "blocks_large_to_small": growth,
+        "old_session_rows_scanned": scanned,
+        "failures": failures,
+        "ok": not failures,
+    }
+
+
+def described(results: dict[str, Any]) -> str:
+    """The results as text."""
+    parts = []
+    large = results["large"]
+    for operation, statements in large["statements"].items():
+        parts.append(
+            f"== {operation} at {large['tasks']:,} tasks, {large['past_answers']:,} past answers of the worker"
+        )
+        for one in statements:
+            parts.append(f"-- {one['statement']}\n" + "\n".join("   " + line for line in one["plan"]))
+    parts.append("== scans of every statement of a cycle, those inside functions, triggers and foreign keys included")
+    parts.append(
+        "\n".join(
+            f"{one['function'] or '-':<28} {'; '.join(one['scans'])}\n{'':<28} {shortened(one['statement'], 200)}"
+            for one in large["inside"]
+        )
+    )
+    rows = [
+        [operation]
+        + [
+            results[size]["touched"][operation][what]
+            for what in ("blocks", "rows_scanned_sequentially")
+            for size in ("small", "large")
+        ]
+        + [results["blocks_large_to_small"][operation]]
+        for operation in large["touched"]
+    ]
+    sizes = [f"{results[size]['tasks']:,}" for size in ("small", "large")]
+    head = ["operation", *(f"blocks at {size}" for size in sizes), *(f"rows scanned at {size}" for size in sizes)]
+    parts.append(table([*head, "growth of blocks"], rows))
+    parts.append(
+        "rows read by sequential scans in each cycle of a session that planned on an empty market: "
+        f"{results['old_session_rows_scanned'] or 'none'}"
+    )
+    parts.append("\n".join(["failures:", *results["failures"]]) if results["failures"] else "no failures")
+    return "\n\n".join(parts)
+
+
+def main(argv: list[str]) -> int:
+    """Run the command; its exit code."""
+    parser = argparse.ArgumentParser(prog="./run bench plans", description=__doc__.partition("\n")[0])
+    parser.add_argument("--tasks", type=int, default=1_000_000)
+    parser.add_argument("--small", type=int, default=1_000)
+    parser.add_argument("--past", type=int, default=50_000, help="past answers, at most half of the tasks")
+    parser.add_argument("--rounds", type=int, default=30, help="operations whose blocks are counted")
+    parser.add_argument("--growth", type=float, default=1.5, help="how many times the blocks are still flat")
+    parser.add_argument("--json", action="store_true")
+    asked = parser.parse_args(argv)
+    results = measure(asked)
+    give(results, described(results), as_json=asked.json)
+    return 0 if results["ok"] else 1
