@@ -18,9 +18,10 @@ from typing import Any
 
 from tests.benchmarks import cpu
 from tests.benchmarks.floors import Floors
+from tests.benchmarks.in_process import answer_pages
 from tests.benchmarks.load import Meter, Script, run_loop, run_through
 from tests.benchmarks.report import give, median_of, progress, ratio, table
-from tests.benchmarks.seeding import Market, SeededBatch, SeededWorker, analyze, answer_pages, warm
+from tests.benchmarks.seeding import Market, SeededBatch, SeededWorker, analyze, warm
 from tests.benchmarks.touchstone import Hands, first_leases, hand_in, separate, shared_out, steady
 
 # name: (script, page, whether by one client)
@@ -128,8 +129,8 @@ def past_answers(bench: Bench, tasks: int, past: int, few: int = 10) -> dict[str
     batch, _ = bench.supply(tasks)
     veteran, novice = bench.market.workers(2)
     progress(f"Letting a worker answer {past:,} of {tasks:,} tasks …")
-    answered = answer_pages(batch.id, veteran.id, past)
-    answer_pages(batch.id, novice.id, few)
+    answered = answer_pages(veteran, batch, past)
+    answer_pages(novice, batch, few)
     hands = {"many": bench.hands(batch, [veteran]), "few": bench.hands(batch, [novice])}
     runs: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for _ in range(bench.asked.repeat):

@@ -12,20 +12,21 @@ read by a sequential scan, or when a claim or a submission touches more blocks a
 import argparse
 import re
 import threading
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 from tests.benchmarks.counters import Counters, Touched
-from tests.benchmarks.in_process import Cycler, every_statement, shortened
+from tests.benchmarks.in_process import Cycler, answer_pages, every_statement, shortened
 from tests.benchmarks.planned import Plans, watched
 from tests.benchmarks.report import give, progress, ratio, table
-from tests.benchmarks.seeding import Market, SeededBatch, SeededWorker, analyze, answer_pages
+from tests.benchmarks.seeding import Market, SeededBatch, SeededWorker, analyze
 
 EXPLAINABLE = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH|MERGE)\b", re.I)
 # A table of this database with fewer rows than this is small for good (batches, projects, organisations) or not in use.
 SMALL_TABLE_ROWS = 1_000
-# Workers besides those who work here, each with a task in a batch with as many gold tasks: so that the tables of people,
-# walks, schedules and keys are no small ones.
+# Workers besides those who work here, each with a task in a batch with as many gold tasks: so the tables of people,
+# walks, schedules and keys are not small.
 BYSTANDERS = 1_500
 
 
@@ -73,23 +74,23 @@ def _blocks(lines: list[str]) -> int:
     return 0
 
 
-def touched(counters: Counters, operations: dict[str, Callable[[], None]], rounds: int) -> dict[str, dict[str, float]]:
-    """Blocks and rows of sequential scans for one operation, each operation in turn."""
+def touched(counters: Counters, operations: dict[str, Callable[[], None]], rounds: int) -> dict[str, dict[str, Any]]:
+    """Blocks and rows of sequential scans for one operation, each operation in turn; the blocks by relation too."""
     sums = {name: Touched(0, 0) for name in operations}
-    before = counters.read()
+    relations: dict[str, Counter[str]] = {name: Counter() for name in operations}
+    before, blocks_before = counters.read(), counters.by_relation()
     for _ in range(rounds):
         for name, operation in operations.items():
             operation()
-            after = counters.read()
-            sums[name] = Touched(
-                sums[name].blocks + after.blocks - before.blocks,
-                sums[name].rows_scanned + after.rows_scanned - before.rows_scanned,
-            )
-            before = after
+            after, blocks_after = counters.read(), counters.by_relation()
+            sums[name] = sums[name] + (after - before)
+            relations[name].update({r: count - blocks_before.get(r, 0) for r, count in blocks_after.items()})
+            before, blocks_before = after, blocks_after
     return {
         name: {
             "blocks": round(total.blocks / rounds, 1),
             "rows_scanned_sequentially": round(total.rows_scanned / rounds, 1),
+            "blocks_by_relation": {r: round(count / rounds, 1) for r, count in relations[name].most_common(12)},
         }
         for name, total in sums.items()
     }
@@ -157,7 +158,7 @@ def at_size(market: Market, counters: Counters, tasks: int, past: int, rounds: i
     worker = market.workers(1)[0]
     past = min(past, tasks // 2)
     progress(f"Letting a worker answer {past:,} of them …")
-    answered = answer_pages(batch.id, worker.id, past)
+    answered = answer_pages(worker, batch, past)
     analyze()
     connection.close()
     cycler = Cycler(worker, batch)
@@ -213,7 +214,7 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
     progress(f"Seeding {BYSTANDERS:,} bystanders …")
     elsewhere = market.batch(BYSTANDERS, known=BYSTANDERS)
     for bystander in market.workers(BYSTANDERS):
-        answer_pages(elsewhere.id, bystander.id, 1)
+        answer_pages(bystander, elsewhere, 1)
     results = {
         name: at_size(market, counters, tasks, asked.past, asked.rounds)
         for name, tasks in (("small", asked.small), ("large", asked.tasks))
@@ -276,6 +277,10 @@ def described(results: dict[str, Any]) -> str:
     sizes = [f"{results[size]['tasks']:,}" for size in ("small", "large")]
     head = ["operation", *(f"blocks at {size}" for size in sizes), *(f"rows scanned at {size}" for size in sizes)]
     parts.append(table([*head, "growth of blocks"], rows))
+    for size in ("small", "large"):
+        for operation, counted in results[size]["touched"].items():
+            most = ", ".join(f"{name} {count}" for name, count in counted["blocks_by_relation"].items())
+            parts.append(f"blocks of one {operation} at {results[size]['tasks']:,} tasks, by relation: {most}")
     parts.append(
         "rows read by sequential scans in each cycle of a session that planned on an empty market: "
         f"{results['old_session_rows_scanned'] or 'none'}"

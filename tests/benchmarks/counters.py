@@ -12,6 +12,11 @@ _TOTALS = f"""
 SELECT (SELECT sum({_BLOCKS.format("hit")} + {_BLOCKS.format("read")}) FROM pg_statio_user_tables),
        (SELECT sum(seq_tup_read) FROM pg_stat_user_tables)
 """
+_RELATIONS = """
+SELECT relname, coalesce(heap_blks_hit, 0) + coalesce(heap_blks_read, 0) + coalesce(toast_blks_hit, 0)
+       + coalesce(toast_blks_read, 0) FROM pg_statio_user_tables
+UNION ALL SELECT indexrelname, coalesce(idx_blks_hit, 0) + coalesce(idx_blks_read, 0) FROM pg_statio_user_indexes
+"""
 # Blocks of the tables and indexes of the product that this transaction has touched so far.
 IN_TRANSACTION = """
 SELECT coalesce(sum(pg_stat_get_xact_blocks_fetched(oid)), 0)::bigint FROM pg_class
@@ -31,6 +36,9 @@ class Touched:
 
     blocks: int
     rows_scanned: int
+
+    def __add__(self, other: "Touched") -> "Touched":
+        return Touched(self.blocks + other.blocks, self.rows_scanned + other.rows_scanned)
 
     def __sub__(self, other: "Touched") -> "Touched":
         return Touched(self.blocks - other.blocks, self.rows_scanned - other.rows_scanned)
@@ -52,6 +60,11 @@ class Counters:
         row = self._reader.execute(_TOTALS).fetchone()
         assert row is not None
         return Touched(int(row[0] or 0), int(row[1] or 0))
+
+    def by_relation(self) -> dict[str, int]:
+        """Blocks by table and index, for this thread's connection as in `read`."""
+        self.read()
+        return {name: int(count) for name, count in self._reader.execute(_RELATIONS).fetchall()}
 
     def scanned_tables(self) -> dict[str, int]:
         """Rows read by sequential scans so far, by table."""

@@ -12,38 +12,41 @@ from unittest.mock import patch
 
 import psycopg
 
+from tests.benchmarks.report import progress
 from tests.benchmarks.seeding import VALUES, SeededBatch, SeededWorker
 
 _numbers = count(1)
 
 
 class Cycler:
-    """One worker's steady cycle through the WSGI application in this process."""
+    """One worker in one batch, through the WSGI application in this process; `cycle` is his steady cycle."""
 
-    def __init__(self, worker: SeededWorker, batch: SeededBatch) -> None:
+    def __init__(self, worker: SeededWorker, batch: SeededBatch, *, page: int = 1) -> None:
         from marketplace.wsgi import application
 
         self._application = application
         self._key = worker.key
         self._batch = batch.public_id
+        self._page = page
+        self.leases: list[dict[str, Any]] = []
         self.claim()
 
     def claim(self) -> None:
-        """Claim one task."""
-        claimed = self._post(f"/api/v1/worker/batches/{self._batch}/claim", {"count": 1})
-        self._lease = claimed["assignments"][0]
+        """Claim a page."""
+        self.leases = self._post(f"/api/v1/worker/batches/{self._batch}/claim", {"count": self._page})["assignments"]
 
     def submit(self) -> None:
-        """Submit the answer of the lease that is held, and no more."""
-        self._post("/api/v1/worker/submissions", {"answers": [self._answer()]})
+        """Submit the answers of the leases that are held, and no more."""
+        self._post("/api/v1/worker/submissions", {"answers": self._answers()})
+        self.leases = []
 
     def cycle(self) -> None:
-        """Submit the answer of the lease that is held, and claim the next."""
-        asked = {"answers": [self._answer()], "then_claim": {"batch": self._batch, "count": 1}}
-        self._lease = self._post("/api/v1/worker/submissions", asked)["claimed"][0]
+        """Submit the answers of the leases that are held, and claim the next page."""
+        asked = {"answers": self._answers(), "then_claim": {"batch": self._batch, "count": self._page}}
+        self.leases = self._post("/api/v1/worker/submissions", asked)["claimed"]
 
-    def _answer(self) -> dict[str, Any]:
-        return {"assignment": self._lease["id"], "token": self._lease["token"], "values": VALUES}
+    def _answers(self) -> list[dict[str, Any]]:
+        return [{"assignment": lease["id"], "token": lease["token"], "values": VALUES} for lease in self.leases]
 
     def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         raw = json.dumps(body).encode()
@@ -77,6 +80,21 @@ class Cycler:
         if not status[0].startswith("2"):
             raise RuntimeError(f"{status[0]} {content[:500]!r}")
         return dict(json.loads(content))
+
+
+def answer_pages(worker: SeededWorker, batch: SeededBatch, answers: int, *, page: int = 10) -> int:
+    """Let the worker answer that many tasks of the batch, in pages; how many he found."""
+    cycler, done = Cycler(worker, batch, page=min(page, answers)), 0
+    while True:
+        done += len(cycler.leases)
+        if done >= answers:
+            cycler.submit()
+            return done
+        cycler.cycle()
+        if not cycler.leases:
+            return done
+        if done % 10_000 < page:
+            progress(f"  {done:,} of {answers:,} answers of the past")
 
 
 @contextmanager

@@ -1,6 +1,7 @@
-"""What a benchmark starts from: a requester with money, workers with keys, published batches, answers of the past.
+"""What a benchmark starts from: a requester with money, workers with keys, published batches.
 
-All of it is made by the product's own commands, in process, so that queue, walks and progress are what they would be.
+All of it is made by the product's own commands and its API, in process, so that queue, walks and progress are what they
+would be whatever their form.
 """
 
 import json
@@ -9,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import count
-from random import Random
 from typing import Any
 from uuid import uuid4
 
@@ -155,35 +155,6 @@ def jsonl(tasks: int) -> Iterator[bytes]:
     """The same rows as lines of a file."""
     for row in task_rows(tasks):
         yield json.dumps(row.fields).encode() + b"\n"
-
-
-def answer_pages(batch_id: int, worker_id: int, answers: int, *, page: int = 10) -> int:
-    """Let the worker answer that many tasks of the batch, in pages; how many he found."""
-    from marketplace.common.transactions import one_transaction
-    from workers.assignments.commands.claim import claim
-    from workers.assignments.commands.submit import NextPage, Submission, submit
-    from workers.assignments.errors import NothingToClaim
-
-    chance, done = Random(worker_id), 0
-    try:
-        with one_transaction(principal="bench"):
-            leases = claim(worker_id=worker_id, batch_id=batch_id, count=min(page, answers), chance=chance)
-    except NothingToClaim:
-        return 0
-    while leases:
-        left = answers - done - len(leases)
-        with one_transaction(principal="bench"):
-            submitted = submit(
-                worker_id=worker_id,
-                page=[Submission(lease.id, lease.token, dict(VALUES)) for lease in leases],
-                then_claim=NextPage(batch_id, min(page, left)) if left > 0 else None,
-                chance=chance,
-            )
-        done += len(leases)
-        leases = submitted.claimed
-        if done % 10_000 < page:
-            progress(f"  {done:,} of {answers:,} answers of the past")
-    return done
 
 
 def analyze() -> None:
