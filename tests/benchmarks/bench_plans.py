@@ -11,9 +11,9 @@ read by a sequential scan, or when a claim or a submission touches more blocks a
 
 import argparse
 import re
-import threading
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from tests.benchmarks.counters import Counters, Touched
@@ -97,55 +97,39 @@ def touched(counters: Counters, operations: dict[str, Callable[[], None]], round
 
 
 class OldSession:
-    """A thread whose database session does its first cycles on an empty market, and lives on while it grows."""
+    """A thread whose database session does its first cycles on an almost empty market, and lives on while it grows."""
 
     def __init__(self, worker: SeededWorker, small: SeededBatch) -> None:
         self._worker = worker
-        self._orders: list[tuple[threading.Event, Callable[[], None]]] = []
-        self._more = threading.Condition()
-        self._error: BaseException | None = None
-        threading.Thread(target=self._live, daemon=True).start()
-        self.do(lambda: self._cycles(small, 12))
+        self._pool = ThreadPoolExecutor(1)
+        self._do(self._cycles, small, 12)
 
-    def _live(self) -> None:
-        while True:
-            with self._more:
-                self._more.wait_for(lambda: bool(self._orders))
-                done, order = self._orders.pop(0)
-            try:
-                order()
-            except BaseException as error:
-                self._error = error
-            done.set()
+    def scanned(self, counters: Counters, batch: SeededBatch, cycles: int) -> dict[str, int]:
+        """Rows a cycle that sequential scans of this session read, by table."""
+        return self._do(self._scanned, counters, batch, cycles)
 
-    def do(self, order: Callable[[], None]) -> None:
-        """Run something in the thread."""
-        done = threading.Event()
-        with self._more:
-            self._orders.append((done, order))
-            self._more.notify()
-        done.wait()
-        if self._error is not None:
-            raise self._error
+    def end(self) -> None:
+        """Close the session."""
+        from django.db import connections
+
+        self._do(connections.close_all)
+        self._pool.shutdown()
+
+    def _do(self, order: Callable[..., Any], *arguments: Any) -> Any:
+        return self._pool.submit(order, *arguments).result()
 
     def _cycles(self, batch: SeededBatch, number: int) -> None:
         cycler = Cycler(self._worker, batch)
         for _ in range(number):
             cycler.cycle()
 
-    def scanned(self, counters: Counters, batch: SeededBatch, cycles: int) -> dict[str, int]:
-        """Rows a cycle that sequential scans of this session read, by table."""
-        counts: dict[str, int] = {}
-
-        def order() -> None:
-            counters.read()
-            before = counters.scanned_tables()
-            self._cycles(batch, cycles)
-            counters.read()
-            after = counters.scanned_tables()
-            counts.update({name: (after[name] - before.get(name, 0)) // cycles for name in after})
-
-        self.do(order)
+    def _scanned(self, counters: Counters, batch: SeededBatch, cycles: int) -> dict[str, int]:
+        counters.read()
+        before = counters.scanned_tables()
+        self._cycles(batch, cycles)
+        counters.read()
+        after = counters.scanned_tables()
+        counts = {name: (after[name] - before.get(name, 0)) // cycles for name in after}
         return {name: count for name, count in counts.items() if count}
 
 
@@ -223,6 +207,7 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
     progress("Asking a session that planned on an empty market …")
     grown = set(large["growing_tables"])
     scanned = old.scanned(counters, large.pop("batch"), 20)
+    old.end()
     results["small"].pop("batch")
     scanned = {name: count for name, count in scanned.items() if name in grown}
     growth = {

@@ -17,17 +17,6 @@ SELECT relname, coalesce(heap_blks_hit, 0) + coalesce(heap_blks_read, 0) + coale
        + coalesce(toast_blks_read, 0) FROM pg_statio_user_tables
 UNION ALL SELECT indexrelname, coalesce(idx_blks_hit, 0) + coalesce(idx_blks_read, 0) FROM pg_statio_user_indexes
 """
-# Blocks of the tables and indexes of the product that this transaction has touched so far.
-IN_TRANSACTION = """
-SELECT coalesce(sum(pg_stat_get_xact_blocks_fetched(oid)), 0)::bigint FROM pg_class
- WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'i')
-"""
-# Rows that sequential scans of this transaction have read so far, by table.
-SCANNED_IN_TRANSACTION = """
-SELECT relname, pg_stat_get_xact_tuples_returned(oid) FROM pg_class
- WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND pg_stat_get_xact_numscans(oid) > 0
-   AND pg_stat_get_xact_tuples_returned(oid) > 0
-"""
 
 
 @dataclass(frozen=True)
@@ -47,8 +36,13 @@ class Touched:
 class Counters:
     """The database's totals, read from a connection of its own."""
 
-    def __init__(self, url: str) -> None:
-        self._reader: psycopg.Connection[Any] = psycopg.connect(url, autocommit=True)
+    def __init__(self, url: str, database: str | None = None) -> None:
+        other = {"dbname": database} if database else {}
+        self._reader: psycopg.Connection[Any] = psycopg.connect(url, autocommit=True, **other)  # type: ignore[arg-type]
+
+    def close(self) -> None:
+        """Leave the database."""
+        self._reader.close()
 
     def read(self) -> Touched:
         """The totals, with all that this thread's connection of the product has done."""

@@ -157,12 +157,13 @@ def jsonl(tasks: int) -> Iterator[bytes]:
         yield json.dumps(row.fields).encode() + b"\n"
 
 
-def analyze() -> None:
+def analyze(database: str | None = None) -> None:
     """Fresh statistics for the planner, as autovacuum would give them after a while."""
     import psycopg
     from django.conf import settings
 
-    with psycopg.connect(settings.DATABASE_OWNER_URL, autocommit=True) as owner:
+    other = {"dbname": database} if database else {}
+    with psycopg.connect(settings.DATABASE_OWNER_URL, autocommit=True, **other) as owner:  # type: ignore[arg-type]
         owner.execute("VACUUM ANALYZE")
 
 

@@ -635,7 +635,8 @@ BEGIN
     SELECT x.due, a.public_id, a.id, a.version_id
       FROM (SELECT EXISTS (SELECT 1 FROM assignments_assignment l WHERE l.batch_id = p_batch AND l.state = 'leased'
                               AND l.lease_until <= market_now()) AS due) x
-      LEFT JOIN assignments_assignment a ON a.public_id = ANY (p_page) AND a.worker_id = p_worker;
+      -- Not `=`: no index may serve it, or the plan might read all that the worker ever did (so too below).
+      LEFT JOIN assignments_assignment a ON a.public_id = ANY (p_page) AND a.worker_id IS NOT DISTINCT FROM p_worker;
 END $$;
 
 -- Store a page of checked answers. Each counts if its lease lives and its token is the last one given; a late one counts
@@ -659,7 +660,7 @@ BEGIN
            SET state = 'submitted', submitted_at = moment,
                auto_accept_at = moment + make_interval(secs => b.auto_accept_s)
           FROM unnest(p_ids, p_tokens) AS g(id, token), batches_batch b
-         WHERE a.id = g.id AND a.worker_id = p_worker AND a.token = g.token AND a.state = 'leased'
+         WHERE a.id = g.id AND a.worker_id IS NOT DISTINCT FROM p_worker AND a.token = g.token AND a.state = 'leased'
            AND a.lease_until > moment AND b.id = a.batch_id
         RETURNING a.id)
     SELECT array_agg(step.id) INTO stored FROM step;
@@ -714,7 +715,8 @@ BEGIN
     FOR late IN
         SELECT g.item, a.id, a.task_id, a.batch_id, b.pair_limit, b.lease_cap, b.worker_limit, b.daily_limit
           FROM unnest(p_ids, p_tokens) WITH ORDINALITY AS g(id, token, item)
-          JOIN assignments_assignment a ON a.id = g.id AND a.worker_id = p_worker AND a.token = g.token
+          JOIN assignments_assignment a ON a.id = g.id AND a.worker_id IS NOT DISTINCT FROM p_worker
+           AND a.token = g.token
           JOIN LATERAL (SELECT * FROM batches_batch x WHERE x.id = a.batch_id AND x.state = 'published'
                            FOR KEY SHARE) b ON true
          WHERE a.state = 'expired' OR a.state = 'leased' AND a.lease_until <= p_moment
