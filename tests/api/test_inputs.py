@@ -66,7 +66,7 @@ def fitting(market: Market) -> dict[str, tuple[str, dict[str, Any]]]:
                 "then_claim": {"batch": str(market.batch.public_id), "count": 1},
             },
         ),
-        f"worker/assignments/{lease['id']}/return": ("worker", {"token": lease["token"], "reason": "broken", "comment": ""}),
+        f"worker/assignments/{lease['id']}/return": ("worker", {"token": lease["token"], "reason": "broken", "comment": ""}),  # noqa: E501
     }  # fmt: skip
 
 

@@ -244,8 +244,9 @@ def test_a_batch_goes_from_import_to_export_and_every_micro_is_accounted_for(
     fold_progress()
     progress = rosa.get(f"{at}/progress").expect(200)
     assert progress == {
-        "state": "settled", "tasks": 13, "places": 36, "leased": 0, "submitted": 0, "quarantined": 0, "accepted": submitted,
-        "rejected": 1, "returned": 0, "expired": 0, "escrow_micros": 0, "paid_micros": submitted * PRICE,
+        "state": "settled", "tasks": 13, "places": 36, "leased": 0, "submitted": 0, "quarantined": 0,
+        "accepted": submitted, "rejected": 1, "returned": 0, "expired": 0, "escrow_micros": 0,
+        "paid_micros": submitted * PRICE,
         "fees_micros": submitted * FEE, "refunded_micros": 792_000 - submitted * (PRICE + FEE),
     }  # fmt: skip
     assert [

@@ -25,6 +25,8 @@ class ModelTask:
     kind: Kind
     overlap: int
     reserved_for: frozenset[int] = frozenset()
+    attempts: int = 0
+    quarantined: bool = False
 
 
 @dataclass
@@ -56,6 +58,8 @@ class ModelBatch:
     auto_accept_s: int
     tasks: dict[str, ModelTask]
     outsiders: frozenset[int]
+    max_attempts: int = 5
+    worker_limit: int | None = None
     state: str = "published"
     settled: bool = False
     now: int = 0
@@ -71,7 +75,7 @@ class ModelBatch:
         return sum(a.task is task and a.state in LIVE for a in self.by_task.values())
 
     def open(self, task: ModelTask) -> bool:
-        return self.live(task) < task.overlap
+        return self.live(task) < task.overlap and not task.quarantined
 
     def held(self, worker: int) -> list[ModelAssignment]:
         return sorted(
@@ -81,6 +85,11 @@ class ModelBatch:
     def free_lease_numbers(self, worker: int) -> int:
         """A lease that ran out keeps its number until somebody expires it."""
         return self.lease_cap - sum(a.worker == worker for a in self.all("leased"))
+
+    def room(self, worker: int) -> int:
+        """How many more places of the batch the worker may use."""
+        used = sum(a.worker == worker and a.state not in ("returned", "expired") for a in self.all())
+        return 1_000 if self.worker_limit is None else self.worker_limit - used
 
     def ordinary_for(self, worker: int) -> set[str]:
         """Every task that must be given to the worker if he asks for long enough, gold that was never his apart."""
@@ -168,6 +177,37 @@ class ModelBatch:
         mine.token, mine.state, mine.attempts, mine.lease_until = token, "leased", mine.attempts + 1, until
         return mine
 
+    def gave_up(self, a: ModelAssignment) -> None:
+        """A worker let go of a task; the first time of each counts against it."""
+        if a.attempts == 1:
+            a.task.attempts += 1
+            a.task.quarantined = a.task.quarantined or a.task.attempts >= self.max_attempts
+
+    def expired(self, a: ModelAssignment) -> None:
+        a.state = "expired"
+        self.gave_up(a)
+
+    def revived_late(self, page: list[tuple[ModelAssignment, UUID]]) -> list[ModelAssignment]:
+        """Those late answers of a page that count, because their place can still be had; they are leased anew. Each
+        needs a new token, which the caller must fill in."""
+        if self.state != "published":
+            return []
+        names = list(self.tasks)
+        late = [
+            a
+            for a, token in page
+            if a.token == token and (a.state == "expired" or (a.state == "leased" and a.lease_until <= self.now))
+        ]
+        revived = []
+        for a in sorted(late, key=lambda a: names.index(a.task.name)):
+            if a.state == "leased":
+                self.expired(a)
+            if self.open(a.task) and self.free_lease_numbers(a.worker) > 0 and self.room(a.worker) > 0:
+                a.old_tokens.append(a.token)
+                a.state, a.attempts, a.lease_until = "leased", a.attempts + 1, self.now + self.time_limit_s
+                revived.append(a)
+        return revived
+
     def submitted(self, a: ModelAssignment, token: UUID, has_values: bool) -> str:
         """What a submission comes to."""
         if a.state == "leased" and a.token == token and a.lease_until > self.now:
@@ -183,6 +223,7 @@ class ModelBatch:
         """Whether a return is granted; repeating a granted one is."""
         if a.state == "leased" and a.token == token and a.lease_until > self.now:
             a.state = "returned"
+            self.gave_up(a)
             return True
         return a.state == "returned" and a.token == token
 

@@ -2,7 +2,7 @@
 not have, everybody is given what he may, and the money is where the model says (R12-R18, R20, R37)."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from random import Random
 from typing import Any, ClassVar
@@ -18,6 +18,7 @@ from marketplace.batches.commands.progress import fold
 from marketplace.batches.errors import BatchNotOpen, WrongState
 from marketplace.batches.models import Batch
 from marketplace.batches.queries import offer_of, progress
+from marketplace.batches.states import Order
 from marketplace.common.database import one, rows, run
 from marketplace.common.errors import NotFound
 from marketplace.common.transactions import one_transaction
@@ -31,14 +32,15 @@ from workers.assignments.commands.decide import accept_answers, apply_due, cance
 from workers.assignments.commands.leases import return_lease
 from workers.assignments.commands.pay import settle_due
 from workers.assignments.commands.submit import NextPage, Submission, Submitted, submit
-from workers.assignments.errors import LeaseLost, NotDecidable, NotEligible, NothingToClaim
+from workers.assignments.errors import LeaseLost, LimitReached, NotDecidable, NotEligible, NothingToClaim
 from workers.assignments.queries import LeasedTask
-from workers.assignments.states import RejectReason
+from workers.assignments.states import RejectReason, ReturnReason
 from workers.gold.commands import score_due
 from workers.profiles.commands import pseudonym_for
 from workers.profiles.models import Worker
 
 FUNDS = 10**9
+GIVEN_UP = "SELECT external_id, attempts, quarantined_at IS NOT NULL FROM batches_task"
 CREW = 4
 # Deadlines never come near a multiple of the clock's steps, so that the real time that passes beside does not matter.
 TIME_LIMIT_S = 600
@@ -57,6 +59,9 @@ class Plan:
     gold: list[int]
     reserved: list[tuple[int, frozenset[int]]]
     lease_cap: int
+    order: str
+    max_attempts: int
+    worker_limit: int | None
 
 
 plans = st.builds(
@@ -65,6 +70,9 @@ plans = st.builds(
     gold=st.lists(st.integers(1, 3), max_size=2),
     reserved=st.lists(st.tuples(st.integers(1, 3), st.frozensets(crew, min_size=1)), max_size=2),
     lease_cap=st.integers(1, 4),
+    order=st.sampled_from(Order.values),
+    max_attempts=st.sampled_from([5, 2, 3]),
+    worker_limit=st.sampled_from([None, None, 3, 1]),
 )
 
 
@@ -88,6 +96,9 @@ class AssignmentMachine(RuleBasedStateMachine):
             time_limit_s=TIME_LIMIT_S,
             auto_accept_s=AUTO_ACCEPT_S,
             lease_cap=plan.lease_cap,
+            order=plan.order,
+            max_attempts=plan.max_attempts,
+            worker_limit=plan.worker_limit,
             gold={"probation_share": 0.4, "probation": 1_000},
         )
         self.workers = [make.make_worker() for _ in range(CREW)]
@@ -109,6 +120,8 @@ class AssignmentMachine(RuleBasedStateMachine):
             auto_accept_s=AUTO_ACCEPT_S,
             tasks={task.name: task for task in tasks},
             outsiders=frozenset({insider.pk}),
+            max_attempts=plan.max_attempts,
+            worker_limit=plan.worker_limit,
         )
 
     def import_tasks(self, draft: Batch, tasks: list[ModelTask]) -> None:
@@ -154,10 +167,14 @@ class AssignmentMachine(RuleBasedStateMachine):
                 ask()
             return
         held = model.held(worker)
-        wanted = min(max(0, count - len(held)), model.free_lease_numbers(worker))
+        wanted = min(max(0, count - len(held)), model.free_lease_numbers(worker), max(0, model.room(worker)))
         ordinary, gold = model.ordinary_for(worker), model.gold_for(worker)
         if worker in model.outsiders:
-            with pytest.raises(NotEligible if ordinary else (NotEligible, NothingToClaim)):
+            with pytest.raises(NotEligible):
+                ask()
+            return
+        if not held and model.room(worker) <= 0:
+            with pytest.raises(LimitReached):
                 ask()
             return
         try:
@@ -208,11 +225,20 @@ class AssignmentMachine(RuleBasedStateMachine):
                 page=page,
                 then_claim=NextPage(offer_of(self.batch.public_id), then) if then else None,
                 chance=self.chance,
+                due_done=True,
             )
+        revived = self.model.revived_late([(a, s.token) for a, s in zip(chosen, page, strict=True)])
+        page = [self.with_new_token(a, s) if a in revived else s for a, s in zip(chosen, page, strict=True)]
         said = [self.model.submitted(a, s.token, bool(s.values)) for a, s in zip(chosen, page, strict=True)]
         assert [outcome.outcome for outcome in done.outcomes] == said
         if then:
             self.expect_claim(worker, then, lambda: _next_page(done))
+
+    def with_new_token(self, assignment: ModelAssignment, submission: Submission) -> Submission:
+        row = one("SELECT token FROM assignments_assignment WHERE id = %s", [assignment.pk])
+        assert row is not None and row[0] not in assignment.old_tokens, "a revival has a new token"
+        assignment.token = row[0]
+        return replace(submission, token=row[0])
 
     def submission(self, assignment: ModelAssignment, data: st.DataObject) -> Submission:
         values = data.draw(st.sampled_from([{"label": "cat"}, {"label": "dog"}, None]))
@@ -252,7 +278,7 @@ class AssignmentMachine(RuleBasedStateMachine):
 
     def give_back(self, worker: int, assignment: UUID, token: UUID) -> None:
         with one_transaction(principal="test"):
-            return_lease(worker_id=worker, assignment=assignment, token=token, reason="no")
+            return_lease(worker_id=worker, assignment=assignment, token=token, reason=ReturnReason.BROKEN)
 
     def draw_some(self, data: st.DataObject) -> ModelAssignment:
         known = sorted(self.model.all(), key=lambda a: a.pk)
@@ -350,7 +376,8 @@ class AssignmentMachine(RuleBasedStateMachine):
         with one_transaction(principal="test"):
             changed = apply_due(batch_id=None if everywhere else self.batch.pk)
         assert changed == len(overdue) + len(undecided)
-        _become(overdue, "expired")
+        for assignment in overdue:
+            self.model.expired(assignment)
         _become(undecided, "accepted")
 
     @precondition(lambda self: self.model.due())
@@ -409,6 +436,8 @@ class AssignmentMachine(RuleBasedStateMachine):
         stored = dict(rows("SELECT external_id, taken FROM batches_task"))
         assert stored == {task.name: self.model.live(task) for task in self.model.tasks.values()}
         assert all(stored[task.name] <= task.overlap for task in self.model.tasks.values())
+        given_up = {name: (tries, bool(off)) for name, tries, off in rows(GIVEN_UP)}
+        assert given_up == {task.name: (task.attempts, task.quarantined) for task in self.model.tasks.values()}
 
     @invariant()
     def money_is_where_the_model_says(self) -> None:

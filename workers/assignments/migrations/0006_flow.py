@@ -185,7 +185,7 @@ BEGIN
             UPDATE batches_reservation r SET open = true
              WHERE r.task_id = NEW.task_id AND NOT r.open
                AND NOT EXISTS (SELECT 1 FROM assignments_assignment a
-                                WHERE a.task_id = r.task_id AND a.worker_id = r.worker_id);
+                                WHERE a.task_id = r.task_id AND a.worker_id = r.worker_id AND a.state <> 'expired');
         ELSIF task.taken = task.overlap - 1 OR terms.pair_limit IS NOT NULL THEN
             -- Where pairs are limited, whoever passed the task because of this worker must meet it again.
             PERFORM assignments_requeue(NEW.batch_id, NEW.task_id);
