@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from django.db import connection, transaction
 
-from marketplace.common.database import one, run
+from marketplace.common.database import one, prepared
 from marketplace.common.errors import KeyReused
 
 
@@ -29,8 +29,8 @@ class Once:
     def keep(self, status: int, body: bytes) -> None:
         """Store the answer in the same transaction as the change that it reports."""
         if self._key is not None and self.stored is None:
-            run(
-                "UPDATE common_idempotency SET status = %s, body = %s WHERE principal = %s AND key = %s",
+            prepared(
+                "UPDATE common_idempotency SET status = %s::smallint, body = %s WHERE principal = %s AND key = %s",
                 [status, body, self._principal, self._key],
             )
 
@@ -47,9 +47,9 @@ def one_transaction(*, principal: str, key: str | None = None, body_hash: bytes 
         if key is None:
             yield Once(principal, None)
             return
-        inserted = run(
+        inserted = prepared(
             "INSERT INTO common_idempotency (principal, key, body_hash, made_at) VALUES (%s, %s, %s, market_now())"
-            " ON CONFLICT DO NOTHING",
+            " ON CONFLICT DO NOTHING RETURNING true",
             [principal, key, body_hash],
         )
         if inserted:

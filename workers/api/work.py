@@ -19,7 +19,9 @@ from marketplace.rest.boundary import again, once, respond
 from marketplace.rest.openapi import listing
 from marketplace.rest.pagination import page_of, whole
 from marketplace.rest.permissions import IsWorkerKey
+from marketplace.rest.plain import PlainView
 from marketplace.rest.requests import KeyRequest
+from workers.api.quick import PAGE_MAX, quick_count, quick_page
 from workers.api.shapes import (
     BeatsShape,
     BoardBatchShape,
@@ -49,7 +51,6 @@ from workers.assignments.queries import earnings, live_leases
 from workers.assignments.states import ReturnReason
 from workers.reputation.queries import shown_to
 
-PAGE_MAX = 100
 CHANCE = SystemRandom()
 
 
@@ -114,7 +115,7 @@ class BoardBatchView(APIView):
         return respond(board_batch_shape(visible_batch(batch), request.worker_id))
 
 
-class ClaimView(APIView):
+class ClaimView(PlainView):
     permission_classes = [IsWorkerKey]
 
     @extend_schema(
@@ -124,16 +125,14 @@ class ClaimView(APIView):
         responses={201: ClaimedShape},
     )
     def post(self, request: KeyRequest, batch: UUID) -> HttpResponse:
-        ask = ClaimAsk.of(request)
+        count = quick_count(request.data) or ClaimAsk.of(request)["count"]
         offer = offer_of(batch)
 
         def once_more(due_done: bool) -> HttpResponse:
             with once(request) as boundary:
                 if boundary.replay:
                     return boundary.replay
-                leases = claim(
-                    worker_id=request.worker_id, offer=offer, count=ask["count"], chance=CHANCE, due_done=due_done
-                )
+                leases = claim(worker_id=request.worker_id, offer=offer, count=count, chance=CHANCE, due_done=due_done)
                 return boundary.respond({"assignments": [lease_shape(lease) for lease in leases]}, status=201)
 
         return _due_first(once_more)
@@ -155,7 +154,7 @@ class LeasesView(APIView):
         return whole(request, [lease_shape(lease) for lease in leases], allowed=["state"])
 
 
-class SubmitView(APIView):
+class SubmitView(PlainView):
     permission_classes = [IsWorkerKey]
 
     @extend_schema(
@@ -165,10 +164,8 @@ class SubmitView(APIView):
         responses=SubmittedShape,
     )
     def post(self, request: KeyRequest) -> HttpResponse:
-        ask = SubmitAsk.of(request)
-        then = ask.get("then_claim")
-        following = NextPage(offer_of(then["batch"]), then["count"]) if then else None
-        page = [Submission(**answer) for answer in ask["answers"]]
+        page, then = _page_asked(request)
+        following = NextPage(offer_of(then[0]), then[1]) if then else None
 
         def once_more(due_done: bool) -> HttpResponse:
             with once(request) as boundary:
@@ -187,7 +184,7 @@ class SubmitView(APIView):
         return _due_first(once_more)
 
 
-class HeartbeatView(APIView):
+class HeartbeatView(PlainView):
     permission_classes = [IsWorkerKey]
 
     @extend_schema(
@@ -200,7 +197,7 @@ class HeartbeatView(APIView):
         return respond({"leases": [beat_shape(beat) for beat in beats]})
 
 
-class DraftView(APIView):
+class DraftView(PlainView):
     permission_classes = [IsWorkerKey]
 
     @extend_schema(
@@ -249,6 +246,15 @@ class ReputationView(APIView):
     )
     def get(self, request: KeyRequest) -> HttpResponse:
         return whole(request, [standing_shape(standing) for standing in shown_to(request.worker_id)])
+
+
+def _page_asked(request: KeyRequest) -> tuple[list[Submission], tuple[UUID, int] | None]:
+    quick = quick_page(request.data)
+    if quick is not None:
+        return quick
+    ask = SubmitAsk.of(request)
+    then = ask.get("then_claim")
+    return [Submission(**answer) for answer in ask["answers"]], (then["batch"], then["count"]) if then else None
 
 
 def _due_first(run: Callable[[bool], HttpResponse]) -> HttpResponse:
