@@ -35,7 +35,8 @@ def overdue_leases(batch_id: int | None, limit: int) -> list[int]:
     sweep: a sweep never waits, because it holds many at once."""
     found = rows(
         "SELECT id, task_id, worker_id, person_id FROM assignments_assignment WHERE state = 'leased'"
-        " AND lease_until <= market_now() AND (%s::bigint IS NULL OR batch_id = %s) ORDER BY lease_until LIMIT %s",
+        " AND lease_until <= (SELECT market_now()) AND (%s::bigint IS NULL OR batch_id = %s)"
+        " ORDER BY lease_until LIMIT %s",
         [batch_id, batch_id, limit],
     )
     return _held(found, "AND lease_until <= market_now()")
@@ -81,7 +82,7 @@ def submitted_past_deadline(batch_id: int | None, limit: int) -> list[tuple[int,
     """Submitted assignments whose time for a decision has passed, as (id, worker, batch)."""
     return rows(
         "SELECT id, worker_id, batch_id FROM assignments_assignment WHERE state = 'submitted'"
-        " AND auto_accept_at <= market_now() AND (%s::bigint IS NULL OR batch_id = %s)"
+        " AND auto_accept_at <= (SELECT market_now()) AND (%s::bigint IS NULL OR batch_id = %s)"
         " ORDER BY auto_accept_at LIMIT %s FOR NO KEY UPDATE SKIP LOCKED",
         [batch_id, batch_id, limit],
     )

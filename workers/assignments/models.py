@@ -55,11 +55,11 @@ class Assignment(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["batch", "lease_until"], condition=Q(state=State.LEASED), name="lease_due"),
+            models.Index(fields=["lease_until", "batch"], condition=Q(state=State.LEASED), name="lease_due"),
             models.Index(fields=["auto_accept_at"], condition=Q(state=State.SUBMITTED), name="auto_accept_due"),
             models.Index(fields=["batch", "id"], name="assignment_of_batch"),
             models.Index(fields=["worker", "batch"], condition=Q(state=State.LEASED), name="leases_of_worker"),
-            models.Index(fields=["batch", "auto_accept_at"], condition=Q(state=State.SUBMITTED), name="undecided"),
+            models.Index(fields=["batch"], condition=Q(state=State.SUBMITTED), name="undecided"),
             models.Index(fields=["worker", "id"], name="assignment_of_worker"),
         ]
 

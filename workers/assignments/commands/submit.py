@@ -79,7 +79,7 @@ def submit(
     if found[0][0] and not due_done:
         assert then_claim is not None
         raise DueFirst(then_claim.offer.pk)
-    own = {assignment: (pk, version_id) for _, assignment, pk, version_id in found if assignment}
+    own = {assignment: (pk, version_id) for _, assignment, pk, version_id in found if pk}
     database = connection.settings_dict["NAME"]
     for item, assignment in enumerate(ids):
         if assignment not in own:

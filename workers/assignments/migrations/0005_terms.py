@@ -94,12 +94,13 @@ class Migration(migrations.Migration):
         ),
         migrations.RemoveIndex(
             model_name="assignment",
-            name="undecided",
+            name="lease_due",
         ),
+        # What is past its end is little, in whichever batch, so one index serves sweeps and claims.
         migrations.AddIndex(
             model_name="assignment",
             index=models.Index(
-                condition=models.Q(("state", "submitted")), fields=["batch", "auto_accept_at"], name="undecided"
+                condition=models.Q(("state", "leased")), fields=["lease_until", "batch"], name="lease_due"
             ),
         ),
         migrations.AddField(

@@ -1,7 +1,10 @@
 """Steps and their effects once more: persons, limits, longer leases, orders of the queue, and tasks that nobody completes.
 
-The cost of each step stays the same however many tasks a batch has and however much a worker has done in it. Functions
-switch sequential scans off: a connection keeps its plans, and one made while a table was empty would read all of it later.
+The cost of each step stays the same however many tasks a batch has and however much a worker has done in it. For that a
+plan must be right whenever it is made: connections keep their plans for long, and one made while a table was empty would
+read all of it later. So functions look rows up by one key and compare the rest afterwards (a `+ 0` or `|| ''` keeps a
+condition from choosing the index), the clock is read before it is compared (as a volatile function it could use no index),
+and joins by anything but an index are switched off.
 """
 
 from importlib import import_module
@@ -12,7 +15,6 @@ STEPS_BEFORE = import_module("workers.assignments.migrations.0002_steps")
 TAKE_BEFORE = import_module("workers.assignments.migrations.0003_take")
 
 DEFAULTS = """
-ALTER FUNCTION assignments_answer_step() SET enable_seqscan = off;
 ALTER FUNCTION assignments_batch_may_settle() SET enable_seqscan = off;
 ALTER TABLE assignments_walk ALTER ranks SET DEFAULT '{}', ALTER rank SET DEFAULT -1;
 ALTER TABLE assignments_missed ALTER revival SET DEFAULT false;
@@ -26,7 +28,8 @@ SELECT worker_id, batch_id, task_id, true FROM assignments_assignment WHERE stat
 STEP = """
 -- R13, R14, R17, R19, R20: what an assignment may be and become, whoever writes it.
 CREATE OR REPLACE FUNCTION assignments_step() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET enable_seqscan = off AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     terms record;
     task record;
@@ -140,7 +143,8 @@ EFFECTS = """
 -- R12, R15, R18, R19, R20: counters, limits, the open-place queue and what is due follow every step, in the same
 -- transaction.
 CREATE OR REPLACE FUNCTION assignments_effects() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET enable_seqscan = off AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     before text := CASE WHEN TG_OP = 'UPDATE' THEN OLD.state END;
     was_live boolean := coalesce(before IN ('leased', 'submitted', 'accepted'), false);
@@ -163,8 +167,13 @@ BEGIN
             UPDATE batches_reservation SET open = false
              WHERE task_id = NEW.task_id AND worker_id = NEW.worker_id AND open;
         END IF;
-        PERFORM assignments_count_use(NEW, 1);
-        PERFORM assignments_count_pairs(NEW);
+        SELECT b.worker_limit, b.daily_limit, b.pair_limit INTO terms FROM batches_batch b WHERE b.id = NEW.batch_id;
+        IF coalesce(terms.worker_limit, terms.daily_limit) IS NOT NULL THEN
+            PERFORM assignments_count_use(NEW, 1);
+        END IF;
+        IF terms.pair_limit IS NOT NULL THEN
+            PERFORM assignments_count_pairs(NEW);
+        END IF;
     ELSIF was_live AND NOT is_live THEN
         -- The first lease of each worker counts: giving up twice is no second opinion on the task.
         gave_up := (NEW.state = 'returned' AND NEW.end_reason <> 'skip' OR NEW.state = 'expired' AND NEW.end_reason <> 'cancelled')
@@ -271,9 +280,6 @@ DECLARE
     total integer;
 BEGIN
     SELECT pair_limit INTO most FROM batches_batch WHERE id = lease.batch_id;
-    IF most IS NULL THEN
-        RETURN;
-    END IF;
     FOR fellow IN
         SELECT DISTINCT a.person_id FROM assignments_assignment a
          WHERE a.task_id = lease.task_id AND a.state IN ('leased', 'submitted', 'accepted')
@@ -307,13 +313,13 @@ DROP FUNCTION assignments_try_task(bigint, boolean);
 CREATE TYPE assignments_claimer AS (worker bigint, person bigint, accounts bigint[], batch bigint, pair_limit integer);
 
 -- Whether an account of the person has an assignment of the task: 'none', 'revivable' (an own lease that ran out) or
--- 'done'. One index probe for each account.
+-- 'done'. Reads what the task has, never what the worker has.
 CREATE FUNCTION assignments_past(p_task bigint, who assignments_claimer) RETURNS text LANGUAGE plpgsql STABLE AS $$
 DECLARE
     past record;
 BEGIN
     SELECT a.worker_id, a.state, a.attempts INTO past FROM assignments_assignment a
-     WHERE a.task_id = p_task AND a.worker_id = ANY (who.accounts)
+     WHERE a.task_id = p_task AND a.worker_id + 0 = ANY (who.accounts)
      ORDER BY (a.state = 'expired' AND a.worker_id = who.worker) LIMIT 1;
     RETURN CASE WHEN NOT FOUND THEN 'none'
                 WHEN past.state = 'expired' AND past.worker_id = who.worker AND past.attempts < 5 THEN 'revivable'
@@ -531,7 +537,8 @@ TAKE = """
 -- The caller holds the worker's row and the batch FOR KEY SHARE. A short page is a success. When nothing is free but
 -- something is held by others, it waits for them once, if p_wait; never while it holds a task itself.
 CREATE FUNCTION assignments_take(p_worker bigint, p_batch bigint, p_gold boolean[], p_wait boolean) RETURNS SETOF bigint
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET enable_seqscan = off AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     terms record;
     who assignments_claimer;
@@ -624,19 +631,47 @@ $$;
 """
 
 CYCLE = """
+-- An answer belongs to a lease that is being submitted; revisions are dense.
+CREATE OR REPLACE FUNCTION assignments_answer_step() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
+SET enable_seqscan = off AS $$
+DECLARE
+    of record;
+BEGIN
+    SELECT a.state, a.batch_id INTO of FROM assignments_assignment a WHERE a.id = NEW.assignment_id;
+    IF of.state IS DISTINCT FROM 'submitted' OR of.batch_id IS DISTINCT FROM NEW.batch_id THEN
+        RAISE EXCEPTION 'only a submitted assignment has an answer'
+            USING errcode = '23514', constraint = 'answer_of_submission';
+    END IF;
+    IF NEW.revision <> 1 + (SELECT count(*) FROM assignments_answer w WHERE w.assignment_id = NEW.assignment_id) THEN
+        RAISE EXCEPTION 'revisions are numbered one by one' USING errcode = '23514', constraint = 'answer_revision';
+    END IF;
+    RETURN NEW;
+END $$;
+
 -- The first look of a request: locks the worker (and the account that stands for his person), says whether leases of the
 -- batch are past their end, and finds the assignments of his that the page names.
 CREATE FUNCTION assignments_begin(p_worker bigint, p_batch bigint, p_page uuid[])
 RETURNS TABLE (due boolean, assignment uuid, id bigint, version_id bigint)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET enable_seqscan = off AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+DECLARE
+    moment timestamptz := market_now();
+    found record;
 BEGIN
     PERFORM profiles_lock(p_worker);
-    RETURN QUERY
-    SELECT x.due, a.public_id, a.id, a.version_id
-      FROM (SELECT EXISTS (SELECT 1 FROM assignments_assignment l WHERE l.batch_id = p_batch AND l.state = 'leased'
-                              AND l.lease_until <= market_now()) AS due) x
-      -- Not `=`: no index may serve it, or the plan might read all that the worker ever did (so too below).
-      LEFT JOIN assignments_assignment a ON a.public_id = ANY (p_page) AND a.worker_id IS NOT DISTINCT FROM p_worker;
+    due := p_batch IS NOT NULL AND EXISTS (
+        SELECT 1 FROM assignments_assignment l
+         WHERE l.state = 'leased' AND l.lease_until <= moment AND l.batch_id + 0 = p_batch);
+    IF cardinality(p_page) = 0 THEN
+        RETURN NEXT;
+    END IF;
+    FOREACH assignment IN ARRAY p_page LOOP
+        SELECT a.id, a.version_id, a.worker_id INTO found FROM assignments_assignment a WHERE a.public_id = assignment;
+        id := CASE WHEN found.worker_id = p_worker THEN found.id END;
+        version_id := CASE WHEN found.worker_id = p_worker THEN found.version_id END;
+        RETURN NEXT;
+    END LOOP;
 END $$;
 
 -- Store a page of checked answers. Each counts if its lease lives and its token is the last one given; a late one counts
@@ -644,14 +679,19 @@ END $$;
 -- (`assignments_begin`). One row for each item, in the order of the page.
 CREATE FUNCTION assignments_submit(p_worker bigint, p_ids bigint[], p_tokens uuid[], p_bodies text[], p_unclear boolean[])
 RETURNS TABLE (outcome text, revision smallint, draft_kept boolean)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET enable_seqscan = off AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
-    moment timestamptz;
+    moment timestamptz := market_now();
     stored bigint[];
-    event record;
+    batches bigint[];
+    revisions smallint[];
+    batch bigint;
 BEGIN
-    moment := market_now();
-    p_tokens := assignments_revive_late(p_worker, p_ids, p_tokens, moment);
+    IF EXISTS (SELECT 1 FROM unnest(p_ids, p_tokens) AS g(id, token) JOIN assignments_assignment a ON a.id = g.id
+                WHERE a.token = g.token AND a.state::text || '' IN ('leased', 'expired') AND a.lease_until <= moment) THEN
+        p_tokens := assignments_revive_late(p_worker, p_ids, p_tokens, moment);
+    END IF;
     PERFORM 1 FROM assignments_assignment a WHERE a.id = ANY (p_ids) ORDER BY a.id FOR NO KEY UPDATE;
     -- One moment for the fence and the record of it; the trigger compares the two again.
     moment := market_now();
@@ -660,28 +700,28 @@ BEGIN
            SET state = 'submitted', submitted_at = moment,
                auto_accept_at = moment + make_interval(secs => b.auto_accept_s)
           FROM unnest(p_ids, p_tokens) AS g(id, token), batches_batch b
-         WHERE a.id = g.id AND a.worker_id IS NOT DISTINCT FROM p_worker AND a.token = g.token AND a.state = 'leased'
+         WHERE a.id = g.id AND a.token = g.token AND a.worker_id + 0 = p_worker AND a.state::text || '' = 'leased'
            AND a.lease_until > moment AND b.id = a.batch_id
-        RETURNING a.id)
-    SELECT array_agg(step.id) INTO stored FROM step;
+        RETURNING a.id, a.batch_id)
+    SELECT array_agg(step.id), array_agg(step.batch_id) INTO stored, batches FROM step;
 
     IF stored IS NOT NULL THEN
-        INSERT INTO assignments_answer (assignment_id, revision, batch_id, values, unclear, submitted_at)
-        SELECT a.id, 1 + (SELECT count(*) FROM assignments_answer w WHERE w.assignment_id = a.id), a.batch_id,
-               g.body::jsonb, g.unclear, moment
-          FROM unnest(p_ids, p_bodies, p_unclear) AS g(id, body, unclear)
-          JOIN assignments_assignment a ON a.id = g.id WHERE a.id = ANY (stored);
-        INSERT INTO gold_toscore (assignment_id, revision, task_id, batch_id, project_id, worker_id, values, unclear, made_at)
-        SELECT a.id, (SELECT max(w.revision) FROM assignments_answer w WHERE w.assignment_id = a.id), a.task_id,
-               a.batch_id, b.project_id, p_worker, g.body::jsonb, g.unclear, moment
-          FROM unnest(p_ids, p_bodies, p_unclear) AS g(id, body, unclear)
-          JOIN assignments_assignment a ON a.id = g.id JOIN batches_batch b ON b.id = a.batch_id
-         WHERE a.id = ANY (stored);
+        WITH kept AS (
+            INSERT INTO assignments_answer (assignment_id, revision, batch_id, values, unclear, submitted_at)
+            SELECT s.id, 1 + (SELECT count(*) FROM assignments_answer w WHERE w.assignment_id = s.id), s.batch_id,
+                   p_bodies[array_position(p_ids, s.id)]::jsonb, p_unclear[array_position(p_ids, s.id)], moment
+              FROM unnest(stored, batches) AS s(id, batch_id)
+            RETURNING *),
+        waits AS (
+            INSERT INTO gold_toscore (assignment_id, revision, task_id, batch_id, project_id, worker_id, values, unclear,
+                                      made_at)
+            SELECT k.assignment_id, k.revision, a.task_id, k.batch_id, b.project_id, p_worker, k.values, k.unclear, moment
+              FROM kept k JOIN assignments_assignment a ON a.id = k.assignment_id JOIN batches_batch b ON b.id = k.batch_id)
+        SELECT array_agg(k.revision ORDER BY array_position(stored, k.assignment_id)) INTO revisions FROM kept k;
         DELETE FROM assignments_draft d WHERE d.assignment_id = ANY (stored);
-        FOR event IN SELECT a.batch_id, array_agg(a.id ORDER BY a.id) AS ids FROM assignments_assignment a
-                      WHERE a.id = ANY (stored) GROUP BY a.batch_id ORDER BY a.batch_id
-        LOOP
-            PERFORM assignments_tell('AnswerSubmitted', event.batch_id, p_worker, event.ids);
+        FOR batch IN SELECT DISTINCT unnest(batches) ORDER BY 1 LOOP
+            PERFORM assignments_tell('AnswerSubmitted', batch, p_worker, array(
+                SELECT s.id FROM unnest(stored, batches) AS s(id, batch_id) WHERE s.batch_id = batch ORDER BY s.id));
         END LOOP;
     END IF;
 
@@ -689,17 +729,24 @@ BEGIN
         INSERT INTO assignments_draft (assignment_id, values, saved_at)
         SELECT a.id, g.body::jsonb, moment FROM unnest(p_ids, p_bodies) AS g(id, body)
           JOIN assignments_assignment a ON a.id = g.id
-         WHERE a.id <> ALL (coalesce(stored, '{}')) AND a.state IN ('leased', 'expired', 'returned') AND g.body <> '{}'
+         WHERE a.id <> ALL (coalesce(stored, '{}')) AND a.state::text || '' IN ('leased', 'expired', 'returned')
+           AND g.body <> '{}'
         ON CONFLICT (assignment_id) DO UPDATE SET values = excluded.values, saved_at = excluded.saved_at;
     END IF;
-    RETURN QUERY
-    SELECT CASE WHEN a.id = ANY (stored) THEN 'submitted'
-                WHEN a.state IN ('leased', 'expired', 'returned') THEN 'lease_lost' ELSE 'already_submitted' END,
-           CASE WHEN a.id = ANY (stored)
-                THEN (SELECT max(w.revision) FROM assignments_answer w WHERE w.assignment_id = a.id) END,
-           NOT coalesce(a.id = ANY (stored), false) AND a.state IN ('leased', 'expired', 'returned') AND g.body <> '{}'
-      FROM unnest(p_ids, p_bodies) WITH ORDINALITY AS g(id, body, item)
-      JOIN assignments_assignment a ON a.id = g.id ORDER BY g.item;
+    FOR item IN 1 .. cardinality(p_ids) LOOP
+        revision := revisions[array_position(stored, p_ids[item])];
+        draft_kept := false;
+        IF revision IS NOT NULL THEN
+            outcome := 'submitted';
+        ELSIF EXISTS (SELECT 1 FROM assignments_assignment a WHERE a.id = p_ids[item]
+                         AND a.state::text || '' IN ('leased', 'expired', 'returned')) THEN
+            outcome := 'lease_lost';
+            draft_kept := p_bodies[item] <> '{}';
+        ELSE
+            outcome := 'already_submitted';
+        END IF;
+        RETURN NEXT;
+    END LOOP;
 END $$;
 
 -- Give the worker's own leases that have ended, but whose last token he shows, a new beginning where the place can still
@@ -715,11 +762,10 @@ BEGIN
     FOR late IN
         SELECT g.item, a.id, a.task_id, a.batch_id, b.pair_limit, b.lease_cap, b.worker_limit, b.daily_limit
           FROM unnest(p_ids, p_tokens) WITH ORDINALITY AS g(id, token, item)
-          JOIN assignments_assignment a ON a.id = g.id AND a.worker_id IS NOT DISTINCT FROM p_worker
-           AND a.token = g.token
+          JOIN assignments_assignment a ON a.id = g.id AND a.worker_id + 0 = p_worker AND a.token = g.token
           JOIN LATERAL (SELECT * FROM batches_batch x WHERE x.id = a.batch_id AND x.state = 'published'
                            FOR KEY SHARE) b ON true
-         WHERE a.state = 'expired' OR a.state = 'leased' AND a.lease_until <= p_moment
+         WHERE a.state::text || '' IN ('expired', 'leased') AND a.lease_until <= p_moment
          ORDER BY a.task_id
     LOOP
         PERFORM 1 FROM batches_task t WHERE t.id = late.task_id FOR NO KEY UPDATE;
@@ -762,15 +808,17 @@ $$;
 -- anything is looked at, so that a claim of gold runs what every claim runs. The caller holds the worker.
 CREATE FUNCTION assignments_claim(p_worker bigint, p_batch bigint, p_count integer, p_wait boolean)
 RETURNS TABLE (outcome text, assignment uuid, token uuid, lease_until timestamptz, data jsonb, draft jsonb)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET enable_seqscan = off AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     terms record;
     plan record;
     person bigint;
     held bigint[];
     fresh bigint[] := '{}';
+    moment timestamptz := market_now();
     wanted integer;
-    left_over integer;
+    left_over integer := 2147483647;
 BEGIN
     SELECT b.state, b.requester_id, b.worker_limit, b.daily_limit INTO STRICT terms
       FROM batches_batch b WHERE b.id = p_batch FOR KEY SHARE;
@@ -788,9 +836,11 @@ BEGIN
     END IF;
     held := array(SELECT a.id FROM assignments_assignment a
                    WHERE a.worker_id = p_worker AND a.batch_id = p_batch AND a.state = 'leased'
-                     AND a.lease_until > market_now() ORDER BY a.id);
+                     AND a.lease_until > moment ORDER BY a.id + 0);
     wanted := greatest(0, p_count - cardinality(held));
-    left_over := assignments_room(person, p_batch, terms.worker_limit, terms.daily_limit);
+    IF coalesce(terms.worker_limit, terms.daily_limit) IS NOT NULL THEN
+        left_over := assignments_room(person, p_batch, terms.worker_limit, terms.daily_limit);
+    END IF;
     IF wanted > 0 AND left_over <= 0 AND cardinality(held) = 0 THEN
         outcome := 'limit';
         RETURN NEXT;
@@ -881,10 +931,10 @@ def before(sql: str, names: list[str]) -> str:
 
 
 UNDO = f"""
-ALTER FUNCTION assignments_answer_step() RESET enable_seqscan;
+ALTER FUNCTION assignments_answer_step() RESET ALL;
 ALTER FUNCTION assignments_batch_may_settle() RESET enable_seqscan;
-ALTER FUNCTION assignments_step() RESET enable_seqscan;
-ALTER FUNCTION assignments_effects() RESET enable_seqscan;
+ALTER FUNCTION assignments_step() RESET ALL;
+ALTER FUNCTION assignments_effects() RESET ALL;
 DROP FUNCTION assignments_claim(bigint, bigint, integer, boolean);
 DROP FUNCTION assignments_submit(bigint, bigint[], uuid[], text[], boolean[]);
 DROP FUNCTION assignments_revive_late(bigint, bigint[], uuid[], timestamptz);
@@ -903,7 +953,7 @@ DROP FUNCTION assignments_pick_gold(assignments_walk, assignments_claimer);
 DROP FUNCTION assignments_try_task(bigint, assignments_claimer, boolean);
 DROP FUNCTION assignments_past(bigint, assignments_claimer);
 DROP TYPE assignments_claimer;
-{before(STEPS_BEFORE.STEP, ["assignments_step", "assignments_effects"])}
+{before(STEPS_BEFORE.STEP, ["assignments_step", "assignments_effects", "assignments_answer_step"])}
 DROP FUNCTION assignments_requeue(bigint, bigint);
 DROP FUNCTION assignments_count_use(assignments_assignment, integer);
 DROP FUNCTION assignments_count_pairs(assignments_assignment);
