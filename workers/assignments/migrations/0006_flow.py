@@ -619,15 +619,21 @@ END $$;
 
 -- A new lease on the worker's own row that ran out; the caller holds the task and has seen an open place.
 CREATE FUNCTION assignments_revive(p_task bigint, p_worker bigint, p_number integer, p_moment timestamptz) RETURNS bigint
-LANGUAGE sql AS $$
+LANGUAGE plpgsql AS $$
+DECLARE
+    terms record;
+    mine bigint;
+BEGIN
+    SELECT b.version_id, b.time_limit_s INTO terms
+      FROM batches_batch b WHERE b.id = (SELECT t.batch_id FROM batches_task t WHERE t.id = p_task);
     UPDATE assignments_assignment a
        SET state = 'leased', token = gen_random_uuid(), attempts = a.attempts + 1, lease_no = p_number,
-           place = assignments_free_place(p_task), version_id = b.version_id, end_reason = '',
-           leased_at = p_moment, lease_until = p_moment + make_interval(secs => b.time_limit_s)
-      FROM batches_batch b
-     WHERE a.task_id = p_task AND a.worker_id = p_worker AND a.state = 'expired' AND b.id = a.batch_id
-    RETURNING a.id
-$$;
+           place = assignments_free_place(p_task), version_id = terms.version_id, end_reason = '',
+           leased_at = p_moment, lease_until = p_moment + make_interval(secs => terms.time_limit_s)
+     WHERE a.task_id = p_task AND a.worker_id + 0 = p_worker AND a.state::text || '' = 'expired'
+    RETURNING a.id INTO mine;
+    RETURN mine;
+END $$;
 """
 
 CYCLE = """
@@ -683,69 +689,54 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     moment timestamptz := market_now();
-    stored bigint[];
-    batches bigint[];
-    revisions smallint[];
+    own record;
+    terms record;
+    stored bigint[] := '{}';
+    batches bigint[] := '{}';
     batch bigint;
 BEGIN
-    IF EXISTS (SELECT 1 FROM unnest(p_ids, p_tokens) AS g(id, token) JOIN assignments_assignment a ON a.id = g.id
-                WHERE a.token = g.token AND a.state::text || '' IN ('leased', 'expired') AND a.lease_until <= moment) THEN
-        p_tokens := assignments_revive_late(p_worker, p_ids, p_tokens, moment);
-    END IF;
+    p_tokens := assignments_revive_late(p_worker, p_ids, p_tokens, moment);
     PERFORM 1 FROM assignments_assignment a WHERE a.id = ANY (p_ids) ORDER BY a.id FOR NO KEY UPDATE;
     -- One moment for the fence and the record of it; the trigger compares the two again.
     moment := market_now();
-    WITH step AS (
-        UPDATE assignments_assignment a
-           SET state = 'submitted', submitted_at = moment,
-               auto_accept_at = moment + make_interval(secs => b.auto_accept_s)
-          FROM unnest(p_ids, p_tokens) AS g(id, token), batches_batch b
-         WHERE a.id = g.id AND a.token = g.token AND a.worker_id + 0 = p_worker AND a.state::text || '' = 'leased'
-           AND a.lease_until > moment AND b.id = a.batch_id
-        RETURNING a.id, a.batch_id)
-    SELECT array_agg(step.id), array_agg(step.batch_id) INTO stored, batches FROM step;
-
-    IF stored IS NOT NULL THEN
-        WITH kept AS (
-            INSERT INTO assignments_answer (assignment_id, revision, batch_id, values, unclear, submitted_at)
-            SELECT s.id, 1 + (SELECT count(*) FROM assignments_answer w WHERE w.assignment_id = s.id), s.batch_id,
-                   p_bodies[array_position(p_ids, s.id)]::jsonb, p_unclear[array_position(p_ids, s.id)], moment
-              FROM unnest(stored, batches) AS s(id, batch_id)
-            RETURNING *),
-        waits AS (
-            INSERT INTO gold_toscore (assignment_id, revision, task_id, batch_id, project_id, worker_id, values, unclear,
-                                      made_at)
-            SELECT k.assignment_id, k.revision, a.task_id, k.batch_id, b.project_id, p_worker, k.values, k.unclear, moment
-              FROM kept k JOIN assignments_assignment a ON a.id = k.assignment_id JOIN batches_batch b ON b.id = k.batch_id)
-        SELECT array_agg(k.revision ORDER BY array_position(stored, k.assignment_id)) INTO revisions FROM kept k;
-        DELETE FROM assignments_draft d WHERE d.assignment_id = ANY (stored);
-        FOR batch IN SELECT DISTINCT unnest(batches) ORDER BY 1 LOOP
-            PERFORM assignments_tell('AnswerSubmitted', batch, p_worker, array(
-                SELECT s.id FROM unnest(stored, batches) AS s(id, batch_id) WHERE s.batch_id = batch ORDER BY s.id));
-        END LOOP;
-    END IF;
-
-    IF coalesce(cardinality(stored), 0) < cardinality(p_ids) THEN
-        INSERT INTO assignments_draft (assignment_id, values, saved_at)
-        SELECT a.id, g.body::jsonb, moment FROM unnest(p_ids, p_bodies) AS g(id, body)
-          JOIN assignments_assignment a ON a.id = g.id
-         WHERE a.id <> ALL (coalesce(stored, '{}')) AND a.state::text || '' IN ('leased', 'expired', 'returned')
-           AND g.body <> '{}'
-        ON CONFLICT (assignment_id) DO UPDATE SET values = excluded.values, saved_at = excluded.saved_at;
-    END IF;
     FOR item IN 1 .. cardinality(p_ids) LOOP
-        revision := revisions[array_position(stored, p_ids[item])];
+        SELECT a.batch_id, a.task_id, a.state, a.token, a.lease_until, a.worker_id INTO STRICT own
+          FROM assignments_assignment a WHERE a.id = p_ids[item];
+        revision := NULL;
         draft_kept := false;
-        IF revision IS NOT NULL THEN
+        IF own.worker_id = p_worker AND own.token = p_tokens[item] AND own.state = 'leased' AND own.lease_until > moment THEN
+            SELECT b.auto_accept_s, b.project_id INTO terms FROM batches_batch b WHERE b.id = own.batch_id;
+            UPDATE assignments_assignment a
+               SET state = 'submitted', submitted_at = moment,
+                   auto_accept_at = moment + make_interval(secs => terms.auto_accept_s)
+             WHERE a.id = p_ids[item];
+            revision := 1 + (SELECT count(*) FROM assignments_answer w WHERE w.assignment_id = p_ids[item]);
+            INSERT INTO assignments_answer (assignment_id, revision, batch_id, values, unclear, submitted_at)
+            VALUES (p_ids[item], revision, own.batch_id, p_bodies[item]::jsonb, p_unclear[item], moment);
+            INSERT INTO gold_toscore
+                (assignment_id, revision, task_id, batch_id, project_id, worker_id, values, unclear, made_at)
+            VALUES (p_ids[item], revision, own.task_id, own.batch_id, terms.project_id, p_worker, p_bodies[item]::jsonb,
+                    p_unclear[item], moment);
+            DELETE FROM assignments_draft d WHERE d.assignment_id = p_ids[item];
+            stored := stored || p_ids[item];
+            batches := batches || own.batch_id;
             outcome := 'submitted';
-        ELSIF EXISTS (SELECT 1 FROM assignments_assignment a WHERE a.id = p_ids[item]
-                         AND a.state::text || '' IN ('leased', 'expired', 'returned')) THEN
+        ELSIF own.state IN ('leased', 'expired', 'returned') THEN
+            IF p_bodies[item] <> '{}' THEN
+                INSERT INTO assignments_draft (assignment_id, values, saved_at)
+                VALUES (p_ids[item], p_bodies[item]::jsonb, moment)
+                ON CONFLICT (assignment_id) DO UPDATE SET values = excluded.values, saved_at = excluded.saved_at;
+                draft_kept := true;
+            END IF;
             outcome := 'lease_lost';
-            draft_kept := p_bodies[item] <> '{}';
         ELSE
             outcome := 'already_submitted';
         END IF;
         RETURN NEXT;
+    END LOOP;
+    FOR batch IN SELECT DISTINCT unnest(batches) ORDER BY 1 LOOP
+        PERFORM assignments_tell('AnswerSubmitted', batch, p_worker, array(
+            SELECT s.id FROM unnest(stored, batches) AS s(id, batch_id) WHERE s.batch_id = batch ORDER BY s.id));
     END LOOP;
 END $$;
 
@@ -754,40 +745,52 @@ END $$;
 CREATE FUNCTION assignments_revive_late(p_worker bigint, p_ids bigint[], p_tokens uuid[], p_moment timestamptz)
 RETURNS uuid[] LANGUAGE plpgsql AS $$
 DECLARE
-    late record;
-    now_is record;
+    late_tasks bigint[] := '{}';
+    late_items integer[] := '{}';
+    late_batches bigint[] := '{}';
+    item integer;
+    own record;
+    terms record;
     who assignments_claimer;
     numbers integer[];
 BEGIN
-    FOR late IN
-        SELECT g.item, a.id, a.task_id, a.batch_id, b.pair_limit, b.lease_cap, b.worker_limit, b.daily_limit
-          FROM unnest(p_ids, p_tokens) WITH ORDINALITY AS g(id, token, item)
-          JOIN assignments_assignment a ON a.id = g.id AND a.worker_id + 0 = p_worker AND a.token = g.token
-          JOIN LATERAL (SELECT * FROM batches_batch x WHERE x.id = a.batch_id AND x.state = 'published'
-                           FOR KEY SHARE) b ON true
-         WHERE a.state::text || '' IN ('expired', 'leased') AND a.lease_until <= p_moment
-         ORDER BY a.task_id
-    LOOP
-        PERFORM 1 FROM batches_task t WHERE t.id = late.task_id FOR NO KEY UPDATE;
-        SELECT a.state, a.token, a.attempts, a.lease_until INTO now_is
-          FROM assignments_assignment a WHERE a.id = late.id FOR NO KEY UPDATE;
-        CONTINUE WHEN now_is.token <> p_tokens[late.item];
-        IF now_is.state = 'leased' AND now_is.lease_until <= p_moment THEN
-            UPDATE assignments_assignment a SET state = 'expired', end_reason = 'time' WHERE a.id = late.id;
-            PERFORM assignments_tell('LeaseExpired', late.batch_id, p_worker, ARRAY[late.id]);
-        ELSIF now_is.state <> 'expired' THEN
+    FOR i IN 1 .. cardinality(p_ids) LOOP
+        SELECT a.batch_id, a.task_id, a.state, a.token, a.lease_until, a.worker_id INTO STRICT own
+          FROM assignments_assignment a WHERE a.id = p_ids[i];
+        IF own.worker_id = p_worker AND own.token = p_tokens[i] AND own.state IN ('leased', 'expired')
+           AND own.lease_until <= p_moment THEN
+            late_tasks := late_tasks || own.task_id;
+            late_items := late_items || i;
+            late_batches := late_batches || own.batch_id;
+        END IF;
+    END LOOP;
+    IF cardinality(late_items) = 0 THEN
+        RETURN p_tokens;
+    END IF;
+    PERFORM 1 FROM batches_batch b WHERE b.id = ANY (late_batches) ORDER BY b.id FOR KEY SHARE;
+    PERFORM 1 FROM batches_task t WHERE t.id = ANY (late_tasks) ORDER BY t.id FOR NO KEY UPDATE;
+    FOR item IN SELECT g.item FROM unnest(late_items, late_tasks) AS g(item, task) ORDER BY g.task LOOP
+        SELECT a.id, a.batch_id, a.task_id, a.state, a.token, a.lease_until INTO own
+          FROM assignments_assignment a WHERE a.id = p_ids[item] FOR NO KEY UPDATE;
+        SELECT b.state, b.pair_limit, b.lease_cap, b.worker_limit, b.daily_limit INTO terms
+          FROM batches_batch b WHERE b.id = own.batch_id;
+        CONTINUE WHEN own.token <> p_tokens[item] OR terms.state <> 'published';
+        IF own.state = 'leased' AND own.lease_until <= p_moment THEN
+            UPDATE assignments_assignment a SET state = 'expired', end_reason = 'time' WHERE a.id = own.id;
+            PERFORM assignments_tell('LeaseExpired', own.batch_id, p_worker, ARRAY[own.id]);
+        ELSIF own.state <> 'expired' THEN
             CONTINUE;
         END IF;
-        SELECT p_worker, w.person_id, '{}'::bigint[], late.batch_id, late.pair_limit INTO who
+        SELECT p_worker, w.person_id, '{}'::bigint[], own.batch_id, terms.pair_limit INTO who
           FROM profiles_worker w WHERE w.id = p_worker;
-        numbers := assignments_free_numbers(who.person, late.batch_id, late.lease_cap);
+        numbers := assignments_free_numbers(who.person, own.batch_id, terms.lease_cap);
         CONTINUE WHEN cardinality(numbers) = 0
-            OR assignments_room(who.person, late.batch_id, late.worker_limit, late.daily_limit) <= 0
-            OR assignments_try_task(late.task_id, who, true) <> 'taken';
-        PERFORM assignments_revive(late.task_id, p_worker, numbers[1], p_moment);
+            OR assignments_room(who.person, own.batch_id, terms.worker_limit, terms.daily_limit) <= 0
+            OR assignments_try_task(own.task_id, who, true) <> 'taken';
+        PERFORM assignments_revive(own.task_id, p_worker, numbers[1], p_moment);
         DELETE FROM assignments_missed m
-         WHERE m.worker_id = p_worker AND m.batch_id = late.batch_id AND m.task_id = late.task_id;
-        p_tokens[late.item] := (SELECT a.token FROM assignments_assignment a WHERE a.id = late.id);
+         WHERE m.worker_id = p_worker AND m.batch_id = own.batch_id AND m.task_id = own.task_id;
+        p_tokens[item] := (SELECT a.token FROM assignments_assignment a WHERE a.id = own.id);
     END LOOP;
     RETURN p_tokens;
 END $$;
@@ -819,6 +822,8 @@ DECLARE
     moment timestamptz := market_now();
     wanted integer;
     left_over integer := 2147483647;
+    mine bigint;
+    task bigint;
 BEGIN
     SELECT b.state, b.requester_id, b.worker_limit, b.daily_limit INTO STRICT terms
       FROM batches_batch b WHERE b.id = p_batch FOR KEY SHARE;
@@ -873,11 +878,14 @@ BEGIN
         RETURN NEXT;
         RETURN;
     END IF;
-    RETURN QUERY
-    SELECT 'leased', a.public_id, a.token, a.lease_until, p.data, d.values
-      FROM unnest(held || fresh) WITH ORDINALITY AS g(id, item)
-      JOIN assignments_assignment a ON a.id = g.id JOIN batches_payload p ON p.task_id = a.task_id
-      LEFT JOIN assignments_draft d ON d.assignment_id = a.id ORDER BY g.item;
+    outcome := 'leased';
+    FOREACH mine IN ARRAY held || fresh LOOP
+        SELECT a.public_id, a.token, a.lease_until, a.task_id INTO assignment, token, lease_until, task
+          FROM assignments_assignment a WHERE a.id = mine;
+        data := (SELECT p.data FROM batches_payload p WHERE p.task_id = task);
+        draft := (SELECT d.values FROM assignments_draft d WHERE d.assignment_id = mine);
+        RETURN NEXT;
+    END LOOP;
 END $$;
 
 -- An event of assignments, in the form that `common.outbox.publish` writes.
