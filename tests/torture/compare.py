@@ -70,8 +70,9 @@ def _lease(fact: Fact, stored: Stored) -> Iterator[Finding]:
 
 
 def _return(fact: Fact, stored: Stored) -> Iterator[Finding]:
+    # A second tab may have returned it before, with another reason; a repeat changes nothing, so the first one counts.
     there = stored.assignments.get(fact["assignment"])
-    if there is None or there[:2] != ("returned", fact["reason"]):
+    if there is None or there[0] != "returned" or not there[1]:
         yield _lost(f"return {fact['assignment']}", fact, there)
 
 

@@ -1,0 +1,114 @@
+"""Journals against what is stored: each kind of damage is planted and must be found, and nothing else may be."""
+
+from typing import Any
+
+import pytest
+
+from tests.torture.compare import AFTER, Stored, compare, tasks_given_twice
+from tests.torture.findings import DUPLICATED, LOST, Finding, Findings
+
+FACTS: list[dict[str, Any]] = [
+    {"did": "lease", "assignment": "a1", "worker": "w1", "task": "t1"},
+    {"did": "answer", "assignment": "a1", "revision": 1, "values": {"label": "cat"}, "unclear": False},
+    {"did": "return", "assignment": "a2", "reason": "other"},
+    {"did": "accept", "answers": ["a1"]},
+    {"did": "reject", "answers": ["a3"], "reason": "spam", "comment": "no"},
+    {"did": "deposit", "transfer": "deposit:1", "amount": 5, "currency": "EUR", "destination": "requester:r:funds"},
+    {"did": "batch", "batch": "b1", "state": "published"},
+    {"did": "import", "batch": "b1", "sha256": "ff", "tasks": 3},
+    {"did": "unknown", "key": "k"},
+    {"did": "5xx", "status": 503, "path": "/"},
+]
+
+
+def told() -> list[dict[str, Any]]:
+    return [{"who": "worker-1", "at": 1.0, **fact} for fact in FACTS]
+
+
+def whole() -> Stored:
+    return Stored(
+        answers={("a1", 1): ({"label": "cat"}, False)},
+        assignments={
+            "a1": ("accepted", "", "", "w1"),
+            "a2": ("returned", "other", "", "w1"),
+            "a3": ("rejected", "spam", "no", "w2"),
+        },
+        deposits={"deposit:1": (5, "EUR", "requester:r:funds")},
+        batches={"b1": ("closing", True)},
+        imports={("b1", "ff"): (3, 1)},
+    )
+
+
+def test_what_is_stored_as_acknowledged_is_no_finding() -> None:
+    assert compare(told(), whole()) == []
+
+
+@pytest.mark.parametrize(
+    ("part", "key", "instead"),
+    [
+        ("answers", ("a1", 1), None),
+        ("answers", ("a1", 1), ({"label": "dog"}, False)),
+        ("answers", ("a1", 1), ({"label": "cat"}, True)),
+        ("assignments", "a1", ("submitted", "", "", "w1")),
+        ("assignments", "a1", ("accepted", "", "", "w2")),
+        ("assignments", "a2", None),
+        ("assignments", "a2", ("expired", "time", "", "w1")),
+        ("assignments", "a3", ("rejected", "spam", "other words", "w2")),
+        ("assignments", "a3", ("accepted", "", "", "w2")),
+        ("deposits", "deposit:1", None),
+        ("deposits", "deposit:1", (6, "EUR", "requester:r:funds")),
+        ("batches", "b1", None),
+        ("batches", "b1", ("draft", False)),
+        ("imports", ("b1", "ff"), None),
+        ("imports", ("b1", "ff"), (2, 1)),
+    ],
+)
+def test_every_planted_loss_is_found(part: str, key: Any, instead: Any) -> None:
+    stored = whole()
+    if instead is None:
+        del getattr(stored, part)[key]
+    else:
+        getattr(stored, part)[key] = instead
+
+    found = compare(told(), stored)
+
+    assert {finding.kind for finding in found} == {LOST}
+    assert all("worker-1" in finding.detail for finding in found)
+
+
+@pytest.mark.parametrize(
+    ("part", "key", "twice"),
+    [
+        ("answers", ("a1", 2), ({"label": "cat"}, False)),
+        ("imports", ("b1", "ff"), (3, 2)),
+        ("payments_twice", "deposit:1", 2),
+    ],
+)
+def test_what_was_executed_twice_is_found(part: str, key: Any, twice: Any) -> None:
+    stored = whole()
+    getattr(stored, part)[key] = twice
+
+    assert [finding.kind for finding in compare(told(), stored)] == [DUPLICATED]
+
+
+def test_a_task_that_a_worker_was_given_under_two_assignments_is_found() -> None:
+    again = {"did": "lease", "assignment": "a9", "worker": "w1", "task": "t1"}
+    by_another = {**again, "worker": "w2"}
+
+    assert list(tasks_given_twice([*told(), by_another])) == []
+    assert [finding.kind for finding in tasks_given_twice([*told(), again])] == [DUPLICATED]
+
+
+def test_a_batch_never_goes_back() -> None:
+    assert "draft" not in AFTER["published"]
+    assert AFTER["cancelled"] == {"cancelled"}
+
+
+def test_one_thing_is_counted_once_however_often_it_is_seen() -> None:
+    findings = Findings()
+    lost = Finding(LOST, "journal", "answer a1 1")
+
+    assert findings.add([lost]) == [lost]
+    assert findings.add([Finding(LOST, "journal", "answer a1 1", "seen again")]) == []
+    assert findings.count(LOST) == 1
+    assert findings.first == lost
