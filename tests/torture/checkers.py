@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import psycopg
 
 from tests.torture import sql
-from tests.torture.compare import Stored, compare, tasks_given_twice
+from tests.torture.compare import Held, Stored, compare, tasks_given_twice
 from tests.torture.findings import (
     DEADLOCK,
     HTTP_5XX,
@@ -80,6 +80,16 @@ class Overlap(Checker):
     def look(self, database: psycopg.Connection[Any]) -> Iterator[Finding]:
         for task, overlap, live in database.execute(sql.OVERFILLED):
             yield Finding(OVERLAP, self.name, f"task {task}", f"{live} live answers, {overlap} wanted")
+
+
+class Poison(Checker):
+    """Counts who gave a task up without asking its counter."""
+
+    name = "poison"
+
+    def look(self, database: psycopg.Connection[Any]) -> Iterator[Finding]:
+        for task, most, gave_up in database.execute(sql.POISON):
+            yield Finding(INVARIANT, self.name, f"task {task}", f"{gave_up} workers gave it up, {most} are enough")
 
 
 class ScoredOnce(Checker):
@@ -196,6 +206,7 @@ class Deadlocks(Checker):
 CHECKERS: list[type[Checker]] = [
     Promises,
     Overlap,
+    Poison,
     ScoredOnce,
     Due,
     LateReturns,
@@ -263,7 +274,8 @@ def stored(database: psycopg.Connection[Any]) -> Stored:
         database.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         return Stored(
             answers={(row[0], row[1]): (row[2], row[3]) for row in database.execute(sql.ANSWERS)},
-            assignments={row[0]: (row[1], row[2], row[3], row[4]) for row in database.execute(sql.ASSIGNMENTS)},
+            assignments={row[0]: Held(*row[1:]) for row in database.execute(sql.ASSIGNMENTS)},
+            drafts=dict(database.execute(sql.DRAFTS).fetchall()),
             deposits={row[0]: (row[1], row[2], row[3]) for row in database.execute(sql.DEPOSITS)},
             batches={row[0]: (row[1], row[2]) for row in database.execute(sql.BATCHES)},
             imports={(row[0], row[1]): (row[2], row[3]) for row in database.execute(sql.IMPORTS)},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from tests.torture.findings import DUPLICATED, LOST, Finding
@@ -18,6 +19,18 @@ AFTER = {
     "closing": {"closing", "settled"},
     "cancelled": {"cancelled"},
 }
+UNANSWERED = ("leased", "returned", "expired")
+
+
+@dataclass(frozen=True)
+class Held:
+    """An assignment as it is stored."""
+
+    state: str
+    reason: str
+    comment: str
+    worker: str
+    lease_until: datetime
 
 
 @dataclass
@@ -25,7 +38,8 @@ class Stored:
     """What the database holds, read after the journals."""
 
     answers: dict[tuple[str, int], tuple[Any, bool]] = field(default_factory=dict)  # (assignment, revision)
-    assignments: dict[str, tuple[str, str, str, str]] = field(default_factory=dict)  # state, reason, comment, worker
+    assignments: dict[str, Held] = field(default_factory=dict)
+    drafts: dict[str, Any] = field(default_factory=dict)
     deposits: dict[str, tuple[int, str, str]] = field(default_factory=dict)  # amount, currency, destination
     batches: dict[str, tuple[str, bool]] = field(default_factory=dict)  # state, published
     imports: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)  # tasks, how often
@@ -65,28 +79,43 @@ def _answer(fact: Fact, stored: Stored) -> Iterator[Finding]:
 
 def _lease(fact: Fact, stored: Stored) -> Iterator[Finding]:
     there = stored.assignments.get(fact["assignment"])
-    if there is None or there[3] != fact["worker"]:
+    if there is None or there.worker != fact["worker"]:
         yield _lost(f"lease {fact['assignment']}", fact, there)
 
 
 def _return(fact: Fact, stored: Stored) -> Iterator[Finding]:
     # A second tab may have returned it before, with another reason; a repeat changes nothing, so the first one counts.
     there = stored.assignments.get(fact["assignment"])
-    if there is None or there[0] != "returned" or not there[1]:
+    if there is None or there.state != "returned" or not there.reason:
         yield _lost(f"return {fact['assignment']}", fact, there)
+
+
+def _beat(fact: Fact, stored: Stored) -> Iterator[Finding]:
+    # Whatever happens after it, an end that was promised is never taken back: a new lease ends later still.
+    there = stored.assignments.get(fact["assignment"])
+    if there is None or there.lease_until < datetime.fromisoformat(fact["lease_until"]):
+        yield _lost(f"extension of {fact['assignment']}", fact, there)
+
+
+def _draft(fact: Fact, stored: Stored) -> Iterator[Finding]:
+    # Later drafts take its place, and so does an answer.
+    there = stored.assignments.get(fact["assignment"])
+    if fact["assignment"] not in stored.drafts and (there is None or there.state in UNANSWERED):
+        yield _lost(f"draft of {fact['assignment']}", fact, there)
 
 
 def _accept(fact: Fact, stored: Stored) -> Iterator[Finding]:
     for answer in fact["answers"]:
         there = stored.assignments.get(answer)
-        if there is None or there[0] != "accepted":
+        if there is None or there.state != "accepted":
             yield _lost(f"acceptance {answer}", fact, there)
 
 
 def _reject(fact: Fact, stored: Stored) -> Iterator[Finding]:
     for answer in fact["answers"]:
         there = stored.assignments.get(answer)
-        if there is None or there[0] not in ("rejected", "upheld") or there[1:3] != (fact["reason"], fact["comment"]):
+        wanted = (fact["reason"], fact["comment"])
+        if there is None or there.state not in ("rejected", "upheld") or (there.reason, there.comment) != wanted:
             yield _lost(f"rejection {answer}", fact, there)
 
 
@@ -112,6 +141,8 @@ CHECKS = {
     "answer": _answer,
     "lease": _lease,
     "return": _return,
+    "beat": _beat,
+    "draft": _draft,
     "accept": _accept,
     "reject": _reject,
     "deposit": _deposit,

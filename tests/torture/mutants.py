@@ -28,11 +28,11 @@ class Mutant:
 # One look at the table of steps, places and money that the database keeps by itself …
 STEP = "assignments_step"
 EFFECTS = "assignments_effects"
+SUBMIT = "assignments_submit"
 POST = "ledger_post"
 # … and at the program's own part.
 TRANSACTIONS = "marketplace.common.transactions"
 OUTBOX = "marketplace.common.outbox"
-SUBMIT = "workers.assignments.commands.submit"
 DECIDE = "workers.assignments.commands.decide"
 PAY = "workers.assignments.commands.pay"
 SCORE = "workers.gold.tasks"
@@ -46,7 +46,16 @@ _ALL = [
     Mutant(
         "one_per_worker",
         "A worker may hold a task twice.",
-        statements=["ALTER TABLE assignments_assignment DROP CONSTRAINT one_assignment_per_worker"],
+        statements=[
+            "ALTER TABLE assignments_assignment DROP CONSTRAINT one_assignment_per_worker",
+            "ALTER TABLE assignments_assignment DROP CONSTRAINT one_assignment_per_person",
+        ],
+    ),
+    Mutant(
+        "linked_accounts",
+        "Two accounts of one person may work on a task.",
+        statements=["ALTER TABLE assignments_assignment DROP CONSTRAINT one_assignment_per_person"],
+        functions=[(STEP, r"IF who\.linked AND EXISTS", "IF false AND EXISTS")],
     ),
     Mutant(
         "taken_check",
@@ -74,6 +83,27 @@ _ALL = [
         functions=[(STEP, r"\('leased', 'submitted'\),", "('leased', 'submitted'), ('leased', 'accepted'),")],
     ),
     Mutant(
+        "lease_max",
+        "A lease may be extended without end.",
+        functions=[
+            (
+                STEP,
+                r"IF NEW\.lease_until > NEW\.leased_at (\+ make_interval\(secs => \(SELECT)",
+                r"IF NULL > NEW.leased_at \1",
+            )
+        ],
+    ),
+    Mutant(
+        "quarantine_open",
+        "A task in quarantine may be taken.",
+        functions=[(STEP, r"IF task\.quarantined_at IS NOT NULL AND", "IF false AND")],
+    ),
+    Mutant(
+        "poison_spins",
+        "Nobody counts how many workers gave a task up.",
+        functions=[(EFFECTS, r"attempts = least\(attempts \+ gave_up::int, 32767\)", "attempts = attempts")],
+    ),
+    Mutant(
         "own_work",
         "Members of an organisation may work on its batches.",
         functions=[
@@ -87,7 +117,7 @@ _ALL = [
     Mutant(
         "queue_not_refilled",
         "A place that opens again does not return to the queue.",
-        functions=[(EFFECTS, r"ELSIF task\.taken = task\.overlap - 1", "ELSIF false")],
+        functions=[(EFFECTS, r"ELSIF task\.taken = task\.overlap - 1 OR", "ELSIF false AND")],
     ),
     Mutant(
         "counters_not_written",
@@ -155,7 +185,7 @@ _ALL = [
     Mutant(
         "token_check",
         "A submission is taken whatever its token.",
-        sources=[(SUBMIT, r"a\.id = g\.id AND a\.token = g\.token AND", "a.id = g.id AND")],
+        functions=[(SUBMIT, r"AND a\.token = g\.token AND", "AND")],
     ),
     Mutant(
         "body_hash",

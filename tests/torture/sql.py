@@ -48,11 +48,22 @@ WAITING = {
         " FROM assignments_assignment WHERE state = 'leased' AND lease_until < clock_timestamp()"
     ),
 }
+# Tasks that as many workers gave up as their batch allows, and that are handed out all the same.
+POISON = """
+SELECT t.id, b.max_attempts, count(*) FROM batches_task t JOIN batches_batch b ON b.id = t.batch_id
+  JOIN assignments_assignment a ON a.task_id = t.id
+ WHERE t.quarantined_at IS NULL
+   AND (a.attempts > 1 OR (a.state = 'returned' AND a.end_reason <> 'skip')
+        OR (a.state = 'expired' AND a.end_reason <> 'cancelled'))
+ GROUP BY t.id, b.max_attempts HAVING count(*) >= b.max_attempts
+"""
 # Open places of running batches that somebody could take: gold is given by schedule, a reserved task to its workers.
 OPEN_PLACES = """
 SELECT t.id, t.external_id, b.name, t.taken, t.overlap, t.reserved FROM batches_task t
   JOIN batches_batch b ON b.id = t.batch_id AND b.state = 'published' AND b.name <> 'arena'
- WHERE t.taken < t.overlap AND NOT EXISTS (SELECT 1 FROM batches_goldkey g WHERE g.task_id = t.id)
+ WHERE t.taken + t.refunded < t.overlap AND t.quarantined_at IS NULL
+   AND b.worker_limit IS NULL AND b.daily_limit IS NULL AND b.pair_limit IS NULL
+   AND NOT EXISTS (SELECT 1 FROM batches_goldkey g WHERE g.task_id = t.id)
    AND (NOT t.reserved OR EXISTS (SELECT 1 FROM batches_reservation r WHERE r.task_id = t.id AND NOT EXISTS
         (SELECT 1 FROM assignments_assignment a WHERE a.task_id = t.id AND a.worker_id = r.worker_id)))
 """
@@ -70,8 +81,12 @@ ANSWERS = (
     " JOIN assignments_assignment a ON a.id = w.assignment_id"
 )
 ASSIGNMENTS = (
-    "SELECT a.public_id::text, a.state, a.end_reason, a.comment, w.public_id::text"
+    "SELECT a.public_id::text, a.state, a.end_reason, a.comment, w.public_id::text, a.lease_until"
     " FROM assignments_assignment a JOIN profiles_worker w ON w.id = a.worker_id"
+)
+DRAFTS = (
+    "SELECT a.public_id::text, d.values FROM assignments_draft d"
+    " JOIN assignments_assignment a ON a.id = d.assignment_id"
 )
 DEPOSITS = (
     "SELECT t.key, t.amount_micros, t.currency, d.address FROM ledger_transfer t"
@@ -159,7 +174,22 @@ ATTACKS: dict[str, tuple[str, list[str], str]] = {
         f"UPDATE assignments_assignment SET lease_until = market_now() + interval '1 h' {_MINE}",
     ),
     "skip_the_submission": ("app", [_lease()], f"UPDATE assignments_assignment SET state = 'accepted' {_MINE}"),
+    "extend_beyond_the_limit": (
+        "app",
+        [_lease()],
+        f"UPDATE assignments_assignment SET lease_until = market_now() + interval '30 d' {_MINE}",
+    ),
     "change_a_token": ("app", [_lease()], f"UPDATE assignments_assignment SET token = gen_random_uuid() {_MINE}"),
+    "work_under_two_accounts": (
+        "owner",
+        ["UPDATE profiles_worker SET person_id = %(worker)s WHERE id = %(other_worker)s", _lease()],
+        _lease(worker="other_worker", place=2, number=2),
+    ),
+    "take_what_is_quarantined": (
+        "owner",
+        ["UPDATE batches_task SET quarantined_at = market_now() WHERE id = %(task)s"],
+        _lease(),
+    ),
     "work_for_oneself": ("app", [], _lease(worker="own_worker")),
     "take_what_is_reserved": ("app", [], _lease(task="reserved_task", worker="other_worker")),
     "answer_without_submitting": ("app", [_lease()], _ANSWER),

@@ -50,6 +50,7 @@ class Stage:
     tasks: int
     time_limit_s: int = 6
     auto_accept_s: int = 10
+    max_attempts: int = 6
     memory: dict[str, dict[str, Any]] = field(default_factory=dict)  # what actors keep from before the run, by name
     arena_batch: str = ""
 

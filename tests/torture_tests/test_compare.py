@@ -1,15 +1,19 @@
 """Journals against what is stored: each kind of damage is planted and must be found, and nothing else may be."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from tests.torture.compare import AFTER, Stored, compare, tasks_given_twice
+from tests.torture.compare import AFTER, Held, Stored, compare, tasks_given_twice
 from tests.torture.findings import DUPLICATED, LOST, Finding, Findings
 
+END = datetime(2026, 11, 21, 5, tzinfo=UTC)
 FACTS: list[dict[str, Any]] = [
     {"did": "lease", "assignment": "a1", "worker": "w1", "task": "t1"},
     {"did": "answer", "assignment": "a1", "revision": 1, "values": {"label": "cat"}, "unclear": False},
+    {"did": "beat", "assignment": "a1", "lease_until": "2026-11-21T05:00:00Z"},
+    {"did": "draft", "assignment": "a2"},
     {"did": "return", "assignment": "a2", "reason": "other"},
     {"did": "accept", "answers": ["a1"]},
     {"did": "reject", "answers": ["a3"], "reason": "spam", "comment": "no"},
@@ -29,10 +33,11 @@ def whole() -> Stored:
     return Stored(
         answers={("a1", 1): ({"label": "cat"}, False)},
         assignments={
-            "a1": ("accepted", "", "", "w1"),
-            "a2": ("returned", "other", "", "w1"),
-            "a3": ("rejected", "spam", "no", "w2"),
+            "a1": Held("accepted", "", "", "w1", END),
+            "a2": Held("returned", "other", "", "w1", END),
+            "a3": Held("rejected", "spam", "no", "w2", END),
         },
+        drafts={"a2": {"note": "typing"}},
         deposits={"deposit:1": (5, "EUR", "requester:r:funds")},
         batches={"b1": ("closing", True)},
         imports={("b1", "ff"): (3, 1)},
@@ -49,12 +54,14 @@ def test_what_is_stored_as_acknowledged_is_no_finding() -> None:
         ("answers", ("a1", 1), None),
         ("answers", ("a1", 1), ({"label": "dog"}, False)),
         ("answers", ("a1", 1), ({"label": "cat"}, True)),
-        ("assignments", "a1", ("submitted", "", "", "w1")),
-        ("assignments", "a1", ("accepted", "", "", "w2")),
+        ("assignments", "a1", Held("submitted", "", "", "w1", END)),
+        ("assignments", "a1", Held("accepted", "", "", "w2", END)),
+        ("assignments", "a1", Held("accepted", "", "", "w1", END - timedelta(seconds=1))),
+        ("drafts", "a2", None),
         ("assignments", "a2", None),
-        ("assignments", "a2", ("expired", "time", "", "w1")),
-        ("assignments", "a3", ("rejected", "spam", "other words", "w2")),
-        ("assignments", "a3", ("accepted", "", "", "w2")),
+        ("assignments", "a2", Held("expired", "time", "", "w1", END)),
+        ("assignments", "a3", Held("rejected", "spam", "other words", "w2", END)),
+        ("assignments", "a3", Held("accepted", "", "", "w2", END)),
         ("deposits", "deposit:1", None),
         ("deposits", "deposit:1", (6, "EUR", "requester:r:funds")),
         ("batches", "b1", None),

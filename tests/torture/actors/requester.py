@@ -11,6 +11,7 @@ from tests.torture.stage import CURRENCY, INTERFACE, LEASE_CAP, PRICE_MICROS
 REJECTIONS = ("wrong", "incomplete", "spam", "off_instructions")
 STEPS_REFUSED = ("wrong-batch-state",)
 SIDE_TASKS = 12
+ORDERS = ("spread", "sequential", "depth_first", "priority", "uncertainty")
 FULL_BELOW = 0.1  # with fewer open places than this share, the next batch is published
 
 
@@ -56,7 +57,8 @@ class Requester(Actor):
             elif number % 50 == 3 and self.pseudonyms:
                 row["reserved_for"] = [self.chance.choice(self.pseudonyms)]
             rows.append(row)
-        batch = self.make(f"main {self.made}", rows, overlap=self.stage.overlap)
+        order = self.chance.choice(ORDERS) if self.main else "spread"
+        batch = self.make(f"main {self.made}", rows, overlap=self.stage.overlap, order=order)
         if batch:
             self.main.append(batch)
 
@@ -71,6 +73,7 @@ class Requester(Actor):
             "time_limit_s": self.stage.time_limit_s,
             "auto_accept_s": self.stage.auto_accept_s,
             "lease_cap": LEASE_CAP,
+            "max_attempts": self.stage.max_attempts,
             **terms,
         }
         made = self.write(f"/projects/{self.project}/batches", ask)
@@ -122,7 +125,9 @@ class Requester(Actor):
                 {"external_id": f"s{n}", "data": {"text": f"{self.name} side {self.made} {n}"}}
                 for n in range(SIDE_TASKS)
             ]
-            batch = self.make(f"side {self.made}", rows)
+            limits = {"worker_limit": 6, "daily_limit": 7, "pair_limit": 4}
+            terms = {name: limit for name, limit in limits.items() if self.chance.random() < 0.4}
+            batch = self.make(f"side {self.made}", rows, order=self.chance.choice(ORDERS), **terms)
             if batch:
                 self.sides.append(batch)
 

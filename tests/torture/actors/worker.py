@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 
 from tests.torture.actors.base import Actor, Written
 
-CLOSED = ("nothing-to-claim", "batch-not-open", "not-eligible")
+CLOSED = ("nothing-to-claim", "batch-not-open", "not-eligible", "limit-reached")
 BOARD_EVERY_S = 3.0
-REASONS = ("too_hard", "unclear_instructions", "broken", "other")
+REASONS = ("skip", "too_hard", "unclear_instructions", "broken", "inappropriate", "other")
 Lease = dict[str, Any]
 
 
@@ -20,7 +20,16 @@ class Worker(Actor):
 
     kind: ClassVar[str] = "worker"
     # What he does with a page, by weight.
-    habits: ClassVar[dict[str, int]] = {"submit": 80, "late": 3, "forge": 5, "give_back": 4, "abandon": 2, "dawdle": 6}
+    habits: ClassVar[dict[str, int]] = {
+        "submit": 76,
+        "late": 3,
+        "forge": 5,
+        "give_back": 4,
+        "abandon": 2,
+        "dawdle": 4,
+        "stay": 3,
+        "type": 3,
+    }
 
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
@@ -105,6 +114,28 @@ class Worker(Actor):
                     values=answer.get("values", {}),
                     unclear=answer.get("unclear", False),
                 )
+            elif outcome["draft_kept"]:
+                self.journal.note("draft", assignment=outcome["assignment"])
+
+    def stay(self) -> None:
+        """Keep the page alive by heartbeats, past the end that it had at first."""
+        for _ in range(2):
+            self.rest(self.stage.time_limit_s * 0.7)
+            body = {"leases": [{"assignment": lease["id"], "token": lease["token"]} for lease in self.held]}
+            done = self.write("/worker/leases", body, method="PUT")
+            for lease in done.reply.body["leases"] if self.expect(done) else ():
+                if lease["lease_until"]:
+                    self.journal.note("beat", assignment=lease["assignment"], lease_until=lease["lease_until"])
+        self.submit()
+
+    def type(self) -> None:
+        """Let what was typed be kept while typing, and submit it, or never come back to it."""
+        for lease in self.held:
+            body = {"token": lease["token"], "values": {"note": f"{self.name} is typing"}}
+            done = self.write(f"/worker/assignments/{lease['id']}/draft", body, method="PUT")
+            if self.expect(done, "lease-lost"):
+                self.journal.note("draft", assignment=lease["id"])
+        self.chance.choice([self.submit, self.abandon])()
 
     # What is odd
 
