@@ -102,7 +102,7 @@ def keep_evidence(site: Site, name: str) -> Path:
 def trials(site: Site, options: Options, journals: Path) -> int:
     """Mutants instead of faults."""
     small = replace(options, clients=CLIENTS, tasks=TASKS)
-    stage = set_the_stage(site, small, journals, time_limit_s=2, auto_accept_s=3, max_attempts=2)
+    stage = set_the_stage(site, small, journals, time_limit_s=2, auto_accept_s=3, max_attempts=2, oddity=4)
     told = Trials(site, options, journals, say, stage).run()
     if options.json or not options.all_mutants:
         print(json.dumps(told if options.all_mutants or len(told) > 1 else told[0]), flush=True)

@@ -51,6 +51,7 @@ class Stage:
     time_limit_s: int = 6
     auto_accept_s: int = 10
     max_attempts: int = 6
+    oddity: int = 1  # how much more often than usual workers do what is odd
     memory: dict[str, dict[str, Any]] = field(default_factory=dict)  # what actors keep from before the run, by name
     arena_batch: str = ""
 

@@ -43,8 +43,8 @@ class Worker(Actor):
         if not self.held:
             self.claim()
         if self.held:
-            habit = self.chance.choices(list(self.habits), list(self.habits.values()))[0]
-            getattr(self, habit)()
+            weights = [self.habits["submit"], *[weight * self.stage.oddity for weight in [*self.habits.values()][1:]]]
+            getattr(self, self.chance.choices(list(self.habits), weights)[0])()
         else:
             self.rest(self.chance.uniform(0.1, 0.5))
         return self.chance.uniform(0.0, 0.15)
