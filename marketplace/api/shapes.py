@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from marketplace.batches.models import Batch, Import
 from marketplace.batches.queries import BatchProgress, Estimate
-from marketplace.batches.states import BatchState, Order, PauseReason
+from marketplace.batches.states import PAUSE_EXPLAINED, BatchState, Order, PauseReason
 from marketplace.projects.models import Project, Version
 from marketplace.results.models import Run
 
@@ -63,6 +63,7 @@ class BatchShape(serializers.Serializer[Any]):
     name = serializers.CharField()
     state = serializers.ChoiceField(choices=BatchState.choices)
     pause_reason = serializers.ChoiceField(choices=PauseReason.choices, allow_blank=True)
+    pause_explanation = serializers.CharField(allow_blank=True, help_text="The reason in a sentence")
     price_micros = serializers.IntegerField()
     fee_micros = serializers.IntegerField()
     currency = serializers.CharField()
@@ -93,6 +94,7 @@ def batch_shape(batch: Batch) -> dict[str, Any]:
         "name": batch.name,
         "state": batch.state,
         "pause_reason": batch.pause_reason,
+        "pause_explanation": PAUSE_EXPLAINED.get(batch.pause_reason, ""),
         "price_micros": batch.price_micros,
         "fee_micros": batch.fee_micros,
         "currency": batch.currency,

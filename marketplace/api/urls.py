@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from marketplace.api import accounts, answers, batches, money, projects
+from marketplace.api import accounts, answers, batches, money, projects, quarantine
 
 urlpatterns = [
     path("accounts", accounts.Accounts.as_view()),
@@ -27,6 +27,8 @@ urlpatterns = [
     path("batches/<uuid:batch>/imports", batches.ImportsView.as_view()),
     path("batches/<uuid:batch>/estimate", batches.EstimateView.as_view()),
     path("batches/<uuid:batch>/progress", batches.ProgressView.as_view()),
+    path("batches/<uuid:batch>/quarantine", quarantine.QuarantineView.as_view()),
+    path("batches/<uuid:batch>/quarantine/release", quarantine.ReleaseView.as_view()),
     path("batches/<uuid:batch>/answers", answers.AnswersView.as_view()),
     path("batches/<uuid:batch>/answers/accept", answers.AcceptView.as_view()),
     path("batches/<uuid:batch>/answers/reject", answers.RejectView.as_view()),

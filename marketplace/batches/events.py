@@ -14,8 +14,11 @@ class BatchPublished(BatchEvent):
     """Funds are held and the batch takes work."""
 
 
+@dataclass(frozen=True)
 class BatchPaused(BatchEvent):
-    """No new claims; what is leased may still be submitted."""
+    """No new claims, and why; what is leased may still be submitted."""
+
+    reason: str = "manual"
 
 
 class BatchResumed(BatchEvent):

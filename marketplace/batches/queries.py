@@ -148,25 +148,30 @@ def estimate(batch: Batch) -> Estimate:
 COUNTS = ("leased", "submitted", "accepted", "rejected", "returned", "expired", "quarantined")
 
 
-def progress(batch: Batch) -> BatchProgress:
-    """Counts are the folded row plus the deltas not folded yet, so they are exact without counting assignments."""
+def counts(batch_id: int) -> dict[str, int]:
+    """The batch's counts: the folded row plus the deltas not folded yet, exact without counting assignments."""
     sums = ", ".join(f"coalesce(sum({name}), 0)" for name in COUNTS)
     columns = ", ".join(COUNTS)
     row = one(
         f"SELECT {sums} FROM (SELECT {columns} FROM batches_progress WHERE batch_id = %s"
         f" UNION ALL SELECT {columns} FROM batches_progressdelta WHERE batch_id = %s) s",
-        [batch.pk, batch.pk],
+        [batch_id, batch_id],
     )
     assert row is not None
+    return {name: int(count) for name, count in zip(COUNTS, row, strict=True)}
+
+
+def progress(batch: Batch) -> BatchProgress:
+    """Where the batch stands now; `refunded_micros` is what went back and is not held again."""
     totals = imported(batch)
     moved = moved_by_kind(batch.pk)
     return BatchProgress(
         state=batch.state,
         tasks=totals["tasks"],
         places=totals["places"],
-        **{name: int(count) for name, count in zip(COUNTS, row, strict=True)},
+        **counts(batch.pk),
         escrow_micros=balance(escrow_of(batch.public_id), batch.currency),
         paid_micros=moved.get("reward", 0),
         fees_micros=moved.get("fee", 0),
-        refunded_micros=moved.get("refund", 0),
+        refunded_micros=moved.get("refund", 0) + moved.get("quarantine", 0) - moved.get("rehold", 0),
     )

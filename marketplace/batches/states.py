@@ -29,6 +29,19 @@ class PauseReason(models.TextChoices):
     BROKEN_TASKS = "broken_tasks"
 
 
+# What a requester is told beside the reason.
+PAUSE_EXPLAINED: dict[str, str] = {
+    PauseReason.MANUAL: "You paused this batch; resume it when you like.",
+    PauseReason.OUT_OF_FUNDS: "The money held for this batch is used up; add funds and resume it.",
+    PauseReason.QUALITY_STOP: "The quality of the answers fell below what you asked for; review them, then resume.",
+    PauseReason.BROKEN_TASKS: (
+        "Many tasks were given up by several workers each, so that something may be wrong with them. They are in"
+        " quarantine and their open places are refunded; answers that are there are decided and paid. See why in the"
+        " batch's quarantine, then resume it."
+    ),
+}
+
+
 STEPS: dict[BatchState, frozenset[BatchState]] = {
     BatchState.DRAFT: frozenset({BatchState.PUBLISHED, BatchState.CANCELLED}),
     BatchState.PUBLISHED: frozenset({BatchState.PAUSED, BatchState.CLOSING, BatchState.CANCELLED}),

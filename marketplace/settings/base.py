@@ -182,6 +182,7 @@ CELERY_BEAT_SCHEDULE = {
         ("due", "workers.assignments.tasks.apply_due_everywhere", 1.0),
         ("settle", "workers.assignments.tasks.settle_due", 1.0),
         ("fold", "marketplace.batches.tasks.fold_progress", 2.0),
+        ("quarantine", "workers.assignments.tasks.refund_quarantined", 1.0),
         ("finish", "workers.assignments.tasks.finish_batches", 1.0),
         ("forget", "marketplace.common.tasks.forget_old", 3600.0),
     ]

@@ -51,6 +51,7 @@ def fitting(market: Market) -> dict[str, tuple[str, dict[str, Any]]]:
             },
         ),
         f"{at}/publish": ("owner", {}),
+        f"{at}/quarantine/release": ("owner", {"tasks": ["t0"]}),
         f"{at}/answers/accept": ("owner", {"answers": [], "all_submitted": False}),
         f"{at}/answers/reject": ("owner", {"answers": [str(uuid4())], "reason": "wrong", "comment": ""}),
         f"{at}/results": ("owner", {"method": "majority"}),

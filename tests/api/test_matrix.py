@@ -123,6 +123,8 @@ ROUTES: dict[str, Route] = {
     ),
     "batches/{batch}/estimate": Route({"GET": read()}),
     "batches/{batch}/progress": Route({"GET": read()}),
+    "batches/{batch}/quarantine": Route({"GET": read()}),
+    "batches/{batch}/quarantine/release": Route({"POST": step(MANAGERS, lambda m: {"tasks": ["t0"]})}),
     "batches/{batch}/answers": Route({"GET": read()}),
     "batches/{batch}/answers/accept": Route({"POST": step(REVIEWERS, lambda m: {"all_submitted": True})}),
     "batches/{batch}/answers/reject": Route(

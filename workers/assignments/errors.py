@@ -43,6 +43,11 @@ class NotDecidable(Conflict):
     title = "Only submitted answers can be decided"
 
 
+class NotInBatch(Unprocessable):
+    code = "unknown-tasks"
+    title = "Some tasks are not in this batch"
+
+
 class DueFirst(Exception):
     """Not a refusal: leases of the batch are past their end, and the caller applies that in a transaction of its own
     before he asks again (R15). It must not be this one, for expiry locks what a claim may wait for."""

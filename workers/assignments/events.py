@@ -38,3 +38,19 @@ class LeaseReturned(AssignmentEvent):
 
 class PaymentSettled(AssignmentEvent):
     """Due payments reached the workers' balances."""
+
+
+@dataclass(frozen=True)
+class TasksQuarantined(Event):
+    """Enough workers gave these tasks up; nobody is given them any more, and their open places are refunded."""
+
+    batch_id: int
+    task_ids: list[int]
+
+
+@dataclass(frozen=True)
+class TasksReleased(Event):
+    """The requester put these tasks back to work, and their money is held again."""
+
+    batch_id: int
+    task_ids: list[int]

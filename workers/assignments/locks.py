@@ -98,3 +98,24 @@ def due_settlements(worker_id: int | None, batch_id: int | None, limit: int) -> 
         " ORDER BY s.assignment_id LIMIT %s FOR NO KEY UPDATE OF s SKIP LOCKED",
         [worker_id, worker_id, batch_id, batch_id, limit],
     )
+
+
+def refunds_due(batch_id: int | None, limit: int) -> list[int]:
+    """Quarantined tasks that wait for a refund, locked with their batches (shared); a sweep never waits."""
+    found = rows(
+        "SELECT task_id, batch_id FROM assignments_quarantine WHERE due AND (%s::bigint IS NULL OR batch_id = %s)"
+        " ORDER BY batch_id, task_id LIMIT %s",
+        [batch_id, batch_id, limit],
+    )
+    if not found:
+        return []
+    batches = rows(
+        "SELECT id FROM batches_batch WHERE id = ANY(%s) ORDER BY id FOR KEY SHARE SKIP LOCKED",
+        [sorted({row[1] for row in found})],
+    )
+    open_batches = {row[0] for row in batches}
+    tasks = rows(
+        "SELECT id FROM batches_task WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED",
+        [[row[0] for row in found if row[1] in open_batches]],
+    )
+    return [row[0] for row in tasks]

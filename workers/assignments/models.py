@@ -151,3 +151,23 @@ class Pair(models.Model):
     low = models.ForeignKey(Worker, on_delete=models.PROTECT, related_name="+", db_index=False)
     high = models.ForeignKey(Worker, on_delete=models.PROTECT, related_name="+", db_index=False)
     shared = models.PositiveSmallIntegerField()
+
+
+class Quarantine(models.Model):
+    """The books of a task that is, or was, in quarantine. `due` says that open places of it wait for their refund; a
+    trigger sets it. `step` counts the refunds and holds made for the task, so that each has a key of its own."""
+
+    task = models.OneToOneField(Task, on_delete=models.PROTECT, primary_key=True, related_name="+")
+    batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="+", db_index=False)
+    step = models.PositiveIntegerField(default=0)
+    due = models.BooleanField(default=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["batch", "task"], condition=Q(due=True), name="quarantine_due")]
+
+
+class Spike(models.Model):
+    """How many quarantined tasks a batch had when it was last paused for them; fewer once tasks were released."""
+
+    batch = models.OneToOneField(Batch, on_delete=models.PROTECT, primary_key=True, related_name="+")
+    seen = models.PositiveIntegerField()

@@ -1,5 +1,6 @@
 """Reads of assignments for the people who do the work and for those who decide about it."""
 
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -98,4 +99,40 @@ def answers_page(batch_id: int, *, state: str | None, after_id: int, limit: int)
             " AND (%s::text IS NULL OR a.state = %s) ORDER BY a.id LIMIT %s",
             [batch_id, after_id, state, state, limit],
         )
+    ]
+
+
+COMMENTS_SHOWN = 20
+
+
+def batches_with_refunds_due() -> list[int]:
+    """Batches in which a task came into quarantine, or a place of one opened, since the last refund."""
+    return [row[0] for row in rows("SELECT DISTINCT batch_id FROM assignments_quarantine WHERE due ORDER BY 1")]
+
+
+def quarantine_page(batch_id: int, *, after_id: int, limit: int) -> list[dict[str, Any]]:
+    """The batch's quarantined tasks for its requester, by id, with the reasons why they were given up and the last
+    comments; worker ids are for the caller to replace (R43)."""
+    tasks = rows(
+        "SELECT id, external_id, attempts, quarantined_at, overlap - refunded, refunded FROM batches_task"
+        " WHERE batch_id = %s AND quarantined_at IS NOT NULL AND id > %s ORDER BY id LIMIT %s",
+        [batch_id, after_id, limit],
+    )
+    given_up: dict[int, list[tuple[Any, ...]]] = defaultdict(list)
+    for task_id, *rest in rows(
+        "SELECT task_id, CASE WHEN state = 'expired' THEN 'expired' ELSE end_reason END, worker_id, comment"
+        " FROM assignments_assignment WHERE task_id = ANY(%s)"
+        " AND (state = 'returned' AND end_reason <> 'skip' OR state = 'expired' AND end_reason <> 'cancelled')"
+        " ORDER BY task_id, id",
+        [[row[0] for row in tasks]],
+    ):
+        given_up[task_id].append(tuple(rest))
+    names = ("cursor", "task", "attempts", "since", "places", "refunded_places")
+    return [
+        dict(zip(names, row, strict=True))
+        | {
+            "reasons": Counter(reason for reason, _, _ in given_up[row[0]]),
+            "comments": [said for said in given_up[row[0]] if said[2]][-COMMENTS_SHOWN:],
+        }
+        for row in tasks
     ]

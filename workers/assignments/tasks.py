@@ -7,9 +7,11 @@ from celery import shared_task
 from marketplace.batches.models import Batch
 from marketplace.batches.states import BatchState
 from marketplace.common.transactions import one_transaction
+from workers.assignments.commands import quarantine
 from workers.assignments.commands.decide import apply_due, finish_batch
 from workers.assignments.commands.pay import GROUP
 from workers.assignments.commands.pay import settle_due as settle
+from workers.assignments.queries import batches_with_refunds_due
 
 ROUNDS = 40
 
@@ -35,8 +37,24 @@ def settle_due(**_: Any) -> None:
 
 
 @shared_task
+def refund_quarantined(**_: Any) -> None:
+    """Pause batches that have many broken tasks, then refund what is due.
+
+    In this order, for a refund that is due says which batches to look at: after a crash in between, it still is."""
+    for batch_id in batches_with_refunds_due():
+        with one_transaction(principal="system"):
+            quarantine.pause_if_broken(batch_id=batch_id)
+    for _round in range(ROUNDS):
+        with one_transaction(principal="system"):
+            refunded = quarantine.refund_quarantined()
+        if refunded < quarantine.GROUP:
+            return
+
+
+@shared_task
 def finish_batches(**_: Any) -> None:
     """Close batches whose work is done and settle those whose answers are decided and paid."""
+    refund_quarantined()
     running = Batch.objects.filter(
         settled_at=None, state__in=[BatchState.PUBLISHED, BatchState.CLOSING, BatchState.CANCELLED]
     )

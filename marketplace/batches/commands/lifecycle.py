@@ -62,7 +62,7 @@ def pause_batch(*, batch_id: int, reason: PauseReason = PauseReason.MANUAL) -> B
     if batch.state != BatchState.PAUSED:
         _require_step(batch, BatchState.PAUSED)
         _become(batch, BatchState.PAUSED, pause_reason=reason)
-        publish(BatchPaused(batch_id=batch.pk))
+        publish(BatchPaused(batch_id=batch.pk, reason=reason))
     return batch
 
 

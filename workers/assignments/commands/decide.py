@@ -4,7 +4,7 @@ from collections import defaultdict
 from uuid import UUID
 
 from marketplace.batches.commands.lifecycle import cancel_batch, close_batch, settle
-from marketplace.batches.locks import lock_tasks
+from marketplace.batches.locks import batch_for_update, lock_tasks
 from marketplace.batches.models import Batch
 from marketplace.batches.states import BatchState
 from marketplace.common.database import rows, run, value
@@ -106,6 +106,9 @@ def finish_batch(*, batch_id: int) -> bool:
     if settled_at is not None:
         return False
     if state == BatchState.PUBLISHED and value("SELECT assignments_batch_is_done(%s)", [batch_id]):
+        # Again under its lock: a task that was released from quarantine meanwhile is work to do.
+        if batch_for_update(batch_id).state != state or not value("SELECT assignments_batch_is_done(%s)", [batch_id]):
+            return False
         close_batch(batch_id=batch_id)
         return True
     if state in (BatchState.CLOSING, BatchState.CANCELLED) and not rows(
