@@ -19,8 +19,11 @@ class Assignment(models.Model):
     batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="assignments", db_index=False)
     task = models.ForeignKey(Task, on_delete=models.PROTECT, related_name="assignments", db_index=False)
     worker = models.ForeignKey(Worker, on_delete=models.PROTECT, related_name="assignments", db_index=False)
-    # The account that stands for the worker's person when the lease begins; written by a trigger.
-    person = models.ForeignKey(Worker, on_delete=models.PROTECT, null=True, related_name="+", db_index=False)
+    # The account that stands for the worker's person when the lease begins. A trigger reads it from the worker's row,
+    # which refers to it, so a check of its own would only cost.
+    person = models.ForeignKey(
+        Worker, on_delete=models.PROTECT, null=True, related_name="+", db_index=False, db_constraint=False
+    )
     version = models.ForeignKey(Version, on_delete=models.PROTECT, related_name="+", db_index=False)
     place = models.PositiveSmallIntegerField()
     lease_no = models.PositiveSmallIntegerField()

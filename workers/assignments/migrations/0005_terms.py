@@ -107,6 +107,7 @@ class Migration(migrations.Migration):
             model_name="assignment",
             name="person",
             field=models.ForeignKey(
+                db_constraint=False,
                 db_index=False,
                 null=True,
                 on_delete=django.db.models.deletion.PROTECT,
