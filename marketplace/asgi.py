@@ -9,10 +9,12 @@ from django.urls import path
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "marketplace.settings.prod")
 django.setup()
 
-# Both need the apps, so they come after the set-up.
+# They need the apps, so they come after the set-up.
+from marketplace.common.durability import require_durability  # noqa: E402
 from workers.live.consumers import WorkerConsumer  # noqa: E402
 from workers.live.http import health, lifespan, refuse_unknown_sockets  # noqa: E402
 
+require_durability()
 application = ProtocolTypeRouter(
     {
         "http": health,

@@ -1,11 +1,24 @@
 """Writes of what every app shares."""
 
+from collections.abc import Callable
+
 from marketplace.common.database import run
 from marketplace.common.transactions import require_transaction
 
+_forgetters: list[Callable[[int], int]] = []
+
+
+def forgets(function: Callable[[int], int]) -> Callable[[int], int]:
+    """Register what else is kept for a time only: it deletes up to so many rows and says how many it did."""
+    _forgetters.append(function)
+    return function
+
 
 def forget_old(*, limit: int = 10_000) -> int:
-    """Delete stored responses after 30 days and delivered events after 7; returns how many rows went. Repeatable."""
+    """Delete stored responses after 30 days, delivered events after 7, and what other apps keep for a time.
+
+    Returns how many rows went. Repeatable.
+    """
     require_transaction()
     responses = run(
         "DELETE FROM common_idempotency WHERE (principal, key) IN (SELECT principal, key FROM common_idempotency"
@@ -18,4 +31,4 @@ def forget_old(*, limit: int = 10_000) -> int:
         " AND (e.xid, e.id) <= (SELECT c.xid, c.last_id FROM common_outboxcursor c WHERE c.reader = 'relay') LIMIT %s)",
         [limit],
     )
-    return responses + events
+    return responses + events + sum(forget(limit) for forget in _forgetters)

@@ -48,7 +48,9 @@ def database(url: str) -> dict[str, Any]:
             # For the few statements that go through a server-side cursor (`common.database.prepared`).
             "prepare_threshold": 2,
             # A forgotten transaction would hold the outbox horizon; a runaway statement would hold a thread.
-            "options": "-c idle_in_transaction_session_timeout=10s -c statement_timeout=60s -c timezone=UTC",
+            # Whatever the server's or the role's default is, what was acknowledged is on disk (R10).
+            "options": "-c synchronous_commit=on -c idle_in_transaction_session_timeout=10s -c statement_timeout=60s"
+            " -c timezone=UTC",
         },
     }
 

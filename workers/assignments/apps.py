@@ -7,3 +7,4 @@ class AssignmentsConfig(AppConfig):
 
     def ready(self) -> None:
         from workers.assignments import handlers  # noqa: F401  (registers them)
+        from workers.assignments.commands import leases  # noqa: F401  (registers what it forgets)

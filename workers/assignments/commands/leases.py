@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from marketplace.batches.locks import lock_tasks
+from marketplace.common.commands import forgets
 from marketplace.common.database import one, rows, run
 from marketplace.common.errors import NotFound
 from marketplace.common.outbox import publish
@@ -91,6 +92,16 @@ def save_draft(*, worker_id: int, assignment: UUID, token: UUID, values: dict[st
     assert row is not None
     extended = one(EXTEND, [[assignment], [token], worker_id])
     return Kept(assignment, row[0], extended[1] if extended else None)
+
+
+@forgets
+def forget_drafts(limit: int) -> int:
+    """Delete drafts 30 days after they were last saved (R44)."""
+    return run(
+        "DELETE FROM assignments_draft WHERE assignment_id IN (SELECT assignment_id FROM assignments_draft"
+        " WHERE saved_at < market_now() - interval '30 days' LIMIT %s)",
+        [limit],
+    )
 
 
 def return_lease(

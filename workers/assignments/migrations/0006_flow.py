@@ -101,6 +101,10 @@ BEGIN
         IF NEW.lease_no > terms.lease_cap THEN
             RAISE EXCEPTION 'more leases than the batch allows' USING errcode = '23514', constraint = 'lease_cap';
         END IF;
+        -- A beginning in the future would lend what the limit below refuses.
+        IF NEW.leased_at > market_now() THEN
+            RAISE EXCEPTION 'a lease begins now' USING errcode = '23514', constraint = 'leased_now';
+        END IF;
         IF NEW.lease_until > NEW.leased_at + make_interval(secs => terms.lease_max_s) THEN
             RAISE EXCEPTION 'longer than the batch lets a lease last' USING errcode = '23514', constraint = 'lease_max';
         END IF;
