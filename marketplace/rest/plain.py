@@ -77,7 +77,7 @@ class PlainView(APIView):
 def _ask(sql: str, params: list[Any]) -> list[tuple[Any, ...]]:
     """The first statement of a request, which only reads: it finds out itself whether the connection still lives, and
     is asked again on a new one if not. That spares the question that the framework would ask before it."""
-    connection.health_check_done = True
+    connection.health_check_done = True  # type: ignore[attr-defined]
     try:
         return prepared(sql, params)
     except OperationalError:

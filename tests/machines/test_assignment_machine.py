@@ -481,8 +481,8 @@ def _become(assignments: list[ModelAssignment], state: str) -> None:
 def test_the_market_agrees_with_the_model(django_db_setup: None, django_db_blocker: Any) -> None:
     with django_db_blocker.unblock():
         AssignmentMachine.steps = 0
-        run_machine(AssignmentMachine, settings=effort(examples=80, soak_examples=300, steps=40))
-        assert AssignmentMachine.steps >= (5_000 if SOAK else 1_500)
+        run_machine(AssignmentMachine, settings=effort(examples=180, soak_examples=600, steps=40))
+        assert AssignmentMachine.steps >= 5_000
 
 
 @pytest.mark.django_db
