@@ -24,7 +24,7 @@ from marketplace.common.errors import NotFound
 from marketplace.common.transactions import one_transaction
 from marketplace.ledger.addresses import FEES, earned_by, escrow_of, funds_of
 from tests import factories as make
-from tests.machines.effort import SOAK, effort
+from tests.machines.effort import effort
 from tests.machines.example import RolledBack
 from tests.machines.market_model import Kind, ModelAssignment, ModelBatch, ModelTask
 from workers.assignments.commands.claim import claim

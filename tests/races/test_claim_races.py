@@ -74,6 +74,37 @@ def test_ten_workers_fill_every_place_exactly_once(committed: str, together: Tog
     assert broken() == []
 
 
+@pytest.mark.parametrize("order", ["sequential", "depth_first"])
+def test_workers_on_one_path_fill_every_place_exactly_once(committed: str, together: Together, order: str) -> None:
+    batch = make.make_batch(tasks=40, overlap=3, order=order)
+    crew = [make.make_worker() for _ in range(8)]
+    done = together([lambda w=w, s=s: work_off(w, batch, 2, s) for s, w in enumerate(crew)])
+    assert sum(done) == 120, done
+    assert deadlocks() == 0
+    assert broken() == []
+
+
+def test_pairs_stay_within_their_limit_whoever_claims_at_once(committed: str, together: Together) -> None:
+    batch = make.make_batch(tasks=40, overlap=3, pair_limit=2)
+    crew = [make.make_worker() for _ in range(8)]
+    done = together([lambda w=w, s=s: work_off(w, batch, 3, s) for s, w in enumerate(crew)])
+    assert all(isinstance(number, int) for number in done), done
+    assert deadlocks() == 0
+    assert broken() == []
+    # Whoever asks once more alone finds nothing that the limit would allow.
+    shared = {(low, high): count for low, high, count in rows("SELECT low_id, high_id, shared FROM assignments_pair")}
+    for worker in crew:
+        work_off(worker, batch, 1, 99)
+    for worker in crew:
+        mine = {row[0] for row in rows("SELECT task_id FROM assignments_assignment WHERE worker_id = %s", [worker.pk])}
+        for task, holders in rows(
+            "SELECT t.id, coalesce(array_agg(a.person_id) FILTER (WHERE a.id IS NOT NULL), '{}') FROM batches_task t"
+            " LEFT JOIN assignments_assignment a ON a.task_id = t.id WHERE t.taken < t.overlap GROUP BY t.id"
+        ):
+            pairs = [(min(worker.pk, other), max(worker.pk, other)) for other in holders]
+            assert task in mine or any(shared.get(pair, 0) >= 2 for pair in pairs), "an open place was not found"
+
+
 def _gold_shown(database: str) -> int:
     from tests.conftest import owner_connection
 

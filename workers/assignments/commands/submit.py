@@ -21,7 +21,7 @@ from workers.assignments.queries import LeasedTask
 
 BEGIN = "SELECT due, assignment, id, version_id FROM assignments_begin(%s, %s, %s::uuid[])"
 SUBMIT = (
-    "SELECT outcome, revision, draft_kept"
+    "SELECT outcome, revision, draft_kept, late"
     " FROM assignments_submit(%s, %s::bigint[], %s::uuid[], %s::text[], %s::boolean[])"
 )
 
@@ -95,13 +95,13 @@ def submit(
             [submission.unclear for submission in page],
         ],
     )
-    outcomes = [Outcome(assignment, *row) for assignment, row in zip(ids, stored, strict=True)]
+    outcomes = [Outcome(assignment, *row[:3]) for assignment, row in zip(ids, stored, strict=True)]
     claimed: list[LeasedTask] = []
     problem: DomainError | None = None
     if then_claim is not None:
         try:
-            # Whoever has just given places up holds the tail of their queue, and must not wait for others with it.
-            patient = all(outcome.outcome == "submitted" for outcome in outcomes)
+            # Whose lease has just run out holds the tail of the queue, and must not wait for others with it.
+            patient = all(outcome == "submitted" and not late for outcome, _, _, late in stored)
             claimed = take(
                 worker_id=worker_id, offer=then_claim.offer, count=then_claim.count, chance=chance, patient=patient
             )

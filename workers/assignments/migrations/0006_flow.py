@@ -333,11 +333,12 @@ END $$;
 -- Try to lock a task that has an open place. Returns 'taken' (locked, a place is open), 'locked' (a place looks open but
 -- another transaction holds the task), 'full', or 'barred' (one of those who hold it shares too many tasks with the
 -- claimer already; it is queued anew when one of them leaves). With p_wait it waits for the other transaction instead.
-CREATE FUNCTION assignments_try_task(p_task bigint, who assignments_claimer, p_wait boolean) RETURNS text
-LANGUAGE plpgsql AS $$
-DECLARE
-    fellow record;
+CREATE FUNCTION assignments_try_task(p_task bigint, who assignments_claimer, p_wait boolean, p_pairs boolean DEFAULT true)
+RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
+    IF p_pairs AND who.pair_limit IS NOT NULL THEN
+        RETURN assignments_try_pairs(p_task, who, p_wait);
+    END IF;
     IF p_wait THEN
         PERFORM 1 FROM batches_task WHERE id = p_task AND taken + refunded < overlap AND quarantined_at IS NULL
             FOR NO KEY UPDATE;
@@ -352,7 +353,19 @@ BEGIN
             RETURN CASE WHEN FOUND THEN 'locked' ELSE 'full' END;
         END IF;
     END IF;
-    IF who.pair_limit IS NOT NULL THEN
+    RETURN 'taken';
+END $$;
+
+-- The same where pairs are limited: 'barred' too. What is not taken is let go again by undoing the block, for a claim
+-- that waits for a task must hold none.
+CREATE FUNCTION assignments_try_pairs(p_task bigint, who assignments_claimer, p_wait boolean) RETURNS text
+LANGUAGE plpgsql AS $$
+DECLARE
+    fellow record;
+    outcome text;
+BEGIN
+    outcome := assignments_try_task(p_task, who, p_wait, false);
+    IF outcome = 'taken' THEN
         FOR fellow IN
             SELECT DISTINCT a.person_id FROM assignments_assignment a
              WHERE a.task_id = p_task AND a.state IN ('leased', 'submitted', 'accepted') ORDER BY 1
@@ -362,16 +375,21 @@ BEGIN
             IF NOT pg_try_advisory_xact_lock(hashtextextended(format(
                 'pair:%s:%s:%s', who.batch, least(who.person, fellow.person_id), greatest(who.person, fellow.person_id)), 0))
             THEN
-                RETURN 'locked';
+                outcome := 'locked';
+            ELSIF EXISTS (SELECT 1 FROM assignments_pair p
+                           WHERE p.batch_id = who.batch AND p.low_id = least(who.person, fellow.person_id)
+                             AND p.high_id = greatest(who.person, fellow.person_id) AND p.shared >= who.pair_limit) THEN
+                outcome := 'barred';
             END IF;
-            IF EXISTS (SELECT 1 FROM assignments_pair p
-                        WHERE p.batch_id = who.batch AND p.low_id = least(who.person, fellow.person_id)
-                          AND p.high_id = greatest(who.person, fellow.person_id) AND p.shared >= who.pair_limit) THEN
-                RETURN 'barred';
-            END IF;
+            EXIT WHEN outcome <> 'taken';
         END LOOP;
     END IF;
-    RETURN 'taken';
+    IF outcome <> 'taken' THEN
+        RAISE EXCEPTION '%', outcome USING errcode = 'TS001';
+    END IF;
+    RETURN outcome;
+EXCEPTION WHEN SQLSTATE 'TS001' THEN
+    RETURN sqlerrm;
 END $$;
 
 -- The next gold task that this person has not been shown, from a random start, each at most `cap` times in all.
@@ -686,9 +704,9 @@ END $$;
 
 -- Store a page of checked answers. Each counts if its lease lives and its token is the last one given; a late one counts
 -- if its place can still be had, by revival in the same step; what is lost is kept as a draft. The caller holds the worker
--- (`assignments_begin`). One row for each item, in the order of the page.
+-- (`assignments_begin`). One row for each item, in the order of the page; `late` says that it needed a revival.
 CREATE FUNCTION assignments_submit(p_worker bigint, p_ids bigint[], p_tokens uuid[], p_bodies text[], p_unclear boolean[])
-RETURNS TABLE (outcome text, revision smallint, draft_kept boolean)
+RETURNS TABLE (outcome text, revision smallint, draft_kept boolean, late boolean)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
@@ -698,6 +716,7 @@ DECLARE
     stored bigint[] := '{}';
     batches bigint[] := '{}';
     batch bigint;
+    shown uuid[] := p_tokens;
 BEGIN
     p_tokens := assignments_revive_late(p_worker, p_ids, p_tokens, moment);
     PERFORM 1 FROM assignments_assignment a WHERE a.id = ANY (p_ids) ORDER BY a.id FOR NO KEY UPDATE;
@@ -708,6 +727,7 @@ BEGIN
           FROM assignments_assignment a WHERE a.id = p_ids[item];
         revision := NULL;
         draft_kept := false;
+        late := p_tokens[item] <> shown[item];
         IF own.worker_id = p_worker AND own.token = p_tokens[item] AND own.state = 'leased' AND own.lease_until > moment THEN
             SELECT b.auto_accept_s, b.project_id INTO terms FROM batches_batch b WHERE b.id = own.batch_id;
             UPDATE assignments_assignment a
@@ -903,7 +923,9 @@ $$;
 
 RIGHTS = """
 REVOKE EXECUTE ON FUNCTION
-    assignments_past(bigint, assignments_claimer), assignments_try_task(bigint, assignments_claimer, boolean),
+    assignments_past(bigint, assignments_claimer),
+    assignments_try_task(bigint, assignments_claimer, boolean, boolean),
+    assignments_try_pairs(bigint, assignments_claimer, boolean),
     assignments_pick_gold(assignments_walk, assignments_claimer), assignments_pick_reserved(assignments_claimer, boolean),
     assignments_pick_missed(assignments_claimer, boolean, boolean), assignments_meet(bigint, assignments_claimer),
     assignments_pick_spread(assignments_walk, assignments_claimer),
@@ -962,7 +984,8 @@ DROP FUNCTION assignments_meet(bigint, assignments_claimer);
 DROP FUNCTION assignments_pick_missed(assignments_claimer, boolean, boolean);
 DROP FUNCTION assignments_pick_reserved(assignments_claimer, boolean);
 DROP FUNCTION assignments_pick_gold(assignments_walk, assignments_claimer);
-DROP FUNCTION assignments_try_task(bigint, assignments_claimer, boolean);
+DROP FUNCTION assignments_try_pairs(bigint, assignments_claimer, boolean);
+DROP FUNCTION assignments_try_task(bigint, assignments_claimer, boolean, boolean);
 DROP FUNCTION assignments_past(bigint, assignments_claimer);
 DROP TYPE assignments_claimer;
 {before(STEPS_BEFORE.STEP, ["assignments_step", "assignments_effects", "assignments_answer_step"])}
