@@ -104,9 +104,9 @@ class OldSession:
         self._pool = ThreadPoolExecutor(1)
         self._do(self._cycles, small, 12)
 
-    def scanned(self, counters: Counters, batch: SeededBatch, cycles: int) -> dict[str, int]:
-        """Rows a cycle that sequential scans of this session read, by table."""
-        return self._do(self._scanned, counters, batch, cycles)
+    def touched(self, counters: Counters, batch: SeededBatch, cycles: int) -> dict[str, Any]:
+        """What one cycle of this session touches, as by `touched`; and the rows of its sequential scans by table."""
+        return self._do(self._touched, counters, batch, cycles)
 
     def end(self) -> None:
         """Close the session."""
@@ -123,14 +123,14 @@ class OldSession:
         for _ in range(number):
             cycler.cycle()
 
-    def _scanned(self, counters: Counters, batch: SeededBatch, cycles: int) -> dict[str, int]:
+    def _touched(self, counters: Counters, batch: SeededBatch, cycles: int) -> dict[str, Any]:
+        cycler = Cycler(self._worker, batch)
         counters.read()
         before = counters.scanned_tables()
-        self._cycles(batch, cycles)
-        counters.read()
+        counted = touched(counters, {"cycle": cycler.cycle}, cycles)["cycle"]
         after = counters.scanned_tables()
-        counts = {name: (after[name] - before.get(name, 0)) // cycles for name in after}
-        return {name: count for name, count in counts.items() if count}
+        scanned = {name: (after[name] - before.get(name, 0)) // cycles for name in after}
+        return counted | {"scanned_tables": {name: count for name, count in scanned.items() if count}}
 
 
 def at_size(market: Market, counters: Counters, tasks: int, past: int, rounds: int) -> dict[str, Any]:
@@ -206,10 +206,10 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
     large = results["large"]
     progress("Asking a session that planned on an empty market …")
     grown = set(large["growing_tables"])
-    scanned = old.scanned(counters, large.pop("batch"), 20)
+    veteran = old.touched(counters, large.pop("batch"), 20)
     old.end()
     results["small"].pop("batch")
-    scanned = {name: count for name, count in scanned.items() if name in grown}
+    scanned = {name: count for name, count in veteran["scanned_tables"].items() if name in grown}
     growth = {
         operation: ratio(large["touched"][operation]["blocks"], results["small"]["touched"][operation]["blocks"])
         for operation in large["touched"]
@@ -222,11 +222,14 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
     failures += [
         f"{operation} touches {by} times the blocks" for operation, by in growth.items() if by and by > asked.growth
     ]
+    by = ratio(veteran["blocks"], large["touched"]["cycle"]["blocks"])
+    if by and by > asked.growth:
+        failures.append(f"a session that planned on an empty market touches {by} times the blocks of a new one")
     return {
         "options": vars(asked),
         **results,
         "blocks_large_to_small": growth,
-        "old_session_rows_scanned": scanned,
+        "old_session": veteran | {"scanned_growing_tables": scanned, "blocks_to_new_session": by},
         "failures": failures,
         "ok": not failures,
     }
@@ -266,9 +269,11 @@ def described(results: dict[str, Any]) -> str:
         for operation, counted in results[size]["touched"].items():
             most = ", ".join(f"{name} {count}" for name, count in counted["blocks_by_relation"].items())
             parts.append(f"blocks of one {operation} at {results[size]['tasks']:,} tasks, by relation: {most}")
+    old = results["old_session"]
     parts.append(
-        "rows read by sequential scans in each cycle of a session that planned on an empty market: "
-        f"{results['old_session_rows_scanned'] or 'none'}"
+        f"a session that planned on an empty market: {old['blocks']} blocks a cycle"
+        f" ({old['blocks_to_new_session']} times those of a new one), rows of growing tables read by sequential scans:"
+        f" {old['scanned_growing_tables'] or 'none'}; blocks by relation: {old['blocks_by_relation']}"
     )
     parts.append("\n".join(["failures:", *results["failures"]]) if results["failures"] else "no failures")
     return "\n\n".join(parts)
