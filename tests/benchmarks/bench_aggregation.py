@@ -1,37 +1,44 @@
 """Dawid–Skene and majority against crowd-kit, in one process and on the same votes; prints JSON.
 
-    python -m tests.benchmarks.bench_aggregation [--rounds 5] [--tasks 1000000]
+    ./run bench aggregation [--rounds 5] [--tasks 1000000]
 
 Both start from columns in memory: crowd-kit from a data frame, ours from the same columns encoded by `Votes.of`.
 `seconds` is the fit alone and `ratio` that of the medians; `with_encoding_s` and `ratio_with_encoding` are the whole
 way. The recorded crowd is read from the folder that TOUCHSTONE_CROWDS names and left out without it; the large crowd is
-simulated: three of 10,000 workers per task, four labels.
+simulated: three of 10,000 workers per task, four labels. Where crowd-kit is not installed it is brought into an
+environment of the benchmark, in which everything then runs; where it cannot be, ours is measured alone.
 """
 
 import argparse
 import csv
 import gc
+import importlib.util
 import json
 import os
 import statistics
+import subprocess
+import sys
 import time
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import crowdkit.aggregation
 import numpy as np
-import pandas
+from numpy.typing import NDArray
 
 from marketplace.aggregation.dawid_skene import dawid_skene
 from marketplace.aggregation.majority import majority
 from marketplace.aggregation.votes import Votes
+from tests.benchmarks.environments import NotInstallable, environment
+from tests.benchmarks.report import progress
 
+CROWD_KIT = "crowd-kit==1.4.2"
 BUDGET = 20
+Columns = dict[str, NDArray[Any]]
 
 
-def simulated(n_tasks: int, seed: int = 7) -> pandas.DataFrame:
+def simulated(n_tasks: int, seed: int = 7) -> Columns:
     """Workers right with a probability from Beta(6, 2.5), errors uniform over the other labels."""
     rng = np.random.default_rng(seed)
     n_workers, n_labels, overlap = 10_000, 4, 3
@@ -41,13 +48,17 @@ def simulated(n_tasks: int, seed: int = 7) -> pandas.DataFrame:
     wrong = (truth[:, None] + rng.integers(1, n_labels, (n_tasks, overlap))) % n_labels
     label = np.where(rng.random((n_tasks, overlap)) < skill[worker], truth[:, None], wrong)
     task = np.repeat(np.arange(n_tasks), overlap)
-    return pandas.DataFrame({"task": task, "worker": worker.ravel(), "label": label.ravel()})
+    return {"task": task, "worker": worker.ravel(), "label": label.ravel()}
 
 
-def recorded(folder: Path) -> pandas.DataFrame:
+def recorded(folder: Path) -> Columns:
+    """The answers of a recorded crowd."""
     with open(folder / "answers.csv", newline="") as file:
         rows = [(row["external_id"], row["worker"], row["label"]) for row in csv.DictReader(file)]
-    return pandas.DataFrame(rows, columns=["task", "worker", "label"])
+    return {
+        name: np.array(column, object)
+        for name, column in zip(("task", "worker", "label"), zip(*rows, strict=True), strict=True)
+    }
 
 
 def median_s(function: Callable[[], Any], rounds: int) -> float:
@@ -68,7 +79,27 @@ def peak_mib(function: Callable[[], Any]) -> float:
     return round(peak / 2**20, 1)
 
 
-def compare(name: str, data: pandas.DataFrame, rounds: int, rounds_of_theirs: int) -> dict[str, Any]:
+def alone(name: str, columns: Columns, rounds: int) -> dict[str, Any]:
+    """Ours without a judge."""
+    votes, _ = Votes.of(*columns.values())
+    return {
+        "data": name,
+        "answers": len(votes),
+        "dawid_skene": {
+            "seconds": round(median_s(lambda: dawid_skene(votes), rounds), 5),
+            "iterations": dawid_skene(votes).iterations,
+            "peak_mib": peak_mib(lambda: dawid_skene(votes)),
+        },
+        "majority": {"seconds": round(median_s(lambda: majority(votes), rounds), 5)},
+    }
+
+
+def compare(name: str, given: Columns, rounds: int, rounds_of_theirs: int) -> dict[str, Any]:
+    """Ours and crowd-kit's on the same votes."""
+    import crowdkit.aggregation
+    import pandas
+
+    data = pandas.DataFrame(given)
     columns = [data[column].to_numpy() for column in ("task", "worker", "label")]
     model = crowdkit.aggregation.DawidSkene(n_iter=100).fit(data)
     votes, words = Votes.of(*columns, label_order=list(model.probas_.columns))
@@ -114,19 +145,34 @@ def compare(name: str, data: pandas.DataFrame, rounds: int, rounds_of_theirs: in
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+def main(argv: list[str]) -> int:
+    """Run the command; its exit code."""
+    parser = argparse.ArgumentParser(prog="./run bench aggregation", description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--tasks", type=int, default=1_000_000, help="size of the simulated crowd; 0 leaves it out")
-    options = parser.parse_args()
-    results = []
-    if crowds := os.environ.get("TOUCHSTONE_CROWDS"):
-        data = recorded(Path(crowds) / "product-matching")
-        results.append(compare("product-matching", data, options.rounds, options.rounds))
+    parser.add_argument("--json", action="store_true", help="the output is JSON in any case")
+    options = parser.parse_args(argv)
+    judged = importlib.util.find_spec("crowdkit") is not None
+    if not judged:
+        try:
+            binaries = environment("aggregation", [CROWD_KIT])
+        except NotInstallable as why:
+            progress(f"{why}\nOurs is measured alone.")
+        else:
+            again = [str(binaries / "python"), "-P", "-m", "tests.benchmarks", "aggregation", *argv]
+            return subprocess.run(again, check=False).returncode
+    crowds = []
+    if folder := os.environ.get("TOUCHSTONE_CROWDS"):
+        crowds.append(("product-matching", recorded(Path(folder) / "product-matching"), options.rounds))
     if options.tasks:
-        results.append(compare("simulated", simulated(options.tasks), options.rounds, 1))
+        crowds.append(("simulated", simulated(options.tasks), 1))
+    results = [
+        compare(name, columns, options.rounds, rounds_of_theirs) if judged else alone(name, columns, options.rounds)
+        for name, columns, rounds_of_theirs in crowds
+    ]
     print(json.dumps({"aggregation": results}, indent=2))
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))

@@ -357,6 +357,9 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     number("--life-tasks", default=10_000, help="size of the batch that is driven from start to end; 0 leaves it out")
     number("--past", default=50_000, help="past answers of the veteran; 0, or no larger batch, leaves it out")
     number("--floor-tasks", default=1_000_000, help="tasks of the SQL floor")
+    parser.add_argument(
+        "--patience", type=float, default=0.0, help="seconds to wait for a quiet machine before each run"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     return parser.parse_args(argv)
 
@@ -364,6 +367,7 @@ def arguments(argv: list[str]) -> argparse.Namespace:
 def main(argv: list[str]) -> int:
     """Run the command; its exit code."""
     asked = arguments(argv)
+    cpu.be_patient(asked.patience)
     results = measure(asked)
     give(results, described(results), as_json=asked.json)
     return 0

@@ -12,6 +12,7 @@ from collections import defaultdict
 from contextlib import ExitStack
 from typing import Any, Protocol
 
+from tests.benchmarks import cpu
 from tests.benchmarks.bench_assign import Bench, server_cpu
 from tests.benchmarks.environments import NotInstallable
 from tests.benchmarks.load import Meter, Script, run_loop
@@ -179,9 +180,13 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--seconds", type=float, default=10.0, help="of each run; twice that on large batches")
     parser.add_argument("--warm", type=float, default=3.0)
     parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument(
+        "--patience", type=float, default=0.0, help="seconds to wait for a quiet machine before each run"
+    )
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args(argv)
     asked.clients = max(asked.clients_list)
+    cpu.be_patient(asked.patience)
     results = measure(asked)
     give(results, described(results), as_json=asked.json)
     return 0

@@ -76,18 +76,26 @@ def site_processes() -> dict[str, int]:
     return found
 
 
-def rss_mib(roots: Mapping[str, int]) -> dict[str, float]:
-    """Memory of trees in MiB, shared pages counted once among all who share them."""
+def tree(root: int) -> list[int]:
+    """A process with all that descend from it."""
     children: dict[int, list[int]] = defaultdict(list)
     for entry in os.listdir("/proc"):
         if entry.isdigit() and (fields := _stat(int(entry))) is not None:
             children[int(fields[1])].append(int(entry))
+    found, waiting = [], [root]
+    while waiting:
+        pid = waiting.pop()
+        found.append(pid)
+        waiting += children.get(pid, ())
+    return found
+
+
+def rss_mib(roots: Mapping[str, int]) -> dict[str, float]:
+    """Memory of trees in MiB, shared pages counted once among all who share them."""
     sums = {}
     for name, root in roots.items():
-        waiting, total = [root], 0
-        while waiting:
-            pid = waiting.pop()
-            waiting += children.get(pid, ())
+        total = 0
+        for pid in tree(root):
             try:
                 lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
             except OSError:
@@ -95,6 +103,24 @@ def rss_mib(roots: Mapping[str, int]) -> dict[str, float]:
             total += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
         sums[name] = round(total / 1024, 1)
     return sums
+
+
+_patience = {"seconds": 0.0}
+
+
+def be_patient(seconds: float) -> None:
+    """From now on wait before each run, at most this long, for a machine that strangers leave alone."""
+    _patience["seconds"] = seconds
+
+
+def wait_until_quiet(roots: Mapping[str, int], *, limit: float = 0.2) -> None:
+    """Return once strangers use less than `limit` cores, or the patience is at its end."""
+    deadline = time.monotonic() + _patience["seconds"]
+    while time.monotonic() < deadline:
+        window = Window(roots)
+        time.sleep(1.0)
+        if window.close()[2] < limit:
+            return
 
 
 class Window:

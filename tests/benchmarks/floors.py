@@ -122,6 +122,7 @@ class Floors:
         argv = [self._pgbench, "-h", env["BENCH_FLOOR_HOST"], "-U", env["BENCH_FLOOR_USER"], "-n", "-M", "prepared"]
         argv += ["-c", str(clients), "-j", "1", "-T", str(max(1, round(seconds))), "-D", "aid=0", "-l"]
         argv += ["--log-prefix", str(folder / "log"), "-f", str(folder / "script.sql"), "floor"]
+        cpu.wait_until_quiet(roots)
         window, children = cpu.Window({"postgres": roots["postgres"]}), os.times()
         done = subprocess.run(argv, capture_output=True, text=True, check=False, cwd=folder)
         wall, used, _ = window.close()

@@ -222,6 +222,7 @@ def run_loop(
     A script ends by itself once `meter.over`. `cpu_ms` is processor time for each counted answer (each request where
     the scripts count no answers), by process, exited children included.
     """
+    cpu.wait_until_quiet(roots)
     return asyncio.run(_run(scripts, port, seconds, warm_s, roots, answers_max))
 
 

@@ -5,12 +5,15 @@ would be whatever their form.
 """
 
 import json
+import os
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import count
-from typing import Any
+from typing import Any, BinaryIO
 from uuid import uuid4
 
 from tests.benchmarks.report import progress
@@ -124,12 +127,14 @@ class Market:
         """A published batch of that many tasks, and of `known` gold tasks besides."""
         from marketplace.batches.commands.import_tasks import import_tasks
         from marketplace.batches.commands.lifecycle import publish_batch
+        from marketplace.batches.rows import read_jsonl
         from marketplace.common.transactions import one_transaction
 
         draft = self.draft(overlap=overlap, **terms)
-        began = time.perf_counter()
-        with one_transaction(principal="bench"):
-            import_tasks(batch_id=draft.pk, source=task_rows(tasks, known), body_sha256=b"bench")
+        with jsonl_file(tasks, known) as file:
+            began = time.perf_counter()
+            with one_transaction(principal="bench"):
+                import_tasks(batch_id=draft.pk, source=read_jsonl(file), body_sha256=b"bench")
         imported = time.perf_counter()
         with one_transaction(principal="bench"):
             publish_batch(batch_id=draft.pk)
@@ -139,22 +144,23 @@ class Market:
         return SeededBatch(draft.pk, str(draft.public_id), tasks, overlap, imported - began, done - imported)
 
 
-def task_rows(tasks: int, known: int = 0) -> Iterator[Any]:
-    """Rows of an import, each with about 200 bytes of data; the last `known` ones are gold."""
-    from marketplace.batches.rows import Row
-
+def jsonl(tasks: int, known: int = 0) -> Iterator[bytes]:
+    """Lines of an import, each with about 200 bytes of data; the last `known` ones are gold."""
     filler = "lorem ipsum dolor sit amet " * 6
     for number in range(1, tasks + known + 1):
-        fields: dict[str, Any] = {"external_id": f"t{number}", "data": {"text": f"task {number} {filler}"}}
+        row: dict[str, Any] = {"external_id": f"t{number}", "data": {"text": f"task {number} {filler}"}}
         if number > tasks:
-            fields["gold"] = VALUES
-        yield Row(number, fields)
+            row["gold"] = VALUES
+        yield json.dumps(row).encode() + b"\n"
 
 
-def jsonl(tasks: int) -> Iterator[bytes]:
-    """The same rows as lines of a file."""
-    for row in task_rows(tasks):
-        yield json.dumps(row.fields).encode() + b"\n"
+@contextmanager
+def jsonl_file(tasks: int, known: int = 0) -> Iterator[BinaryIO]:
+    """The same as a file, which is removed afterwards."""
+    with tempfile.TemporaryFile(dir=os.environ.get("TOUCHSTONE_DATA")) as file:
+        file.writelines(jsonl(tasks, known))
+        file.seek(0)
+        yield file  # type: ignore[misc]
 
 
 def analyze(database: str | None = None) -> None:

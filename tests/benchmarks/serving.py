@@ -10,14 +10,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from deploy.stack import paths
 from deploy.stack.processes import dies_with_us
 
 HOST = "127.0.0.1"
 
 
 def data_directory() -> Path:
-    """The data directory of this run."""
-    return Path(os.environ["TOUCHSTONE_DATA"])
+    """The data directory of this run: that of its stack, where it has one."""
+    return paths.data_directory("bench")
 
 
 def free_port() -> int:
