@@ -4,7 +4,7 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import worker_init
+from celery.signals import task_failure, worker_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "marketplace.settings.prod")
 app = Celery("touchstone")
@@ -13,8 +13,11 @@ app.autodiscover_tasks()
 
 
 @worker_init.connect
-def start_worker(**_: Any) -> None:
+def start_worker(sender: Any, **_: Any) -> None:
     """Before the worker's processes fork."""
+    from marketplace.common import sweeps
     from marketplace.common.durability import require_durability
 
     require_durability()
+    sweeps.begin_life(str(sender.hostname))
+    task_failure.connect(sweeps.note_death, weak=False)

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from marketplace.api import accounts, answers, batches, money, projects, quarantine
+from marketplace.api import accounts, answers, batches, dead_letters, money, projects, quarantine
 
 urlpatterns = [
     path("accounts", accounts.Accounts.as_view()),
@@ -15,6 +15,8 @@ urlpatterns = [
     path("invitations/accept", accounts.InvitationAcceptances.as_view()),
     path("requesters/<uuid:requester>/transfers", money.TransfersView.as_view()),
     path("deposits", money.DepositsView.as_view()),
+    path("dead-letters", dead_letters.DeadLettersView.as_view()),
+    path("dead-letters/<uuid:letter>/retry", dead_letters.RetryView.as_view()),
     path("check", money.CheckView.as_view()),
     path("projects", projects.ProjectsView.as_view()),
     path("projects/<uuid:project>", projects.ProjectView.as_view()),

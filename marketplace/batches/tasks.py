@@ -2,13 +2,12 @@
 
 from typing import Any
 
-from celery import shared_task
-
 from marketplace.batches.commands.progress import fold
+from marketplace.common.sweeps import sweep
 from marketplace.common.transactions import one_transaction
 
 
-@shared_task
+@sweep
 def fold_progress(**_: Any) -> None:
     """Fold the counters' deltas."""
     with one_transaction(principal="system"):

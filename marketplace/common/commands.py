@@ -15,7 +15,8 @@ def forgets(function: Callable[[int], int]) -> Callable[[int], int]:
 
 
 def forget_old(*, limit: int = 10_000) -> int:
-    """Delete stored responses after 30 days, delivered events after 7, and what other apps keep for a time.
+    """Delete what is kept for a time only: stored responses for 30 days, delivered events and dead runs for 7, and what
+    other apps have registered.
 
     Returns how many rows went. Repeatable.
     """
@@ -31,4 +32,5 @@ def forget_old(*, limit: int = 10_000) -> int:
         " AND (e.xid, e.id) <= (SELECT c.xid, c.last_id FROM common_outboxcursor c WHERE c.reader = 'relay') LIMIT %s)",
         [limit],
     )
-    return responses + events + sum(forget(limit) for forget in _forgetters)
+    runs = run("DELETE FROM common_sweeprun WHERE died_at < market_now() - interval '7 days'")
+    return responses + events + runs + sum(forget(limit) for forget in _forgetters)

@@ -1,6 +1,9 @@
-"""Tables every app shares: stored responses, and the outbox with its readers' cursors."""
+"""Tables every app shares: stored responses, the outbox with its readers' cursors, runs of sweeps and dead letters."""
+
+from uuid import uuid4
 
 from django.db import models
+from django.db.models import Q
 
 
 class Idempotency(models.Model):
@@ -40,3 +43,42 @@ class OutboxCursor(models.Model):
 
     class Meta:
         db_table = "common_outboxcursor"
+
+
+class SweepRun(models.Model):
+    """A run of a sweep, written down before it begins and removed when it ends; `died_at` once its process is known to
+    have died. `life` tells apart what one worker was before and after a restart. Of a run `on_items` not the sweep is
+    to blame, but what it had in hand."""
+
+    id = models.UUIDField(primary_key=True, default=uuid4)
+    task = models.UUIDField(db_index=True)
+    name = models.TextField()
+    worker = models.TextField()
+    life = models.UUIDField()
+    started_at = models.DateTimeField()
+    on_items = models.BooleanField(default=False)
+    died_at = models.DateTimeField(null=True)
+    error = models.TextField(blank=True)
+
+    class Meta:
+        db_table = "common_sweeprun"
+
+
+class DeadLetter(models.Model):
+    """What was put aside after it killed its process too often: a whole sweep, or one item of work. Staff may have it
+    tried again."""
+
+    public_id = models.UUIDField(default=uuid4, unique=True, editable=False)
+    kind = models.TextField()
+    subject = models.TextField()
+    error = models.TextField()
+    times = models.PositiveSmallIntegerField()
+    first_at = models.DateTimeField()
+    parked_at = models.DateTimeField()
+    retried_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "common_deadletter"
+        constraints = [
+            models.UniqueConstraint(fields=["kind", "subject"], condition=Q(retried_at=None), name="one_dead_letter")
+        ]

@@ -2,14 +2,13 @@
 
 from typing import Any
 
-from celery import shared_task
-
 from marketplace.common.commands import forget_old as forget
 from marketplace.common.outbox import deliver, read
+from marketplace.common.sweeps import sweep
 from marketplace.common.transactions import one_transaction
 
 
-@shared_task
+@sweep
 def relay_outbox(**_: Any) -> None:
     """Hand new events to their handlers, oldest first, until none is left."""
     for _round in range(20):
@@ -21,7 +20,7 @@ def relay_outbox(**_: Any) -> None:
             return
 
 
-@shared_task
+@sweep
 def forget_old(**_: Any) -> None:
     """Drop stored responses and delivered events past their retention."""
     with one_transaction(principal="system"):

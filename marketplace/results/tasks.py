@@ -2,14 +2,13 @@
 
 from typing import Any
 
-from celery import shared_task
-
+from marketplace.common.sweeps import sweep
 from marketplace.common.transactions import one_transaction
 from marketplace.results.commands import aggregate
 from marketplace.results.queries import settled_without_results
 
 
-@shared_task
+@sweep
 def aggregate_settled(**_: Any) -> None:
     """Make the final results of every settled batch that has none."""
     for batch_id in settled_without_results(limit=20):

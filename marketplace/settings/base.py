@@ -172,6 +172,8 @@ CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_TIME_LIMIT = 60
 CELERY_TASK_SOFT_TIME_LIMIT = 50
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+# How long the result of a process that is gone may still be on its way, before its task counts as its victim.
+CELERY_WORKER_LOST_WAIT = 1.0
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULER = "marketplace.common.beat.SteadyScheduler"
 # Every entry is a sweep: "look at the table and do what is due". A lost or doubled message changes nothing, and a

@@ -13,6 +13,8 @@ from uuid import uuid4
 import pytest
 
 from marketplace.accounts.models import Member
+from marketplace.common.database import MarketNow
+from marketplace.common.models import DeadLetter
 from tests import factories as make
 from tests.api.callers import BASE, Reply, caller_for
 from tests.api.market import ROLES, Market, make_market
@@ -102,6 +104,8 @@ ROUTES: dict[str, Route] = {
             )
         }
     ),
+    "dead-letters": Route({"GET": May({"staff"}, {"staff"})}),
+    "dead-letters/{letter}/retry": Route({"POST": May({"staff"}, {"staff"}, lambda m: {}, foreign=False)}),
     "check": Route({"GET": May({"staff"}, {"staff"})}),
     "projects": Route(
         {
@@ -184,6 +188,9 @@ def ids(market: Market) -> dict[str, dict[str, Any]]:
         "batch": market.batch.public_id,
         "assignment": lease["id"],
         "key": key_of(_user(market, "owner")),
+        "letter": DeadLetter.objects.create(
+            kind="sweep", subject="t", error="", times=3, first_at=MarketNow(), parked_at=MarketNow()
+        ).public_id,
         "number": 1,
     }
     foreign = {

@@ -58,6 +58,8 @@ def test_the_runtime_role_may_delete_these_rows_of_ours_and_no_others() -> None:
         "batches_progressdelta",
         "common_idempotency",
         "common_outbox",
+        "common_sweeprun",
+        "gold_attempt",
         "gold_toscore",
     }
 

@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from celery import shared_task
-
 from marketplace.batches.models import Batch
 from marketplace.batches.states import BatchState
+from marketplace.common.sweeps import sweep
 from marketplace.common.transactions import one_transaction
 from workers.assignments.commands import quarantine
 from workers.assignments.commands.decide import apply_due, finish_batch
@@ -16,7 +15,7 @@ from workers.assignments.queries import batches_with_refunds_due
 ROUNDS = 40
 
 
-@shared_task
+@sweep
 def apply_due_everywhere(**_: Any) -> None:
     """Expire leases and accept answers whose time has passed."""
     for _round in range(ROUNDS):
@@ -26,7 +25,7 @@ def apply_due_everywhere(**_: Any) -> None:
             return
 
 
-@shared_task
+@sweep
 def settle_due(**_: Any) -> None:
     """Pay what is due, in groups."""
     for _round in range(ROUNDS):
@@ -36,7 +35,7 @@ def settle_due(**_: Any) -> None:
             return
 
 
-@shared_task
+@sweep
 def refund_quarantined(**_: Any) -> None:
     """Pause batches that have many broken tasks, then refund what is due.
 
@@ -44,20 +43,24 @@ def refund_quarantined(**_: Any) -> None:
     for batch_id in batches_with_refunds_due():
         with one_transaction(principal="system"):
             quarantine.pause_if_broken(batch_id=batch_id)
-    for _round in range(ROUNDS):
-        with one_transaction(principal="system"):
-            refunded = quarantine.refund_quarantined()
-        if refunded < quarantine.GROUP:
-            return
+    _refund()
 
 
-@shared_task
+@sweep
 def finish_batches(**_: Any) -> None:
     """Close batches whose work is done and settle those whose answers are decided and paid."""
-    refund_quarantined()
+    _refund()
     running = Batch.objects.filter(
         settled_at=None, state__in=[BatchState.PUBLISHED, BatchState.CLOSING, BatchState.CANCELLED]
     )
     for batch_id in running.values_list("pk", flat=True):
         with one_transaction(principal="system"):
             finish_batch(batch_id=batch_id)
+
+
+def _refund() -> None:
+    for _round in range(ROUNDS):
+        with one_transaction(principal="system"):
+            refunded = quarantine.refund_quarantined()
+        if refunded < quarantine.GROUP:
+            return

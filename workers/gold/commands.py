@@ -1,15 +1,21 @@
 """Plan hidden gold before a claim, and score answers after a submission; the only code that reads keys."""
 
+import logging
 from random import Random
 from typing import Any
+from uuid import UUID
 
+from marketplace.common import sweeps
 from marketplace.common.database import acting_as, one, rows, run
 from marketplace.common.transactions import require_transaction
 from marketplace.projects.answer_types.registry import answer_type
 from workers.gold.injection import Policy, Schedule, advance
-from workers.gold.locks import waiting_answers
+from workers.gold.locks import taken_answers, waiting_answers
 from workers.reputation.commands import Judged, record_outcomes
 from workers.reputation.queries import posterior_of
+
+logger = logging.getLogger("touchstone.gold")
+GROUP = 200
 
 
 def draw_schedule(
@@ -36,14 +42,36 @@ def draw_schedule(
     )
 
 
-def score_due(*, limit: int = 200) -> int:
-    """Score up to `limit` answers that wait, oldest first; returns how many.
+def take_due(*, run_id: UUID, task: UUID, limit: int = GROUP) -> int:
+    """Write down which answers the run is about to score, and return how many; commit that before scoring them.
+
+    They are up to `limit` that nobody has tried; or one alone that an earlier run died over, so that among many the one
+    to blame is found. After three deaths it becomes a dead letter and stands in nobody's way.
+    """
+    require_transaction()
+    if not rows("SELECT 1 FROM gold_toscore LIMIT 1"):
+        return 0
+    [(taken, parked)] = rows(
+        "SELECT taken, parked FROM gold_take(%s, %s, %s, %s, %s, %s)",
+        [run_id, task, "score_due", sweeps.worker, sweeps.life, limit],
+    )
+    if parked:
+        logger.error("%s answers were put aside: scoring them ended in death three times", parked)
+    return int(taken)
+
+
+def score_due(*, limit: int = GROUP, run_id: UUID | None = None) -> int:
+    """Score up to `limit` answers that wait, oldest first, or those that the run took; returns how many.
 
     Each answer becomes an outcome for reputation; where its task has a key, a verdict too, once per task and worker.
     Two scorers at once share the work. An answer marked unclear is counted and not judged.
     """
     require_transaction()
-    waiting = waiting_answers(limit)
+    if run_id is None:
+        waiting = waiting_answers(limit)
+    else:
+        waiting = taken_answers(run_id)
+        run("DELETE FROM common_sweeprun WHERE id = %s", [run_id])
     if not waiting:
         return 0
     keys, fields = _keys([row.task_id for row in waiting])
@@ -60,12 +88,22 @@ def score_due(*, limit: int = 200) -> int:
             score = None
         outcomes.append(Judged(row.worker_id, row.project_id, row.batch_id, score))
     record_outcomes(outcomes)
-    run(
-        "DELETE FROM gold_toscore t USING unnest(%s::bigint[], %s::smallint[]) AS g(a, r)"
-        " WHERE t.assignment_id = g.a AND t.revision = g.r",
-        [[row.assignment_id for row in waiting], [row.revision for row in waiting]],
-    )
+    for queue in ("gold_toscore", "gold_attempt"):
+        run(
+            f"DELETE FROM {queue} t USING unnest(%s::bigint[], %s::smallint[]) AS g(a, r)"
+            " WHERE t.assignment_id = g.a AND t.revision = g.r",
+            [[row.assignment_id for row in waiting], [row.revision for row in waiting]],
+        )
     return len(waiting)
+
+
+@sweeps.retries("answer")
+def try_again(subject: str) -> None:
+    """Let the scoring step look at an answer that was put aside as if nobody had."""
+    run(
+        "DELETE FROM gold_attempt WHERE assignment_id = %s AND revision = %s AND parked_at IS NOT NULL",
+        [int(number) for number in subject.split(":")],
+    )
 
 
 def _keys(task_ids: list[int]) -> tuple[dict[int, dict[str, Any]], dict[int, dict[str, dict[str, Any]]]]:

@@ -1,16 +1,33 @@
 """The only place of this app that locks rows."""
 
+from uuid import UUID
+
 from marketplace.common.database import rows
 from workers.gold.models import Waiting
 
+COLUMNS = "t.assignment_id, t.revision, t.task_id, t.batch_id, t.project_id, t.worker_id, t.values, t.unclear"
+
 
 def waiting_answers(limit: int) -> list[Waiting]:
-    """The oldest answers that no other scorer holds, locked until they are taken out of the queue."""
+    """The oldest answers that no other scorer holds and that are not put aside, locked until they leave the queue."""
     return [
         Waiting(*row)
         for row in rows(
-            "SELECT assignment_id, revision, task_id, batch_id, project_id, worker_id, values, unclear"
-            " FROM gold_toscore ORDER BY made_at LIMIT %s FOR NO KEY UPDATE SKIP LOCKED",
+            f"SELECT {COLUMNS} FROM gold_toscore t WHERE NOT EXISTS (SELECT 1 FROM gold_attempt x"
+            " WHERE x.assignment_id = t.assignment_id AND x.revision = t.revision AND x.parked_at IS NOT NULL)"
+            " ORDER BY t.made_at LIMIT %s FOR NO KEY UPDATE SKIP LOCKED",
             [limit],
+        )
+    ]
+
+
+def taken_answers(run_id: UUID) -> list[Waiting]:
+    """The answers that the run took, locked until they leave the queue."""
+    return [
+        Waiting(*row)
+        for row in rows(
+            f"SELECT {COLUMNS} FROM gold_attempt x JOIN gold_toscore t USING (assignment_id, revision)"
+            " WHERE x.run = %s ORDER BY t.made_at FOR NO KEY UPDATE OF t SKIP LOCKED",
+            [run_id],
         )
     ]

@@ -42,6 +42,18 @@ class ToScore(models.Model):
         indexes = [models.Index(fields=["made_at"], name="to_score_oldest")]
 
 
+class Attempt(models.Model):
+    """An answer of `ToScore` that a run of the scoring step has in hand, or died over `attempts` times."""
+
+    pk = models.CompositePrimaryKey("assignment_id", "revision")
+    assignment_id = models.BigIntegerField()
+    revision = models.PositiveSmallIntegerField()
+    run = models.UUIDField()
+    attempts = models.PositiveSmallIntegerField(default=1)
+    first_at = models.DateTimeField()
+    parked_at = models.DateTimeField(null=True)
+
+
 @dataclass(frozen=True)
 class Waiting:
     """An answer on its way through `ToScore`, as plain values."""

@@ -1,18 +1,30 @@
 """Celery entry points of gold."""
 
 from typing import Any
+from uuid import uuid4
 
-from celery import shared_task
+from celery import Task, shared_task
 
+from marketplace.common import sweeps
 from marketplace.common.transactions import one_transaction
-from workers.gold.commands import score_due as score
+from workers.gold import commands
 
 
-@shared_task
-def score_due(**_: Any) -> None:
-    """Score what waits, oldest first, until nothing does."""
+@shared_task(bind=True)
+def score_due(self: Task, **_: Any) -> None:
+    """Score what waits, oldest first, until nothing does. Answers are written down before they are scored: one that
+    kills its process is put aside, and not the sweep."""
+    sweeps.write_down_left()
+    task = sweeps.task_of(self)
     for _round in range(40):
+        run_id = uuid4()
         with one_transaction(principal="system"):
-            scored = score()
-        if not scored:
+            taken = commands.take_due(run_id=run_id, task=task)
+        if not taken:
             return
+        try:
+            with one_transaction(principal="system"):
+                commands.score_due(run_id=run_id)
+        except Exception as error:
+            sweeps.failed(run_id, error)
+            raise
