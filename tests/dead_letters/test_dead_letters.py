@@ -13,6 +13,7 @@ from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
 import pytest
+from django.db import DatabaseError, connection, connections
 
 from marketplace.accounts.commands import ensure_staff
 from marketplace.celery import app
@@ -270,6 +271,37 @@ def test_an_answer_that_only_raises_is_found_and_put_aside_too(db: None, monkeyp
     assert value("SELECT count(*) FROM reputation_outcome") == 5
     assert rows("SELECT * FROM gold_attempt") == []
     assert [f.name for f in check_promises() if f.violations] == []
+
+
+def test_scorers_at_once_take_every_answer_once(committed: str, together: Callable[..., list[Any]]) -> None:
+    batch, worker = make.make_batch(tasks=10, overlap=1), make.make_worker()
+    make.answer(worker, make.take(worker, batch, 10))
+
+    def take() -> int:
+        with one_transaction(principal="test"):
+            return commands.take_due(run_id=uuid4(), task=uuid4(), limit=3)
+
+    assert sum(together([take] * 6)) == 10
+    # All are in hand now, of runs that may still be at work.
+    assert (take(), value("SELECT max(attempts) FROM gold_attempt")) == (0, 1)
+
+
+def test_an_end_that_cannot_be_noted_is_noted_by_the_next_run(committed: str) -> None:
+    beside = uuid4()
+    begin = "SELECT common_begin_run(%s, %s, 's', '', %s)"
+    assert value(begin, [beside, uuid4(), sweeps.life]) == "go"
+    settings = connections["default"].settings_dict
+    connection.close()
+    settings["NAME"] = "a database that is away"
+    try:
+        sweeps._end(beside, None)
+        assert sweeps._left == [(beside, None)]
+        with pytest.raises(DatabaseError):
+            sweeps.write_down_left()
+    finally:
+        settings["NAME"] = committed
+    sweeps.write_down_left()
+    assert (sweeps._left, SweepRun.objects.count()) == ([], 0)
 
 
 def test_there_is_nothing_to_try_again_where_nothing_is_parked(db: None) -> None:
