@@ -128,7 +128,10 @@ class Task(models.Model):
             models.CheckConstraint(condition=Q(priority__lt=LEVELS), name="task_priority"),
             models.CheckConstraint(condition=Q(refunded=0) | ~Q(quarantined_at=None), name="task_refunded"),
         ]
-        indexes = [models.Index(fields=["batch", "id"], condition=~Q(quarantined_at=None), name="task_quarantined")]
+        indexes = [
+            models.Index(fields=["batch", "id"], condition=~Q(quarantined_at=None), name="task_quarantined"),
+            models.Index(fields=["batch"], condition=Q(reserved=True), name="task_reserved"),
+        ]
 
 
 class Payload(models.Model):

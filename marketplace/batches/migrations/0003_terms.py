@@ -113,6 +113,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="task",
+            index=models.Index(condition=models.Q(("reserved", True)), fields=["batch"], name="task_reserved"),
+        ),
+        migrations.AddIndex(
+            model_name="task",
             index=models.Index(
                 condition=models.Q(("quarantined_at", None), _negated=True),
                 fields=["batch", "id"],
