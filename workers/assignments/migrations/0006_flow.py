@@ -4,7 +4,7 @@ The cost of each step stays the same however many tasks a batch has and however 
 plan must be right whenever it is made: connections keep their plans for long, and one made while a table was empty would
 read all of it later. So functions look rows up by one key and compare the rest afterwards (a `+ 0` or `|| ''` keeps a
 condition from choosing the index), the clock is read before it is compared (as a volatile function it could use no index),
-and joins by anything but an index are switched off.
+joins by anything but an index are switched off, and plans are generic: to plan a look-up anew costs more than to do it.
 """
 
 from importlib import import_module
@@ -29,7 +29,8 @@ STEP = """
 -- R13, R14, R17, R19, R20: what an assignment may be and become, whoever writes it.
 CREATE OR REPLACE FUNCTION assignments_step() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     terms record;
     task record;
@@ -148,7 +149,8 @@ EFFECTS = """
 -- transaction.
 CREATE OR REPLACE FUNCTION assignments_effects() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     before text := CASE WHEN TG_OP = 'UPDATE' THEN OLD.state END;
     was_live boolean := coalesce(before IN ('leased', 'submitted', 'accepted'), false);
@@ -560,7 +562,8 @@ TAKE = """
 -- something is held by others, it waits for them once, if p_wait; never while it holds a task itself.
 CREATE FUNCTION assignments_take(p_worker bigint, p_batch bigint, p_gold boolean[], p_wait boolean) RETURNS SETOF bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     terms record;
     who assignments_claimer;
@@ -662,7 +665,7 @@ CYCLE = """
 -- An answer belongs to a lease that is being submitted; revisions are dense.
 CREATE OR REPLACE FUNCTION assignments_answer_step() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
-SET enable_seqscan = off AS $$
+SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     of record;
 BEGIN
@@ -682,7 +685,8 @@ END $$;
 CREATE FUNCTION assignments_begin(p_worker bigint, p_batch bigint, p_page uuid[])
 RETURNS TABLE (due boolean, assignment uuid, id bigint, version_id bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     moment timestamptz := market_now();
     found record;
@@ -708,7 +712,8 @@ END $$;
 CREATE FUNCTION assignments_submit(p_worker bigint, p_ids bigint[], p_tokens uuid[], p_bodies text[], p_unclear boolean[])
 RETURNS TABLE (outcome text, revision smallint, draft_kept boolean, late boolean)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     moment timestamptz := market_now();
     own record;
@@ -836,7 +841,8 @@ $$;
 CREATE FUNCTION assignments_claim(p_worker bigint, p_batch bigint, p_count integer, p_wait boolean)
 RETURNS TABLE (outcome text, assignment uuid, token uuid, lease_until timestamptz, data jsonb, draft jsonb)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     terms record;
     plan record;
