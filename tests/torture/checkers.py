@@ -39,7 +39,7 @@ class Scene:
 
     site: Site
     journals: Journals
-    in_window: Callable[[float], bool]
+    excused: Callable[[float], bool]  # whether the site had a reason then not to answer
     healthy_for_s: Callable[[], float]
     late_s: float = LATE_S
 
@@ -174,7 +174,7 @@ class ClientsSaw(Checker):
                 yield Finding(fact["kind"], "client", fact["what"], fact["detail"])
             elif fact["did"] == "surprise":
                 yield Finding(SURPRISE, "client", fact["what"], fact["detail"])
-            elif fact["did"] == "5xx" and not self.scene.in_window(fact["at"]):
+            elif fact["did"] == "5xx" and not self.scene.excused(fact["at"]):
                 yield Finding(HTTP_5XX, "client", f"{fact['status']} {fact['at']}", f"{fact['path']} {fact['code']}")
 
 
@@ -217,8 +217,8 @@ CHECKERS: list[type[Checker]] = [
 
 
 class Watch:
-    """Runs the checkers in a thread, each at its pace and never more than a quarter of the time; dead servers are
-    waited for."""
+    """Runs the checkers in a thread, each at its pace, and all of them together for at most a third of the time. Dead
+    servers are waited for."""
 
     def __init__(self, scene: Scene, findings: Findings, kinds: Iterable[type[Checker]] = tuple(CHECKERS)) -> None:
         self.checkers = [kind(scene) for kind in kinds]
@@ -249,8 +249,10 @@ class Watch:
     def _run(self) -> None:
         due = dict.fromkeys(self.checkers, 0.0)
         database: psycopg.Connection[Any] | None = None
-        while not self._over.wait(0.1):
+        while not self._over.wait(0.05):
             for checker in [checker for checker, at in due.items() if at <= time.monotonic()]:
+                if self._over.is_set():
+                    break
                 started = time.monotonic()
                 try:
                     if database is None or database.closed:
@@ -263,7 +265,8 @@ class Watch:
                     if not isinstance(error, psycopg.OperationalError):
                         self._findings.add([Finding(SURPRISE, checker.name, type(error).__name__, str(error))])
                 took = time.monotonic() - started
-                due[checker] = time.monotonic() + max(checker.every_s, took * 3)
+                self._over.wait(took * 2)
+                due[checker] = started + max(checker.every_s, took * 3)
         if database is not None:
             database.close()
 

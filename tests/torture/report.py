@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from tests.torture.findings import KINDS
@@ -25,6 +26,7 @@ def figures(options: Options, outcome: Outcome, planned: list[Fault]) -> dict[st
     kills = sum(fault.kills for fault in outcome.happened)
     wrong = {kind: outcome.findings.count(kind) for kind in KINDS}
     planned_kills = sum(fault.kills for fault in planned)
+    refused = Counter(fact["status"] for fact in facts if fact["did"] == "5xx")
     return {
         "seed": options.seed,
         "seconds": round(outcome.seconds, 1),
@@ -43,7 +45,10 @@ def figures(options: Options, outcome: Outcome, planned: list[Fault]) -> dict[st
         "kills_planned": planned_kills,
         "faults": counts(outcome.happened),
         "answers_cut": outcome.cut,
-        "refused_5xx_in_faults": sum(fact["did"] == "5xx" for fact in facts) - wrong["http_5xx"],
+        "refused_5xx_in_faults": sum(refused.values()) - wrong["http_5xx"],
+        "refused_by_status": {str(status): number for status, number in sorted(refused.items())},
+        "broken_s": round(outcome.broken_s, 1),
+        "excused_s": round(outcome.excused_s, 1),
         "attacks_refused": outcome.attacks,
         "checks": outcome.looks,
         "at_rest_after_s": round(outcome.finish_s, 1),
@@ -60,6 +65,8 @@ def lines(figures: dict[str, Any], outcome: Outcome) -> list[str]:
         f" ({figures['unknown']} writes stayed unknown)",
         f"  kills          {figures['kills']} of {figures['kills_planned']} planned",
         f"  faults         {', '.join(f'{kind} {number}' for kind, number in figures['faults'].items())}",
+        f"  broken         for {figures['broken_s']} s; for {figures['excused_s']} s the site had a reason to refuse, and"
+        f" did: {figures['refused_by_status']}",
         f"  answers cut    {figures['answers_cut']} after the server gave them",
         f"  attacks        {figures['attacks_refused']} by raw SQL",
         f"  late returns   p99 {figures['late_returns_p99_s']} s, longest {figures['late_returns_max_s']} s,"

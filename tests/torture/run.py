@@ -42,6 +42,8 @@ class Outcome:
     attacks: int = 0
     looks: int = 0
     finish_s: float = 0.0
+    broken_s: float = 0.0
+    excused_s: float = 0.0
 
 
 @dataclass
@@ -73,7 +75,7 @@ class Run:
         injury = Injury(self.site, control, Random(f"faults:{self.seed}"), [process.pid for process in processes])
         engine = Engine(self.plan, injury, self.say)
         journals = Journals(self.folder)
-        scene = Scene(self.site, journals, engine.in_window, engine.healthy_for_s, self.late_s)
+        scene = Scene(self.site, journals, engine.excused.cover, engine.broken.healthy_for_s, self.late_s)
         self.findings.started = started = time.monotonic()
         watch = Watch(scene, self.findings)
         adversary = Adversary(self.site, self.stage, self.findings, self.attack_every_s)
@@ -97,6 +99,7 @@ class Run:
                 self._finish(setting)
             self._come_to_rest(scene)
             outcome.finish_s = time.monotonic() - at
+        outcome.broken_s, outcome.excused_s = engine.broken.seconds(), engine.excused.seconds()
         watch.end()
         cutter.close()
         outcome.late_returns = watch.late_returns()
