@@ -104,6 +104,11 @@ _ALL = [
         functions=[(EFFECTS, r"attempts = least\(attempts \+ gave_up::int, 32767\)", "attempts = attempts")],
     ),
     Mutant(
+        "refund_forgotten",
+        "A place of a task in quarantine is not refunded.",
+        statements=["DROP TRIGGER refund_due ON batches_task"],
+    ),
+    Mutant(
         "own_work",
         "Members of an organisation may work on its batches.",
         functions=[
@@ -185,7 +190,7 @@ _ALL = [
     Mutant(
         "token_check",
         "A submission is taken whatever its token.",
-        functions=[(SUBMIT, r"AND a\.token = g\.token AND", "AND")],
+        functions=[(SUBMIT, r"AND own\.token = p_tokens\[item\] AND", "AND")],
     ),
     Mutant(
         "body_hash",

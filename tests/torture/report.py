@@ -65,8 +65,8 @@ def lines(figures: dict[str, Any], outcome: Outcome) -> list[str]:
         f" ({figures['unknown']} writes stayed unknown)",
         f"  kills          {figures['kills']} of {figures['kills_planned']} planned",
         f"  faults         {', '.join(f'{kind} {number}' for kind, number in figures['faults'].items())}",
-        f"  broken         for {figures['broken_s']} s; for {figures['excused_s']} s the site had a reason to refuse, and"
-        f" did: {figures['refused_by_status']}",
+        f"  broken         for {figures['broken_s']} s; for {figures['excused_s']} s the site had a reason to refuse,"
+        f" and did: {figures['refused_by_status']}",
         f"  answers cut    {figures['answers_cut']} after the server gave them",
         f"  attacks        {figures['attacks_refused']} by raw SQL",
         f"  late returns   p99 {figures['late_returns_p99_s']} s, longest {figures['late_returns_max_s']} s,"

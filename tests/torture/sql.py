@@ -43,6 +43,11 @@ WAITING = {
         "SELECT extract(epoch FROM clock_timestamp() - min(auto_accept_at))::float8, count(*)"
         " FROM assignments_assignment WHERE state = 'submitted' AND auto_accept_at < clock_timestamp()"
     ),
+    # Nothing says since when, so it is judged at the end only.
+    "refund": (
+        "SELECT NULL::float8, count(*) FROM assignments_quarantine q JOIN batches_batch b ON b.id = q.batch_id"
+        " WHERE q.due AND b.settled_at IS NULL"
+    ),
     "lease": (
         "SELECT extract(epoch FROM clock_timestamp() - min(lease_until))::float8, count(*)"
         " FROM assignments_assignment WHERE state = 'leased' AND lease_until < clock_timestamp()"
@@ -53,6 +58,7 @@ POISON = """
 SELECT t.id, b.max_attempts, count(*) FROM batches_task t JOIN batches_batch b ON b.id = t.batch_id
   JOIN assignments_assignment a ON a.task_id = t.id
  WHERE t.quarantined_at IS NULL
+   AND NOT EXISTS (SELECT 1 FROM assignments_quarantine q WHERE q.task_id = t.id)  -- it was released
    AND (a.attempts > 1 OR (a.state = 'returned' AND a.end_reason <> 'skip')
         OR (a.state = 'expired' AND a.end_reason <> 'cancelled'))
  GROUP BY t.id, b.max_attempts HAVING count(*) >= b.max_attempts

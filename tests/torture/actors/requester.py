@@ -19,7 +19,14 @@ class Requester(Actor):
     """Keeps a main batch open, and lives through the short lives of side batches."""
 
     kind: ClassVar[str] = "requester"
-    habits: ClassVar[dict[str, int]] = {"decide": 60, "pause": 6, "side": 12, "end_side": 12, "more": 10}
+    habits: ClassVar[dict[str, int]] = {
+        "decide": 58,
+        "pause": 6,
+        "side": 12,
+        "end_side": 12,
+        "more": 10,
+        "release": 4,
+    }
 
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
@@ -137,6 +144,17 @@ class Requester(Actor):
             batch = self.sides.pop(self.chance.randrange(len(self.sides)))
             step, state = self.chance.choice([("close", "closing"), ("cancel", "cancelled")])
             self.take_step(batch, step, state)
+
+    def release(self) -> None:
+        """Put some tasks of a batch that nobody could do back to work."""
+        if not self.main:
+            return
+        batch = self.chance.choice(self.main[-2:])
+        shown = self.read(f"/batches/{batch}/quarantine?limit=20")["results"]
+        if shown:
+            done = self.write(f"/batches/{batch}/quarantine/release", {"tasks": [row["task"] for row in shown[:5]]})
+            if self.expect(done, *STEPS_REFUSED, "not-enough-funds"):
+                self.repeat(done)
 
     # Answers
 

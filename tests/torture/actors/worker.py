@@ -150,8 +150,9 @@ class Worker(Actor):
         self.submit()
 
     def abandon(self) -> None:
-        """Never come back to the page."""
+        """Go away until the leases are over: whoever claims before that is given them again."""
         self.held = []
+        self.rest(self.stage.time_limit_s + self.chance.uniform(0.5, 1.5))
 
     def forge(self) -> None:
         """Submit with a token that was never given out, then properly."""
