@@ -226,7 +226,7 @@ _ALL = [
     Mutant(
         "score_dropped",
         "Answers are never scored.",
-        sources=[(SCORE, r"scored = score\(\)", "scored = 0")],
+        sources=[(SCORE, r"commands\.score_due\(run_id=run_id\)", "pass")],
     ),
     Mutant(
         "paid_unmarked",
