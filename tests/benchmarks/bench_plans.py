@@ -22,6 +22,7 @@ from tests.benchmarks.planned import Plans, watched
 from tests.benchmarks.report import give, progress, ratio, table
 from tests.benchmarks.seeding import Market, SeededBatch, SeededWorker, analyze
 
+WARM_CYCLES = 20
 EXPLAINABLE = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH|MERGE)\b", re.I)
 # A table of this database with fewer rows than this is small for good (batches, projects, organisations) or not in use.
 SMALL_TABLE_ROWS = 1_000
@@ -160,6 +161,9 @@ def at_size(market: Market, counters: Counters, tasks: int, past: int, rounds: i
     with watched(connection.connection) as plans:
         for _ in range(8):  # a prepared plan becomes a general one at its sixth use
             cycler.cycle()
+    with watched(connection.connection, anew=False) as again:
+        for _ in range(WARM_CYCLES):
+            cycler.cycle()
     sizes = counters.sizes()
     growing = {name for name, count in sizes.items() if count >= SMALL_TABLE_ROWS}
     return {
@@ -169,6 +173,12 @@ def at_size(market: Market, counters: Counters, tasks: int, past: int, rounds: i
         "touched": by_operation,
         "statements": statements,
         "inside": _inside(plans),
+        # What a warm session plans all the same, and how often in a cycle: time that no answer needs.
+        "planned_each_cycle": [
+            {**one, "times": round(count / WARM_CYCLES, 2)}
+            for one, count in zip(_inside(again), again.found.values(), strict=True)
+            if count >= WARM_CYCLES / 2
+        ],
         "growing_tables": sorted(growing),
         "sequential_scans": plans.sequential(growing),
     }
@@ -251,6 +261,14 @@ def described(results: dict[str, Any]) -> str:
             f"{one['function'] or '-':<28} {'; '.join(one['scans'])}\n{'':<28} {shortened(one['statement'], 200)}"
             for one in large["inside"]
         )
+    )
+    parts.append("== statements that a warm session plans in each cycle")
+    parts.append(
+        "\n".join(
+            f"{one['times']:>5} {one['function'] or '-':<28} {shortened(one['statement'], 200)}"
+            for one in large["planned_each_cycle"]
+        )
+        or "none"
     )
     rows = [
         [operation]

@@ -60,8 +60,8 @@ class Plans:
 
 
 @contextmanager
-def watched(connection: "psycopg.Connection[Any]") -> Iterator[Plans]:
-    """Collect the plans that this session makes during the block. What it planned before is planned anew."""
+def watched(connection: "psycopg.Connection[Any]", *, anew: bool = True) -> Iterator[Plans]:
+    """Collect the plans that this session makes during the block; `anew` makes it forget those that it has."""
     names = dict(connection.execute("SELECT oid, relname FROM pg_class").fetchall())
     plans = Plans()
 
@@ -73,7 +73,8 @@ def watched(connection: "psycopg.Connection[Any]") -> Iterator[Plans]:
             plans.found[plan] = plans.found.get(plan, 0) + 1
 
     connection.add_notice_handler(heard)
-    connection.execute("DISCARD PLANS")
+    if anew:
+        connection.execute("DISCARD PLANS")
     connection.execute("SET debug_print_plan = on")
     connection.execute("SET debug_pretty_print = off")
     connection.execute("SET client_min_messages = log")
