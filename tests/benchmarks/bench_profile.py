@@ -14,7 +14,11 @@ import json
 import os
 import pstats
 import re
+import shutil
+import signal
 import statistics
+import subprocess
+import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -143,6 +147,26 @@ def _functions(found: list[tuple[Any, ...]], cycles: int) -> list[dict[str, Any]
     ]
 
 
+def server_symbols(seconds: float, cycle: Callable[[], None], top: int = 40) -> str:
+    """Where the back end's processor time goes, by symbol, where `perf` is installed and allowed."""
+    perf = shutil.which("perf")
+    if perf is None:
+        return "perf is not installed, so there are no symbols of PostgreSQL."
+    with tempfile.TemporaryDirectory() as folder:
+        file = f"{folder}/perf.data"
+        argv = [perf, "record", "-q", "-F", "999", "-p", str(backend_pid()), "-o", file]
+        recording = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and recording.poll() is None:
+            cycle()
+        recording.send_signal(signal.SIGINT)
+        recording.wait()
+        argv = [perf, "report", "-i", file, "--stdio", "--no-children", "--sort", "dso,symbol", "-g", "none"]
+        told = subprocess.run(argv, capture_output=True, text=True, check=False)
+    lines = [line.rstrip() for line in told.stdout.splitlines() if line.strip() and not line.startswith("#")]
+    return "\n".join(lines[:top]) or f"perf recorded nothing: {told.stderr.strip()[:300]}"
+
+
 def python_side(cycles: int, cycle: Callable[[], None], top: int) -> str:
     """cProfile's tables by cumulative and by own time, in milliseconds a cycle under the profiler."""
     profiler = cProfile.Profile()
@@ -192,9 +216,12 @@ def main(argv: list[str]) -> int:
     progress("Timing cycles …")
     plain = timed(asked.cycles, cycler.cycle)
     statements = statement_times(asked.cycles, cycler.cycle)
-    server = ServerSide().measure(asked.cycles, cycler.cycle)
+    # Not too many, for the supervisor shortens a log that has grown large.
+    server = ServerSide().measure(min(asked.cycles, 1_000), cycler.cycle)
+    symbols = server_symbols(6.0, cycler.cycle)
     profile = python_side(asked.cycles, cycler.cycle, asked.top)
     results = {"tasks": asked.tasks, "cycles": asked.cycles, "cycle": plain, "statements": statements, "server": server}
+    results["symbols"] = symbols.splitlines()
     text = "\n\n".join(
         [
             "One steady cycle in process (no socket, no server): " + json.dumps(plain),
@@ -215,6 +242,7 @@ def main(argv: list[str]) -> int:
                 ["calls", "total", "self", "function"],
                 [(f["calls_per_cycle"], f["total_ms"], f["self_ms"], f["function"]) for f in server["functions"]],
             ),
+            "The back end's processor time by symbol (perf)\n\n" + symbols,
             f"Python under cProfile ({asked.cycles} cycles; the profiler itself makes calls dearer)" + profile,
         ]
     )
