@@ -4,7 +4,8 @@ from uuid import UUID
 
 from rest_framework import serializers
 
-from marketplace.batches.models import LEASE_CAP_MAX, LIMIT_MAX, OVERLAP_MAX, PAIR_LIMIT_MAX, WEEK_S
+from marketplace.batches.models import LEASE_CAP_MAX, LIMIT_MAX, OVERLAP_MAX, PAIR_LIMIT_MAX, PRIORITY_MAX, WEEK_S
+from marketplace.batches.row_checks import EXTERNAL_ID_MAX
 from marketplace.batches.states import Order
 from marketplace.common.errors import Unprocessable
 from marketplace.common.money import AMOUNT_MAX
@@ -43,6 +44,20 @@ class BatchAsk(Ask):
     audience = serializers.DictField(default=dict)
     gold = serializers.DictField(default=dict)
     aggregation = serializers.DictField(default=dict)
+
+
+class PriorityAsk(Ask):
+    external_id = serializers.CharField(max_length=EXTERNAL_ID_MAX, trim_whitespace=False)
+    priority = serializers.IntegerField(
+        required=False, min_value=0, max_value=PRIORITY_MAX, help_text="For batches in order of priority; 9 comes first"
+    )
+    score = serializers.FloatField(
+        required=False, min_value=0, max_value=1, help_text="For batches in order of uncertainty; 1 comes first"
+    )
+
+
+class PrioritiesAsk(Ask):
+    tasks = serializers.ListField(child=PriorityAsk(), min_length=1, max_length=10_000)
 
 
 class AcceptAsk(Ask):

@@ -1,16 +1,12 @@
-"""Batches: terms, imports, life and progress."""
+"""Batches: terms, life and progress."""
 
-import hashlib
-from collections.abc import Callable, Iterator
-from tempfile import SpooledTemporaryFile
-from typing import IO, Any
+from collections.abc import Callable
 from uuid import UUID
 
 from django.conf import settings
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.views import APIView
 
 from marketplace.accounts.queries import requester_for
@@ -18,32 +14,22 @@ from marketplace.api.asks import BatchAsk, EmptyAsk, uuid_of
 from marketplace.api.shapes import (
     BatchShape,
     EstimateShape,
-    ImportShape,
     ProgressShape,
     batch_shape,
     estimate_shape,
-    import_shape,
     progress_shape,
 )
 from marketplace.batches.commands.create import Terms, create_batch
-from marketplace.batches.commands.import_tasks import import_tasks
 from marketplace.batches.commands.lifecycle import close_batch, pause_batch, publish_batch, resume_batch
 from marketplace.batches.models import Batch
 from marketplace.batches.queries import batch_for, batches_of, estimate, progress
-from marketplace.batches.rows import Row, read_csv, read_jsonl
-from marketplace.common.errors import Unprocessable
-from marketplace.projects.interface import json_fields
 from marketplace.projects.queries import project_for, version_of
-from marketplace.rest.boundary import once, request_hash, respond
+from marketplace.rest.boundary import once, respond
 from marketplace.rest.openapi import listing
 from marketplace.rest.pagination import page_of
-from marketplace.rest.parsing import AnyBodyParser
 from marketplace.rest.permissions import IsRequesterKey
 from marketplace.rest.requests import KeyRequest
 from workers.assignments.commands.decide import cancel
-
-IMPORT_BYTES_MAX = 1024 * 1024 * 1024
-CHUNK = 1024 * 1024
 
 
 class ProjectBatchesView(APIView):
@@ -88,51 +74,6 @@ class BatchView(APIView):
     @extend_schema(summary="One batch", tags=["batches"], responses=BatchShape)
     def get(self, request: KeyRequest, batch: UUID) -> HttpResponse:
         return respond(batch_shape(batch_for(request.user.pk, batch)))
-
-
-class ImportsView(APIView):
-    permission_classes = [IsRequesterKey]
-    parser_classes = [AnyBodyParser]
-
-    @extend_schema(
-        summary="Import tasks as JSONL or CSV, all or nothing",
-        tags=["batches"],
-        request={"application/x-ndjson": OpenApiTypes.BINARY, "text/csv": OpenApiTypes.BINARY},
-        responses={201: ImportShape},
-    )
-    def post(self, request: KeyRequest, batch: UUID) -> HttpResponse:
-        kind = (request.content_type or "").partition(";")[0].strip().lower()
-        if kind not in ("application/x-ndjson", "text/csv"):
-            raise UnsupportedMediaType(kind, "Send application/x-ndjson or text/csv.")
-        with SpooledTemporaryFile(max_size=8 * CHUNK) as body:
-            digest = _receive(request, body)
-            with once(request, body_hash=request_hash(request, digest)) as boundary:
-                if boundary.replay:
-                    return boundary.replay
-                into = batch_for(request.user.pk, batch, at_least="manager")
-                done = import_tasks(batch_id=into.pk, source=_rows(kind, body, into), body_sha256=digest)
-                return boundary.respond(import_shape(done), status=201)
-
-
-def _receive(request: KeyRequest, body: IO[bytes]) -> bytes:
-    """Read the request's body to disk, bounded; returns its SHA-256."""
-    digest = hashlib.sha256()
-    size = 0
-    stream = request._request
-    while piece := stream.read(CHUNK):
-        size += len(piece)
-        if size > IMPORT_BYTES_MAX:
-            raise Unprocessable(f"An import may have at most {IMPORT_BYTES_MAX} bytes; split the file.")
-        digest.update(piece)
-        body.write(piece)
-    body.seek(0)
-    return digest.digest()
-
-
-def _rows(kind: str, body: Any, batch: Batch) -> Iterator[Row]:
-    if kind == "text/csv":
-        return read_csv(body, json_fields=json_fields(batch.version.interface))
-    return read_jsonl(body)
 
 
 class EstimateView(APIView):

@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from marketplace.batches.models import Batch, Import
 from marketplace.batches.queries import BatchProgress, Estimate
-from marketplace.batches.states import PAUSE_EXPLAINED, BatchState, Order, PauseReason
+from marketplace.batches.states import PAUSE_EXPLAINED, BatchState, ImportState, Order, PauseReason
 from marketplace.projects.models import Project, Version
 from marketplace.results.models import Run
 
@@ -118,22 +118,52 @@ def batch_shape(batch: Batch) -> dict[str, Any]:
     }
 
 
+class RowErrorShape(serializers.Serializer[Any]):
+    row = serializers.IntegerField(help_text="From 1, without the header; 0 is the file as a whole")
+    field = serializers.CharField(allow_blank=True)  # type: ignore[assignment]
+    message = serializers.CharField()
+
+
 class ImportShape(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    state = serializers.ChoiceField(choices=ImportState.choices)
     tasks = serializers.IntegerField()
     gold = serializers.IntegerField()
     reserved = serializers.IntegerField()
     places = serializers.IntegerField()
-    sha256 = serializers.CharField(help_text="Of the body as it arrived, in hexadecimal")
+    sha256 = serializers.CharField(allow_null=True, help_text="Of the body as it arrived, in hexadecimal")
+    rows_read = serializers.IntegerField()
+    bytes_total = serializers.IntegerField(help_text="What has arrived of the body")
+    bytes_done = serializers.IntegerField(help_text="Of these, what has been read")
+    error_count = serializers.IntegerField()
+    row_errors = RowErrorShape(many=True, help_text="The first 100")
+    created_at = serializers.DateTimeField()
+    finished_at = serializers.DateTimeField(
+        allow_null=True, help_text="null until it is done; or failed or cancelled, and all that it brought gone again"
+    )
 
 
-def import_shape(done: Import) -> dict[str, Any]:
+def import_shape(it: Import) -> dict[str, Any]:
     return {
-        "tasks": done.tasks,
-        "gold": done.gold_tasks,
-        "reserved": done.reserved_tasks,
-        "places": done.places,
-        "sha256": bytes(done.body_sha256).hex(),
+        "id": it.public_id,
+        "state": it.state,
+        "tasks": it.tasks,
+        "gold": it.gold_tasks,
+        "reserved": it.reserved_tasks,
+        "places": it.places,
+        "sha256": None if it.body_sha256 is None else bytes(it.body_sha256).hex(),
+        "rows_read": it.rows_read,
+        "bytes_total": it.bytes_total,
+        "bytes_done": it.bytes_done,
+        "error_count": it.error_count,
+        "row_errors": it.errors,
+        "created_at": it.made_at,
+        "finished_at": it.finished_at,
     }
+
+
+class PrioritiesShape(serializers.Serializer[Any]):
+    changed = serializers.IntegerField()
 
 
 class EstimateShape(serializers.Serializer[Any]):

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from marketplace.api import accounts, answers, batches, dead_letters, money, projects, quarantine
+from marketplace.api import accounts, answers, batches, dead_letters, imports, money, projects, quarantine
 
 urlpatterns = [
     path("accounts", accounts.Accounts.as_view()),
@@ -26,7 +26,10 @@ urlpatterns = [
     path("projects/<uuid:project>/batches", batches.ProjectBatchesView.as_view()),
     path("batches", batches.BatchesView.as_view()),
     path("batches/<uuid:batch>", batches.BatchView.as_view()),
-    path("batches/<uuid:batch>/imports", batches.ImportsView.as_view()),
+    path("batches/<uuid:batch>/imports", imports.ImportsView.as_view()),
+    path("batches/<uuid:batch>/imports/<uuid:id>", imports.OneImportView.as_view()),
+    path("batches/<uuid:batch>/imports/<uuid:id>/cancel", imports.ImportCancelView.as_view()),
+    path("batches/<uuid:batch>/priorities", imports.PrioritiesView.as_view()),
     path("batches/<uuid:batch>/estimate", batches.EstimateView.as_view()),
     path("batches/<uuid:batch>/progress", batches.ProgressView.as_view()),
     path("batches/<uuid:batch>/quarantine", quarantine.QuarantineView.as_view()),

@@ -26,3 +26,23 @@ class RowsInvalid(Unprocessable):
 class NothingToPublish(Conflict):
     code = "batch-empty"
     title = "The batch has no tasks"
+
+
+class ImportRunning(Conflict):
+    code = "import-running"
+    title = "An import into this batch is not finished"
+
+
+class ImportEnded(Conflict):
+    code = "import-ended"
+    title = "This import takes nothing more"
+
+
+class ImportTooLarge(Unprocessable):
+    code = "import-too-large"
+    title = "The file is too large for one import"
+
+
+class PrioritiesInvalid(Unprocessable):
+    code = "invalid-priorities"
+    title = "Some priorities are not valid; none was changed"

@@ -1,7 +1,7 @@
 """The only place of this app that locks rows. Order: worker → batch → task → assignment → ledger accounts."""
 
-from marketplace.batches.errors import BatchNotOpen
-from marketplace.batches.models import Batch
+from marketplace.batches.errors import BatchNotOpen, WrongState
+from marketplace.batches.models import Batch, Import
 from marketplace.batches.states import BatchState
 from marketplace.common.database import rows
 
@@ -27,3 +27,20 @@ def share_batch(batch_id: int) -> None:
 def lock_tasks(task_ids: list[int]) -> None:
     """The tasks under FOR NO KEY UPDATE, by id, before any of their assignments."""
     rows("SELECT id FROM batches_task WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE", [task_ids])
+
+
+def draft_for_update(batch_id: int) -> Batch:
+    """The draft batch under FOR UPDATE, where tasks are to come in. Raises `WrongState` for one that is no draft."""
+    batch = batch_for_update(batch_id)
+    if batch.state != BatchState.DRAFT:
+        raise WrongState("Tasks can be added to a draft batch only.", state=batch.state)
+    return batch
+
+
+def import_with_batch(import_id: int, *, wait: bool) -> tuple[Import, Batch] | None:
+    """The import under FOR NO KEY UPDATE, behind its batch under FOR KEY SHARE; without `wait`, None for one that
+    another process holds. Publishing and everything else that changes the batch's state waits for this transaction."""
+    batch_id = Import.objects.values_list("batch_id", flat=True).get(pk=import_id)
+    batch = Batch.objects.raw("SELECT * FROM batches_batch WHERE id = %s FOR KEY SHARE", [batch_id])[0]
+    held = Import.objects.select_for_update(no_key=True, skip_locked=not wait).filter(pk=import_id).first()
+    return None if held is None else (held, batch)

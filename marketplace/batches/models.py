@@ -10,13 +10,14 @@ from django.db import models
 from django.db.models import Q
 
 from marketplace.accounts.models import Requester
-from marketplace.batches.states import BatchState, Order, PauseReason
+from marketplace.batches.states import BatchState, ImportState, Order, PauseReason
 from marketplace.common.money import AMOUNT_MAX
 from marketplace.projects.models import Project, Version
 from workers.profiles.models import Worker
 
 OVERLAP_MAX = 50
 LEVELS = 64
+PRIORITY_MAX = 9
 LEASE_CAP_MAX = 100
 WEEK_S = 604_800
 LIMIT_MAX = 1_000_000_000
@@ -91,22 +92,68 @@ class Batch(models.Model):
 
 
 class Import(models.Model):
-    """One finished import: what it brought, for estimates and for provenance."""
+    """A file on its way into a draft batch, and afterwards what it brought.
 
+    `bytes_done`, `rows_read` and `header` say where the next row begins; `tasks` to `places` what is in the tables now.
+    Until `finished_at` is set nothing of it is shown, the batch takes no other import and cannot be published. Its
+    tasks are those of the batch whose id is above `after_task_id`: imports of one batch follow each other.
+    """
+
+    public_id = models.UUIDField(default=uuid4, unique=True, editable=False)
     batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="imports")
-    tasks = models.PositiveIntegerField()
-    gold_tasks = models.PositiveIntegerField()
-    reserved_tasks = models.PositiveIntegerField()
-    places = models.PositiveBigIntegerField()
-    body_sha256 = models.BinaryField()
+    state = models.CharField(max_length=9, choices=ImportState.choices)
+    kind = models.CharField(max_length=5, default="jsonl")
+    # Whose request brings the body, so that its repeat goes on instead of standing in its own way; and which repeat.
+    principal = models.TextField(default="")
+    key = models.TextField(default="")
+    attempt = models.PositiveSmallIntegerField(default=1)
+    bytes_total = models.BigIntegerField(default=0)
+    bytes_done = models.BigIntegerField(default=0)
+    rows_read = models.PositiveIntegerField(default=0)
+    header = models.JSONField(null=True)
+    errors = models.JSONField(default=list)
+    error_count = models.PositiveIntegerField(default=0)
+    tasks = models.PositiveIntegerField(default=0)
+    gold_tasks = models.PositiveIntegerField(default=0)
+    reserved_tasks = models.PositiveIntegerField(default=0)
+    places = models.PositiveBigIntegerField(default=0)
+    after_task_id = models.BigIntegerField(default=0)
+    body_sha256 = models.BinaryField(null=True)
     made_at = models.DateTimeField()
+    touched_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["batch"], condition=Q(finished_at=None), name="one_import_at_a_time"),
+            models.CheckConstraint(condition=Q(state__in=ImportState.values), name="import_state"),
+            models.CheckConstraint(
+                condition=(Q(finished_at=None) & ~Q(state="done"))
+                | (~Q(finished_at=None) & (Q(state="done") | Q(state__in=["failed", "cancelled"], tasks=0, places=0))),
+                name="import_finished",
+            ),
+        ]
+
+
+class ImportPart(models.Model):
+    """A piece of a body, until its rows are tasks: kept in the database, so that any process can go on with it."""
+
+    pk = models.CompositePrimaryKey("of_id", "number")
+    of = models.ForeignKey(
+        Import, on_delete=models.PROTECT, db_column="import_id", related_name="parts", db_index=False
+    )
+    number = models.PositiveIntegerField()
+    body = models.BinaryField()
 
 
 class Task(models.Model):
     """One item to be answered. `taken` is how many of its places are live (R12), `attempts` how many workers gave it
     up, `refunded` for how many of its places the money went back after `quarantined_at` (R19); triggers write them."""
 
-    batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="tasks")
+    # A trigger looks once for each statement, and not for each row, that the batch is there and a draft.
+    batch = models.ForeignKey(
+        Batch, on_delete=models.PROTECT, related_name="tasks", db_constraint=False, db_index=False
+    )
     external_id = models.CharField(max_length=200)
     overlap = models.PositiveSmallIntegerField()
     taken = models.PositiveSmallIntegerField(default=0)
@@ -135,9 +182,11 @@ class Task(models.Model):
 
 
 class Payload(models.Model):
-    """What a worker is shown of a task; never changed."""
+    """What a worker is shown of a task; never changed. Triggers keep it and its task together."""
 
-    task = models.OneToOneField(Task, on_delete=models.PROTECT, primary_key=True, related_name="payload")
+    task = models.OneToOneField(
+        Task, on_delete=models.PROTECT, primary_key=True, related_name="payload", db_constraint=False
+    )
     batch_id = models.BigIntegerField()
     data = models.JSONField()
 
@@ -181,7 +230,7 @@ class OpenPlace(models.Model):
     `depth_first`: to level 1, before all others).
     """
 
-    task = models.OneToOneField(Task, on_delete=models.PROTECT, primary_key=True, related_name="+")
+    task = models.OneToOneField(Task, on_delete=models.PROTECT, primary_key=True, related_name="+", db_constraint=False)
     batch_id = models.BigIntegerField()
     bucket = models.SmallIntegerField()
     rank = models.BigIntegerField()

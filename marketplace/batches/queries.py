@@ -10,7 +10,7 @@ from django.db.models import QuerySet, Sum
 
 from marketplace.accounts.queries import require_role
 from marketplace.batches.models import Batch, Import
-from marketplace.batches.states import BatchState
+from marketplace.batches.states import BatchState, ImportState
 from marketplace.common.database import one
 from marketplace.common.errors import NotFound
 from marketplace.ledger.addresses import escrow_of, funds_of
@@ -119,18 +119,43 @@ def offer_of(public_id: UUID) -> Offer:
     )
 
 
+def imports_of(batch: Batch) -> QuerySet[Import]:
+    """Every import into the batch, finished or not."""
+    return Import.objects.filter(batch=batch)
+
+
+def import_for(user_id: int, batch_id: UUID, import_id: UUID, *, at_least: str = "viewer") -> Import:
+    """One import into the user's batch; raises like `batch_for`."""
+    found = imports_of(batch_for(user_id, batch_id, at_least=at_least)).filter(public_id=import_id).first()
+    if found is None:
+        raise NotFound("There is no such import.")
+    return found
+
+
+def unfinished_import(batch_id: int) -> Import | None:
+    """The import into the batch that is not finished, if there is one."""
+    return Import.objects.filter(batch_id=batch_id, finished_at=None).first()
+
+
 def imported(batch: Batch) -> dict[str, int]:
-    """Totals over the batch's imports: tasks, gold_tasks, reserved_tasks, places."""
+    """Totals over the batch's imports that are done: tasks, gold_tasks, reserved_tasks, places."""
     names = ("tasks", "gold_tasks", "reserved_tasks", "places")
-    sums = Import.objects.filter(batch=batch).aggregate(**{name: Sum(name) for name in names})
+    sums = Import.objects.filter(batch=batch, state=ImportState.DONE).aggregate(**{name: Sum(name) for name in names})
     return {name: sums[name] or 0 for name in names}
 
 
 def estimate(batch: Batch) -> Estimate:
     """What publishing the batch would hold, and how much of it the requester lacks."""
     totals = imported(batch)
-    # Counted by a trigger, so that a hold covers every place whatever way its task came in.
-    tasks, places = one("SELECT tasks, places FROM batches_tail WHERE batch_id = %s", [batch.pk]) or (0, 0)
+    # Counted by a trigger, so that a hold covers every place whatever way its task came in. One that is on its way in,
+    # or out again, is not shown; no batch is published meanwhile.
+    tasks, places = one(
+        "SELECT l.tasks - coalesce(sum(i.tasks), 0), l.places - coalesce(sum(i.places), 0) FROM batches_tail l"
+        " LEFT JOIN batches_import i ON i.batch_id = l.batch_id AND i.finished_at IS NULL"
+        " WHERE l.batch_id = %s GROUP BY l.tasks, l.places",
+        [batch.pk],
+    ) or (0, 0)
+    tasks, places = int(tasks), int(places)
     total = places * batch.unit_micros
     funds = balance(funds_of(batch.requester.public_id), batch.currency)
     return Estimate(

@@ -1,22 +1,21 @@
-"""Rows of an import as values: read from JSONL or CSV, checked against the interface, wrong ones named by number."""
+"""Rows of an import as they are read, from JSONL or CSV, each by its number; what cannot be read is named.
+
+A reader can stop behind any row and go on there later, in another process: `Cursor` says where.
+"""
 
 import csv
 import io
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO
 
-from marketplace.batches.models import OVERLAP_MAX
-from marketplace.projects.answer_types.plain import text_problem
-from marketplace.projects.interface import ValuesInvalid, clean_data, clean_key
-
 ROW_BYTES_MAX = 1024 * 1024
-EXTERNAL_ID_MAX = 200
-KNOWN = {"external_id", "data", "gold", "reserved_for", "overlap"}
+BLOCK = 64 * 1024
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Row:
     """A row as read: its number in the file (from 1, without the header) and its fields, or why it is unreadable."""
 
@@ -25,127 +24,146 @@ class Row:
     problem: str = ""
 
 
-@dataclass(frozen=True)
-class TaskRow:
-    """A checked row; `data` and `gold` are JSON texts ready for COPY."""
+@dataclass(slots=True)
+class Cursor:
+    """Where the next row begins: bytes before it, rows before it, and the header of a CSV. A reader moves it along."""
 
-    number: int
-    external_id: str
-    data: str
-    gold: str | None
-    reserved_for: tuple[str, ...]
-    overlap: int
+    offset: int = 0
+    row: int = 0
+    header: list[str] | None = None
 
-
-class RowErrors:
-    """Errors by row and field; counts all and keeps the first `limit`."""
-
-    def __init__(self, limit: int) -> None:
-        self.found: list[dict[str, Any]] = []
-        self.count = 0
-        self._limit = limit
-
-    def add(self, row: int, name: str, message: str) -> None:
-        """Note what is wrong; what no answer could carry, as half a surrogate pair, is written as an escape."""
-        self.count += 1
-        if len(self.found) < self._limit:
-            name, message = (text.encode(errors="backslashreplace").decode() for text in (name, message))
-            self.found.append({"row": row, "field": name, "message": message})
+    def copy(self) -> "Cursor":
+        """As it is now."""
+        return replace(self)
 
 
-def read_jsonl(body: BinaryIO) -> Iterator[Row]:
-    """One JSON object a line; empty lines are passed over. Never raises for content: a bad line becomes a bad row."""
-    number = 0
+def read_jsonl(body: BinaryIO, at: Cursor | None = None) -> Iterator[Row]:
+    """One JSON object a line; empty lines are passed over. Never raises for content: a bad line becomes a bad row.
+
+    `body` begins where `at` says.
+    """
+    at = at or Cursor()
     while line := body.readline(ROW_BYTES_MAX + 1):
-        number += 1
+        at.row += 1
+        at.offset += len(line)
         if len(line) > ROW_BYTES_MAX and not line.endswith(b"\n"):
-            yield Row(number, problem=f"the line is longer than {ROW_BYTES_MAX} bytes")
             while line and not line.endswith(b"\n"):
                 line = body.readline(ROW_BYTES_MAX)
+                at.offset += len(line)
+            yield Row(at.row, {}, f"the line is longer than {ROW_BYTES_MAX} bytes")
             continue
-        if not line.strip():
-            continue
-        try:
-            fields = json.loads(line, parse_constant=_refuse_constant)
-        except (ValueError, RecursionError) as error:
-            yield Row(number, problem=f"is not JSON: {error}")
-            continue
-        yield Row(number, fields) if isinstance(fields, dict) else Row(number, problem="is not a JSON object")
+        fields = _plain_object(line)
+        if fields is not None:
+            yield Row(at.row, fields)
+        elif line.strip():
+            yield _row_of(at.row, line)
 
 
-def read_csv(body: BinaryIO, *, json_fields: frozenset[str]) -> Iterator[Row]:
-    """A CSV with a header: external_id, data.<field>, gold.<field>, reserved_for (separated by spaces), overlap.
+def _strict(name: str) -> Any:
+    raise ValueError(f"{name} is not a JSON value")
+
+
+# Made once: json.loads would make a decoder for each line.
+_scan = json.JSONDecoder(parse_constant=_strict).scan_once
+
+
+def _plain_object(line: bytes) -> dict[str, Any] | None:
+    """The object of a line that holds one from its first character on, as almost all do; for the others None."""
+    if line[:1] != b"{":
+        return None
+    try:
+        text = line.decode()
+        fields, end = _scan(text, 0)
+    except (ValueError, StopIteration, RecursionError):
+        return None
+    return fields if text[end:] in ("\n", "", "\r\n") else None
+
+
+def _row_of(number: int, line: bytes) -> Row:
+    try:
+        fields = json.loads(line, parse_constant=_strict)
+    except (ValueError, RecursionError) as error:
+        return Row(number, {}, f"is not JSON: {error}")
+    return Row(number, fields) if isinstance(fields, dict) else Row(number, {}, "is not a JSON object")
+
+
+def read_csv(body: BinaryIO, *, json_fields: frozenset[str], at: Cursor | None = None) -> Iterator[Row]:
+    """A CSV with a header: external_id, data.<field>, gold.<field>, reserved_for (separated by spaces), overlap,
+    priority, score.
 
     Cells of `json_fields` (as `data.left`, `gold.labels`) hold JSON; an empty cell means that the value is absent.
+    `body` begins where `at` says.
     """
-    reader = csv.reader(io.TextIOWrapper(body, encoding="utf-8-sig", newline="", errors="strict"))
-    number = 0
+    at = at or Cursor()
+    lines = _Lines(body, at.offset)
+    reader = csv.reader(lines)
     try:
-        header = next(reader, [])
+        if at.header is None:
+            at.header = next(reader, [])
+            at.offset = lines.offset
+        header = at.header
         if len(set(header)) != len(header):
-            yield Row(0, problem="the header names a column twice")
+            yield Row(0, {}, "the header names a column twice")
             return
         for cells in reader:
-            number += 1
+            at.row += 1
+            at.offset = lines.offset
             if not any(cells):
                 continue
             if len(cells) != len(header):
-                yield Row(number, problem=f"has {len(cells)} cells, the header has {len(header)}")
+                yield Row(at.row, {}, f"has {len(cells)} cells, the header has {len(header)}")
                 continue
-            yield _from_cells(number, dict(zip(header, cells, strict=True)), json_fields)
+            yield _from_cells(at.row, dict(zip(header, cells, strict=True)), json_fields)
     except (csv.Error, UnicodeDecodeError) as error:
-        yield Row(number + 1, problem=f"is not readable as CSV in UTF-8: {error}")
+        yield Row(at.row + 1, {}, f"is not readable as CSV in UTF-8: {error}")
 
 
-def checked_rows(
-    source: Iterator[Row], *, interface: dict[str, Any], overlap: int, errors: RowErrors
-) -> Iterator[TaskRow]:
-    """The rows that are right, ready for COPY; what is wrong with the others goes to `errors`."""
-    for row in source:
-        if row.problem:
-            errors.add(row.number, "", row.problem)
-            continue
-        before = errors.count
-        for name in row.fields.keys() - KNOWN:
-            errors.add(row.number, name[:100], "is not a known column")
-        external_id = row.fields.get("external_id")
-        if not isinstance(external_id, str) or not 0 < len(external_id) <= EXTERNAL_ID_MAX:
-            errors.add(row.number, "external_id", f"must be a text of 1 to {EXTERNAL_ID_MAX} characters")
-        elif problem := text_problem(external_id):
-            errors.add(row.number, "external_id", problem)
-        data = _cleaned(clean_data, interface, row.fields.get("data", {}), "data", row.number, errors)
-        gold = row.fields.get("gold")
-        if gold is not None:
-            gold = _cleaned(clean_key, interface, gold, "gold", row.number, errors)
-        wanted = row.fields.get("overlap", overlap)
-        if isinstance(wanted, bool) or not isinstance(wanted, int) or not 1 <= wanted <= OVERLAP_MAX:
-            errors.add(row.number, "overlap", f"must be a whole number from 1 to {OVERLAP_MAX}")
-        reserved = row.fields.get("reserved_for", [])
-        if not isinstance(reserved, list) or not all(isinstance(code, str) for code in reserved):
-            errors.add(row.number, "reserved_for", "must be a list of worker ids")
-        elif problem := next(filter(None, map(text_problem, reserved)), None):
-            errors.add(row.number, "reserved_for", problem)
-        elif gold is not None and reserved:
-            errors.add(row.number, "reserved_for", "a gold task cannot be reserved: it would be known as such")
-        if errors.count == before:
-            yield TaskRow(
-                row.number,
-                external_id,  # type: ignore[arg-type]
-                json.dumps(data, ensure_ascii=False, separators=(",", ":")),
-                None if gold is None else json.dumps(gold, ensure_ascii=False, separators=(",", ":")),
-                tuple(dict.fromkeys(reserved)),
-                wanted,
-            )
+class _Lines:
+    """The lines of a text in UTF-8, however they end; `offset` is how many bytes they took so far.
 
+    Holds one line and one block. A line that is too long is no CSV of ours.
+    """
 
-def _cleaned(clean: Any, interface: dict[str, Any], raw: Any, part: str, number: int, errors: RowErrors) -> Any:
-    try:
-        return clean(interface, raw)
-    except ValuesInvalid as invalid:
-        for error in invalid.errors:
-            name = f"{part}.{error['field']}" if error["field"] else part
-            errors.add(number, name, error["message"])
-        return {}
+    def __init__(self, body: BinaryIO, offset: int) -> None:
+        self.offset = offset
+        self._body = body
+        self._first = offset == 0
+
+    def __iter__(self) -> Iterator[str]:
+        rest = b""
+        while block := self._body.read(BLOCK):
+            if self._first:
+                block = self._begun(block)
+            # Up to the last line's end; a lone CR at the end of a block may be the half of one.
+            end = max(block.rfind(b"\n"), block.rfind(b"\r", 0, -1)) + 1
+            if end:
+                yield from self._told(rest + block[:end])
+                rest = b""
+            rest += block[end:]
+            if len(rest) > ROW_BYTES_MAX:
+                raise csv.Error(f"a line is longer than {ROW_BYTES_MAX} bytes")
+        yield from self._told(rest)
+
+    def _begun(self, block: bytes) -> bytes:
+        self._first = False
+        block += self._body.read(len(BYTE_ORDER_MARK))
+        if block.startswith(BYTE_ORDER_MARK):
+            self.offset += len(BYTE_ORDER_MARK)
+            return block[len(BYTE_ORDER_MARK) :]
+        return block
+
+    def _told(self, lines: bytes) -> Iterator[str]:
+        try:
+            text, error = lines.decode(), None
+        except UnicodeDecodeError as wrong:
+            # What comes before the line that cannot be read is read, so that the error names its row.
+            begun = max(lines.rfind(b"\n", 0, wrong.start), lines.rfind(b"\r", 0, wrong.start)) + 1
+            text, error = lines[:begun].decode(), wrong
+        for line in io.StringIO(text, newline=""):
+            self.offset += len(line) if line.isascii() else len(line.encode())
+            yield line
+        if error:
+            raise error
 
 
 def _from_cells(number: int, cells: dict[str, str], json_fields: frozenset[str]) -> Row:
@@ -158,18 +176,23 @@ def _from_cells(number: int, cells: dict[str, str], json_fields: frozenset[str])
             value: Any = text
             if name in json_fields:
                 try:
-                    value = json.loads(text, parse_constant=_refuse_constant)
+                    value = json.loads(text, parse_constant=_strict)
                 except (ValueError, RecursionError):
-                    return Row(number, problem=f"the cell {name} does not hold JSON")
+                    return Row(number, {}, f"the cell {name} does not hold JSON")
             fields.setdefault(part, {})[inner] = value
         elif name == "reserved_for":
             fields[name] = text.split()
-        elif name == "overlap":
+        elif name in ("overlap", "priority"):
             fields[name] = int(text) if text.isdecimal() and len(text) < 10 else text
+        elif name == "score":
+            fields[name] = _number(text)
         else:
             fields[name] = text
     return Row(number, fields)
 
 
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not a JSON value")
+def _number(text: str) -> float | str:
+    try:
+        return text if "_" in text else float(text)
+    except ValueError:
+        return text

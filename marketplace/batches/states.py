@@ -22,6 +22,16 @@ class Order(models.TextChoices):
     UNCERTAINTY = "uncertainty"  # by a score from 0 to 1 for each task, the least certain first
 
 
+class ImportState(models.TextChoices):
+    """An import is finished once it is done; or failed or cancelled, and everything that it brought is gone again."""
+
+    RECEIVING = "receiving"  # the body arrives
+    RUNNING = "running"  # rows become tasks
+    DONE = "done"
+    FAILED = "failed"  # some rows are wrong
+    CANCELLED = "cancelled"
+
+
 class PauseReason(models.TextChoices):
     MANUAL = "manual"
     OUT_OF_FUNDS = "out_of_funds"

@@ -64,6 +64,11 @@ def one_transaction(*, principal: str, key: str | None = None, body_hash: bytes 
         yield Once(principal, key, StoredResponse(row[1], bytes(row[2])))
 
 
+def is_known(principal: str, key: str) -> bool:
+    """Whether an answer is stored under the key."""
+    return one("SELECT 1 FROM common_idempotency WHERE principal = %s AND key = %s", [principal, key]) is not None
+
+
 def require_transaction() -> None:
     """Commands call this first: they open nothing, their caller owns the transaction."""
     if not connection.in_atomic_block:

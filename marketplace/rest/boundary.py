@@ -9,7 +9,7 @@ from django.utils.crypto import salted_hmac
 from rest_framework.request import Request
 
 from marketplace.common.errors import DomainError
-from marketplace.common.transactions import Once, one_transaction
+from marketplace.common.transactions import Once, is_known, one_transaction
 from marketplace.rest.errors import AnswerForgotten, KeyMalformed, KeyMissing
 from marketplace.rest.problems import problem_of
 from marketplace.rest.rendering import http_response, json_bytes
@@ -99,6 +99,11 @@ def idempotency_key(request: Request) -> str:
     if len(key) > KEY_LENGTH_MAX or not key.isascii() or not key.isprintable():
         raise KeyMalformed(f"An Idempotency-Key is printable ASCII of at most {KEY_LENGTH_MAX} characters.")
     return key
+
+
+def answered_already(request: Request) -> bool:
+    """Whether a request under this key was answered before, as far as can be said before the body is known."""
+    return is_known(principal_of(request), idempotency_key(request))
 
 
 def principal_of(request: Request) -> str:

@@ -187,6 +187,7 @@ CELERY_BEAT_SCHEDULE = {
         ("settle", "workers.assignments.tasks.settle_due", 1.0),
         ("fold", "marketplace.batches.tasks.fold_progress", 2.0),
         ("quarantine", "workers.assignments.tasks.refund_quarantined", 1.0),
+        ("import", "marketplace.batches.tasks.advance_imports", 1.0),
         ("finish", "workers.assignments.tasks.finish_batches", 1.0),
         ("forget", "marketplace.common.tasks.forget_old", 3600.0),
     ]

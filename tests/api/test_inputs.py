@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from marketplace.api import batches
+from marketplace.api import imports
 from marketplace.batches.models import Batch, Task
 from marketplace.common.models import Idempotency
 from marketplace.common.money import AMOUNT_MAX
@@ -294,7 +294,7 @@ def test_wrong_rows_of_jsonl_come_back_by_number_and_nothing_is_kept(market: Mar
         ("external_id,data.text,overlap\nn,a,x\n", 1),
         ("external_id,data.text,overlap\nn,a,99999999999999999999\n", 1),
         ("external_id,data.text\nt0,a\n", 1),
-        (b"external_id,data.text\nm,a\nn,\xff\n", 1),
+        (b"external_id,data.text\nm,a\nn,\xff\n", 2),
         ("external_id,data.text\nn," + "x" * 200_000 + "\n", 1),
         ("external_id,data.text,gold.label,reserved_for\nn,a,cat,w_x\n", 1),
         ("external_id\n", 0),
@@ -345,12 +345,12 @@ def test_rows_with_text_that_cannot_be_stored_are_refused_rows(market: Market, r
 
 def test_an_import_beyond_the_limit_is_refused(market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
     row = '{"external_id": "n", "data": {"text": "a"}}'
-    monkeypatch.setattr(batches, "IMPORT_BYTES_MAX", len(row) - 1)
-    monkeypatch.setattr(batches, "CHUNK", 16)
+    monkeypatch.setattr(imports, "IMPORT_BYTES_MAX", len(row) - 1)
+    monkeypatch.setattr(imports, "PART_BYTES", 16)
     assert bring(market, row).status == 422
     assert Task.objects.filter(batch=market.draft).count() == 2
 
-    monkeypatch.setattr(batches, "IMPORT_BYTES_MAX", len(row))
+    monkeypatch.setattr(imports, "IMPORT_BYTES_MAX", len(row))
     bring(market, row).expect(201)
     assert Task.objects.filter(batch=market.draft).count() == 3
 

@@ -123,7 +123,15 @@ ROUTES: dict[str, Route] = {
     "batches": Route({"GET": read(REQUESTERS)}),
     "batches/{batch}": Route({"GET": read()}),
     "batches/{batch}/imports": Route(
-        {"POST": May(REQUESTERS, MANAGERS, lambda m: b"{}", (409,), content_type="application/x-ndjson")}
+        {
+            "GET": read(),
+            "POST": May(REQUESTERS, MANAGERS, lambda m: b"{}", (409,), content_type="application/x-ndjson"),
+        }
+    ),
+    "batches/{batch}/imports/{id}": Route({"GET": read()}),
+    "batches/{batch}/imports/{id}/cancel": Route({"POST": step(MANAGERS, lambda m: {}, (409,))}),
+    "batches/{batch}/priorities": Route(
+        {"PUT": step(MANAGERS, lambda m: {"tasks": [{"external_id": "t0", "priority": 1}]}, (422,))}
     ),
     "batches/{batch}/estimate": Route({"GET": read()}),
     "batches/{batch}/progress": Route({"GET": read()}),
@@ -191,6 +199,7 @@ def ids(market: Market) -> dict[str, dict[str, Any]]:
         "letter": DeadLetter.objects.create(
             kind="sweep", subject="t", error="", times=3, first_at=MarketNow(), parked_at=MarketNow()
         ).public_id,
+        "id": market.batch.imports.get().public_id,
         "number": 1,
     }
     foreign = {
@@ -199,6 +208,7 @@ def ids(market: Market) -> dict[str, dict[str, Any]]:
         "batch": theirs.batch.public_id,
         "assignment": other_lease["assignments"][0]["id"],
         "key": key_of(_user(theirs, "owner")),
+        "id": theirs.batch.imports.get().public_id,
         "number": 1,
     }
     return {"own": own, "foreign": foreign, "nonexistent": {**{name: uuid4() for name in own}, "number": 1}}

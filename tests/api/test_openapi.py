@@ -76,7 +76,8 @@ def test_an_operation_says_what_it_is_who_may_use_it_and_what_comes_back(
     assert set(re.findall(r"{(\w+)}", path)) == {name for name, one in names.items() if one["in"] == "path"}
 
     good = {status: reply for status, reply in operation["responses"].items() if status.startswith("2")}
-    assert len(good) == 1
+    # One way to succeed; a body that is large is answered before its work is done.
+    assert set(good) == {"201", "202"} if path.endswith("/imports") and method == "post" else len(good) == 1
     for status, reply in good.items():
         assert (status == "204") == ("content" not in reply)
         for kind, content in reply.get("content", {}).items():
@@ -108,6 +109,7 @@ def test_every_read_says_what_its_description_says(market: Market) -> None:
         "batch": market.batch.public_id,
         "project": market.project.public_id,
         "requester": market.requester.public_id,
+        "id": market.batch.imports.get().public_id,
         "number": 1,
     }
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marketplace.batches.commands.import_tasks import CHUNK, import_tasks
+from marketplace.batches.commands.import_tasks import import_tasks
+from marketplace.batches.commands.loading import CHUNK
 from marketplace.batches.errors import RowsInvalid, WrongState
 from marketplace.batches.models import Batch, Import, Payload, Reservation, Task
 from marketplace.batches.queries import imported

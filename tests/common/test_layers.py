@@ -55,6 +55,7 @@ def test_the_runtime_role_may_delete_these_rows_of_ours_and_no_others() -> None:
     assert own & deletable == {
         "accounts_apikey",
         "assignments_draft",
+        "batches_importpart",
         "batches_progressdelta",
         "common_idempotency",
         "common_outbox",

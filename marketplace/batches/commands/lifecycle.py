@@ -1,6 +1,6 @@
 """Publish, pause, resume, close, cancel and settle: every step of a batch's life."""
 
-from marketplace.batches.errors import NothingToPublish, WrongState
+from marketplace.batches.errors import ImportRunning, NothingToPublish, WrongState
 from marketplace.batches.events import (
     BatchCancelled,
     BatchClosing,
@@ -11,7 +11,7 @@ from marketplace.batches.events import (
 )
 from marketplace.batches.locks import batch_for_update
 from marketplace.batches.models import Batch
-from marketplace.batches.queries import estimate
+from marketplace.batches.queries import estimate, unfinished_import
 from marketplace.batches.states import BatchState, PauseReason, may_become
 from marketplace.common.database import MarketNow
 from marketplace.common.outbox import publish
@@ -25,13 +25,17 @@ def publish_batch(*, batch_id: int) -> Batch:
     """Hold the worst case (all places, gold included, with fees) in escrow and open the batch for claims.
 
     Locks the batch, then the ledger accounts, last. Emits `BatchPublished`. Raises `NotEnough` naming what is missing,
-    `NothingToPublish` for a batch without tasks. Repeating it on a published batch changes nothing.
+    `NothingToPublish` for a batch without tasks, `ImportRunning` beside an unfinished import. Repeating it on a
+    published batch changes nothing.
     """
     require_transaction()
+    # First without the lock, which would wait for a step of the import.
+    require_no_import(batch_id)
     batch = batch_for_update(batch_id)
     if batch.state == BatchState.PUBLISHED:
         return batch
     _require_step(batch, BatchState.PUBLISHED, only_from=BatchState.DRAFT)
+    require_no_import(batch_id)
     cost = estimate(batch)
     if cost.tasks == cost.gold_tasks:
         raise NothingToPublish("Import tasks before publishing; gold alone is no work.")
@@ -132,6 +136,16 @@ def settle(*, batch_id: int) -> Batch:
             ]
         )
     return batch
+
+
+def require_no_import(batch_id: int) -> None:
+    """Raise `ImportRunning` while an import into the batch is not finished."""
+    other = unfinished_import(batch_id)
+    if other is not None:
+        raise ImportRunning(
+            "An import into this batch is not finished: wait for it, or cancel it.",
+            **{"import": str(other.public_id), "import_state": other.state},
+        )
 
 
 def _require_step(batch: Batch, wanted: BatchState, only_from: BatchState | None = None) -> None:

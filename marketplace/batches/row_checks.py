@@ -1,0 +1,175 @@
+"""Rows of an import checked against the interface, as what the tables take; wrong ones are named by row and field."""
+
+import json
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from json.encoder import encode_basestring
+from typing import Any
+
+from marketplace.batches.models import LEVELS, OVERLAP_MAX, PRIORITY_MAX
+from marketplace.batches.rows import Row
+from marketplace.batches.states import Order
+from marketplace.projects.answer_types.plain import text_problem
+from marketplace.projects.interface import ValuesInvalid, clean_data, clean_key
+
+EXTERNAL_ID_MAX = 200
+KNOWN = frozenset({"external_id", "data", "gold", "reserved_for", "overlap", "priority", "score"})
+
+
+@dataclass(slots=True)
+class TaskRow:
+    """A checked row; `data` and `gold` are JSON texts, `level` is its place in an order that has levels."""
+
+    number: int
+    external_id: str
+    data: str
+    gold: str | None
+    reserved_for: tuple[str, ...]
+    overlap: int
+    level: int
+
+
+class RowErrors:
+    """Errors by row and field; counts all and keeps the first `limit`."""
+
+    def __init__(self, limit: int) -> None:
+        self.found: list[dict[str, Any]] = []
+        self.count = 0
+        self.limit = limit
+
+    def add(self, row: int, name: str, message: str) -> None:
+        """Note what is wrong; what no answer could carry, as half a surrogate pair, is written as an escape."""
+        self.count += 1
+        if len(self.found) < self.limit:
+            name, message = (text.encode(errors="backslashreplace").decode() for text in (name, message))
+            self.found.append({"row": row, "field": name, "message": message})
+
+    def merge(self, other: "RowErrors") -> None:
+        """Take over what another has, of rows behind those of this one or among them."""
+        self.count += other.count
+        self.found = sorted([*self.found, *other.found], key=lambda error: error["row"])[: self.limit]
+
+
+class RowChecker:
+    """What a batch asks of each row; made once for an import."""
+
+    def __init__(self, *, interface: Mapping[str, Any], overlap: int, order: str) -> None:
+        self._interface = interface
+        self._overlap = overlap
+        self._order = order
+        self._names = {
+            field["name"]: f"{json.dumps(field['name'], ensure_ascii=False)}:" for field in interface["data"]
+        }
+
+    def checked(self, source: Iterable[Row], errors: RowErrors) -> Iterator[TaskRow]:
+        """The rows that are right, ready for COPY; what is wrong with the others goes to `errors`."""
+        for row in source:
+            if row.problem:
+                errors.add(row.number, "", row.problem)
+                continue
+            before = errors.count
+            task = self._task(row.number, row.fields, errors)
+            if errors.count == before:
+                yield task
+
+    def _task(self, number: int, fields: dict[str, Any], errors: RowErrors) -> TaskRow:
+        if not fields.keys() <= KNOWN:
+            for name in fields.keys() - KNOWN:
+                errors.add(number, name[:100], "is not a known column")
+        external_id = fields.get("external_id")
+        if not isinstance(external_id, str) or not 0 < len(external_id) <= EXTERNAL_ID_MAX:
+            errors.add(number, "external_id", f"must be a text of 1 to {EXTERNAL_ID_MAX} characters")
+        elif problem := text_problem(external_id):
+            errors.add(number, "external_id", problem)
+        data = self._cleaned(clean_data, fields.get("data", {}), "data", number, errors)
+        gold = fields.get("gold")
+        if gold is not None:
+            gold = self._cleaned(clean_key, gold, "gold", number, errors)
+        overlap = fields.get("overlap", self._overlap)
+        if isinstance(overlap, bool) or not isinstance(overlap, int) or not 1 <= overlap <= OVERLAP_MAX:
+            errors.add(number, "overlap", f"must be a whole number from 1 to {OVERLAP_MAX}")
+        reserved: list[str] = []
+        if "reserved_for" in fields:
+            reserved = _reserved(fields["reserved_for"], gold, number, errors)
+        level = 0
+        if "priority" in fields or "score" in fields:
+            level = _level_of_row(self._order, fields, number, errors)
+        return TaskRow(
+            number,
+            external_id,  # type: ignore[arg-type]
+            self._text(data),
+            None if gold is None else _dump(gold),
+            tuple(dict.fromkeys(reserved)) if reserved else (),
+            overlap,
+            level,
+        )
+
+    def _cleaned(
+        self, clean: Callable[[Any, Any], dict[str, Any]], raw: Any, part: str, number: int, errors: RowErrors
+    ) -> dict[str, Any]:
+        try:
+            return clean(self._interface, raw)
+        except ValuesInvalid as invalid:
+            for error in invalid.errors:
+                name = f"{part}.{error['field']}" if error["field"] else part
+                errors.add(number, name, error["message"])
+            return {}
+
+    def _text(self, data: dict[str, Any]) -> str:
+        """JSON of cleaned data. Most values are texts, which need no encoder."""
+        return (
+            "{"
+            + ",".join(
+                [
+                    self._names[name] + (encode_basestring(value) if type(value) is str else _dump(value))
+                    for name, value in data.items()
+                ]
+            )
+            + "}"
+        )
+
+
+def _dump(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _reserved(given: Any, gold: Any, number: int, errors: RowErrors) -> list[str]:
+    if not isinstance(given, list) or not all(isinstance(code, str) for code in given):
+        errors.add(number, "reserved_for", "must be a list of worker ids")
+        return []
+    if problem := next(filter(None, map(text_problem, given)), None):
+        errors.add(number, "reserved_for", problem)
+    elif gold is not None and given:
+        errors.add(number, "reserved_for", "a gold task cannot be reserved: it would be known as such")
+    return given
+
+
+def _level_of_row(order: str, fields: dict[str, Any], number: int, errors: RowErrors) -> int:
+    level = 0
+    for name in ("priority", "score"):
+        if name in fields:
+            found = level_of(order, name, fields[name])
+            if isinstance(found, str):
+                errors.add(number, name, found)
+            else:
+                level = found
+    return level
+
+
+def level_of(order: str, name: str, value: Any) -> int | str:
+    """The level that a `priority` or `score` gives a task of a batch in this order, or what is wrong with it.
+
+    A score says how uncertain the task is: a higher one comes first.
+    """
+    if name == "priority":
+        if order != Order.PRIORITY:
+            return "is for batches in order of priority only"
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= PRIORITY_MAX:
+            return f"must be a whole number from 0 to {PRIORITY_MAX}"
+        return value
+    if order != Order.UNCERTAINTY:
+        return "is for batches in order of uncertainty only"
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        return "must be a number from 0 to 1"
+    return min(LEVELS - 1, math.floor(value * LEVELS))
