@@ -62,8 +62,8 @@ class ImportsView(APIView):
     @extend_schema(
         summary="Import tasks as JSONL or CSV, all or nothing",
         description=(
-            "A body of up to 8 MiB is imported at once and answered with 201. A larger one, of up to 1 GiB, is answered "
-            "with 202 when it has arrived: follow the import until `finished_at` is set."
+            "A body of up to 8 MiB is imported at once and answered with 201. A larger one, of up to 1 GiB, is "
+            "answered with 202 when it has arrived: follow the import until `finished_at` is set."
         ),
         tags=["batches"],
         request={"application/x-ndjson": OpenApiTypes.BINARY, "text/csv": OpenApiTypes.BINARY},

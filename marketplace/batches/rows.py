@@ -6,7 +6,7 @@ A reader can stop behind any row and go on there later, in another process: `Cur
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO
 
@@ -64,7 +64,7 @@ def _strict(name: str) -> Any:
 
 
 # Made once: json.loads would make a decoder for each line.
-_scan = json.JSONDecoder(parse_constant=_strict).scan_once
+_scan: Callable[[str, int], tuple[Any, int]] = json.JSONDecoder(parse_constant=_strict).scan_once  # type: ignore[attr-defined]
 
 
 def _plain_object(line: bytes) -> dict[str, Any] | None:

@@ -129,7 +129,8 @@ def abandon_stale(*, after_s: int) -> int:
 def next_import() -> int | None:
     """The import that has waited longest for a step."""
     row = one(
-        "SELECT id FROM batches_import WHERE finished_at IS NULL AND state <> 'receiving' ORDER BY touched_at, id LIMIT 1"
+        "SELECT id FROM batches_import WHERE finished_at IS NULL AND state <> 'receiving'"
+        " ORDER BY touched_at, id LIMIT 1"
     )
     return None if row is None else row[0]
 

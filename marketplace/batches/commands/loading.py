@@ -1,6 +1,6 @@
 """Rows into the tables: read and checked a chunk ahead in a thread, and brought in by COPY."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
@@ -38,6 +38,7 @@ class Brought:
     places: int = 0
 
     def add(self, other: "Brought") -> None:
+        """Count what another chunk brought."""
         self.tasks += other.tasks
         self.gold_tasks += other.gold_tasks
         self.reserved_tasks += other.reserved_tasks
@@ -64,17 +65,17 @@ def _some(source: Iterator[Row], cursor: Cursor) -> Iterator[Row]:
             return
 
 
-def ahead(items: Iterator[Item]) -> Iterator[Item]:
+def ahead(items: Iterator[Item]) -> Generator[Item, None, None]:
     """The items, each made in a thread while the one before it is used; one waits at most."""
-    with ThreadPoolExecutor(1, initializer=None) as pool:
+    with ThreadPoolExecutor(1) as pool:
         coming = pool.submit(next, items, None)
         try:
             while (item := coming.result()) is not None:
                 coming = pool.submit(next, items, None)
                 yield item
         finally:
-            coming.exception()  # it ends before its connection is closed
-            pool.submit(connections.close_all).result()
+            # Behind what is under way, and before the pool's end: the thread's own connection.
+            pool.submit(connections.close_all)
 
 
 def bring(batch: Batch, chunk: Chunk, *, copy: bool) -> Brought:
@@ -159,7 +160,8 @@ def _copy(batch: Batch, found: list[TaskRow], workers: dict[str, int]) -> Brough
 
 def _copy_lines(target: str, lines: list[str]) -> None:
     # A context manager: Django's own wrapping of errors ends before a COPY does.
-    with connection.wrap_database_errors, connection.cursor() as cursor, cursor.copy(f"COPY {target} FROM STDIN") as copy:
+    statement = f"COPY {target} FROM STDIN"
+    with connection.wrap_database_errors, connection.cursor() as cursor, cursor.copy(statement) as copy:
         copy.write("".join(lines).encode())
 
 
