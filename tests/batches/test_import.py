@@ -15,7 +15,7 @@ from marketplace.batches.commands.loading import CHUNK
 from marketplace.batches.errors import RowsInvalid, WrongState
 from marketplace.batches.models import Batch, Import, Payload, Reservation, Task
 from marketplace.batches.queries import imported
-from marketplace.batches.rows import ROW_BYTES_MAX, read_csv, read_jsonl
+from marketplace.batches.rows import ROW_BYTES_MAX, Cursor, read_csv, read_jsonl
 from marketplace.common.database import acting_as, rows
 from marketplace.common.transactions import one_transaction
 from marketplace.projects.interface import json_fields
@@ -361,6 +361,25 @@ def test_jsonl_and_csv_give_the_same_rows(pairs: list[tuple[str, str]]) -> None:
     wanted = [("", {**line, "data": line["data"] if line["data"]["text"] else {}}) for line in lines]
     assert told == wanted
     assert [read.fields for read in read_jsonl(BytesIO(jsonl(*lines)))] == lines
+
+
+@given(st.lists(st.tuples(st.text(min_size=1, max_size=20), printable), max_size=8), st.booleans())
+def test_a_reader_goes_on_behind_any_row(pairs: list[tuple[str, str]], as_csv: bool) -> None:
+    pairs = [(name, text) for name, text in pairs if "\0" not in name and not _surrogate(name)]
+    buffer = StringIO()
+    csv.writer(buffer).writerows([("external_id", "data.text"), *pairs])
+    body = buffer.getvalue().encode() if as_csv else jsonl(*[row(name, text) for name, text in pairs])
+
+    def read(at: Cursor) -> Iterable[Any]:
+        left = BytesIO(body[at.offset :])
+        return read_csv(left, json_fields=frozenset(), at=at) if as_csv else read_jsonl(left, at)
+
+    whole = list(read(Cursor()))
+    assert len(whole) == sum(any(pair) for pair in pairs)
+    cursor = Cursor()
+    ends = [(0, cursor.copy())] + [(n, cursor.copy()) for n, _ in enumerate(read(cursor), start=1)]
+    for done, end in ends:
+        assert list(read(end)) == whole[done:]
 
 
 def _surrogate(text: str) -> bool:

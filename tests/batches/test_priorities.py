@@ -34,9 +34,12 @@ def given(batch: Batch, *wanted: dict[str, Any]) -> int:
 
 def in_order(batch: Batch, count: int = 100) -> list[str]:
     leases = make.take(make.make_worker(), batch, count)
-    names = dict(Task.objects.filter(batch=batch).values_list("pk", "external_id"))
-    return [names[pk] for pk, in rows("SELECT task_id FROM assignments_assignment WHERE public_id = ANY(%s) ORDER BY id",
-                                      [[lease.id for lease in leases]])]  # fmt: skip
+    found = rows(
+        "SELECT t.external_id FROM assignments_assignment a JOIN batches_task t ON t.id = a.task_id"
+        " WHERE a.public_id = ANY(%s) ORDER BY a.id",
+        [[lease.id for lease in leases]],
+    )
+    return [name for (name,) in found]
 
 
 @pytest.mark.django_db

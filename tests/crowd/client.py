@@ -5,11 +5,15 @@ from __future__ import annotations
 import base64
 import json
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Sequence
 
+from tests.crowd.progress import Progress
 from tests.crowd.transport import SPOOL_BYTES, BadAddress, Json, Patience, Problem, Transport, Unreachable
 
 __all__ = ["BadAddress", "Json", "Patience", "Problem", "Session", "Unreachable"]
+
+IMPORT_POLL_S = 0.5
 
 
 class Session:
@@ -85,11 +89,28 @@ class Session:
         return self._post(f"/projects/{project_id}/batches", terms)
 
     def import_rows(self, batch_id: str, rows: Iterable[Json]) -> Json:
-        """Stream rows as JSONL, all or nothing, at flat memory: {tasks, gold, reserved}."""
+        """Stream rows as JSONL, all or nothing, at flat memory: {tasks, gold, reserved, …}.
+
+        Waits for a large import, with a bar. Raises `Problem` where rows are wrong.
+        """
         with tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES) as content:
             for row in rows:
                 content.write(json.dumps(row, separators=(",", ":"), ensure_ascii=False).encode() + b"\n")
             imported: Json = self.http.upload(f"/batches/{batch_id}/imports", content, "application/x-ndjson")
+        return imported if imported.get("state", "done") == "done" else self._imported(batch_id, imported)
+
+    def _imported(self, batch_id: str, imported: Json) -> Json:
+        """A large import once it is finished."""
+        shown = 0
+        with Progress("import, bytes", imported["bytes_total"]) as bar:
+            while imported["finished_at"] is None:
+                time.sleep(IMPORT_POLL_S)
+                imported = self._get(f"/batches/{batch_id}/imports/{imported['id']}")
+                bar.advance(imported["bytes_done"] - shown)
+                shown = imported["bytes_done"]
+        if imported["state"] != "done":
+            detail = f"The import {imported['state']}: {imported['error_count']} errors. {imported['row_errors'][:3]}"
+            raise Problem(422, "invalid-rows", detail, {"errors": imported["row_errors"]})
         return imported
 
     def estimate(self, batch_id: str) -> Json:
