@@ -1,4 +1,4 @@
-"""Tasks, payloads and queued places stay together by a look for each statement, where foreign keys look for each row."""
+"""Tasks, payloads and queued places stay together by a look for each statement, not by foreign keys for each row."""
 
 from typing import Any
 
