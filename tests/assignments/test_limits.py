@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from marketplace.accounts.commands import ensure_staff
 from marketplace.batches.models import Batch, Task
 from marketplace.common.database import rows
 from marketplace.common.promises import check_promises
@@ -17,6 +18,7 @@ from workers.assignments.commands.leases import return_lease
 from workers.assignments.errors import LimitReached, NothingToClaim
 from workers.assignments.models import Assignment
 from workers.assignments.states import RejectReason
+from workers.profiles.commands.links import link_accounts
 from workers.profiles.models import Worker
 
 Forward = Callable[[timedelta], None]
@@ -140,19 +142,18 @@ def test_raw_sql_gets_no_further(committed: str, terms: dict[str, Any], wall: st
             owner.execute(ATTACK, [batch.pk, second.pk, two, batch.version_id, 2, 2])
 
 
-def linked(database: str, *workers: Worker) -> None:
+def linked(*workers: Worker) -> None:
     """Say that the accounts are one person's."""
-    with owner_connection(database) as owner:
-        owner.execute(
-            "UPDATE profiles_worker SET person_id = %s WHERE id = ANY(%s)",
-            [min(worker.pk for worker in workers), [worker.pk for worker in workers]],
-        )
+    with one_transaction(principal="test"):
+        staff = ensure_staff(email=make.make_user().email)
+    with one_transaction(principal="test"):
+        link_accounts(workers=[worker.public_id for worker in workers], reason="one phone", by=staff.pk)
 
 
 def test_accounts_of_one_person_count_as_one_worker(committed: str) -> None:
     batch = make.make_batch(tasks=10, overlap=2, lease_cap=3)
     one, two = make.make_worker(), make.make_worker()
-    linked(committed, one, two)
+    linked(one, two)
     assert len(make.take(one, batch, 2)) == 2
     assert len(make.take(two, batch, 3)) == 1, "the lease cap is the person's"
     for worker in (one, two):
@@ -166,7 +167,7 @@ def test_a_link_made_later_keeps_the_second_account_away(committed: str) -> None
     batch = make.make_batch(tasks=4, overlap=3)
     one, two = make.make_worker(), make.make_worker()
     assert work(one, batch) == 4
-    linked(committed, one, two)
+    linked(one, two)
     assert work(two, batch) == 0
     task = Task.objects.filter(batch=batch).first()
     assert task is not None

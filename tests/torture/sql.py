@@ -160,6 +160,11 @@ _TRANSFER = (
 )
 _PAY = _TRANSFER.format(key="once", source="escrow", destination="funds", amount=1)
 
+_LINK = (
+    "SELECT profiles_link(ARRAY[%(worker)s, %(other_worker)s]::bigint[], 'torture', min(id))"
+    " FROM accounts_user WHERE is_staff AND is_active"
+)
+
 # name → (role, what is legal and leads up to it, the forbidden step). Each runs in a transaction that is rolled back.
 ATTACKS: dict[str, tuple[str, list[str], str]] = {
     "take_a_place_twice": ("app", [_lease()], _lease(worker="other_worker")),
@@ -188,7 +193,7 @@ ATTACKS: dict[str, tuple[str, list[str], str]] = {
     "change_a_token": ("app", [_lease()], f"UPDATE assignments_assignment SET token = gen_random_uuid() {_MINE}"),
     "work_under_two_accounts": (
         "owner",
-        ["UPDATE profiles_worker SET person_id = %(worker)s WHERE id = %(other_worker)s", _lease()],
+        [_LINK, _lease()],
         _lease(worker="other_worker", place=2, number=2),
     ),
     "take_what_is_quarantined": (

@@ -7,6 +7,8 @@ from typing import Any
 import psycopg
 import pytest
 
+from marketplace.accounts.commands import ensure_staff
+from marketplace.common.transactions import one_transaction
 from tests import factories as make
 from tests.torture import sql
 from tests.torture.adversary import attack
@@ -50,6 +52,8 @@ def arena(committed: str) -> dict[str, Any]:
     batch = make.make_draft(project, overlap=2, lease_cap=3, time_limit_s=3600)
     worker, other = make.make_worker(), make.make_worker()
     own = _worker_of(requester)
+    with one_transaction(principal="test"):
+        ensure_staff(email=make.make_user().email)
     rows = [{"external_id": f"a{n}", "data": {"text": f"arena {n}"}} for n in range(4)]
     rows[2]["reserved_for"] = [_pseudonym(worker, requester)]
     rows[3]["gold"] = {"label": "cat"}
@@ -70,7 +74,6 @@ def _worker_of(requester: Any) -> Any:
 
 
 def _pseudonym(worker: Any, requester: Any) -> str:
-    from marketplace.common.transactions import one_transaction
     from workers.profiles.commands import pseudonym_for
 
     with one_transaction(principal="test"):

@@ -1,8 +1,14 @@
 """Reads of workers."""
 
 from collections.abc import Iterable
+from uuid import UUID
 
-from workers.profiles.models import Pseudonym, Worker
+from django.db.models import OuterRef, Q, QuerySet, Subquery
+
+from marketplace.accounts.queries import require_role
+from marketplace.common.database import MarketNow
+from marketplace.common.errors import NotFound
+from workers.profiles.models import Grant, Link, ListMember, Pseudonym, Skill, Worker, WorkerList
 
 
 def worker_of(user_id: int) -> Worker | None:
@@ -20,3 +26,84 @@ def known_pseudonyms(requester_id: int, worker_ids: Iterable[int]) -> dict[int, 
     """Pseudonyms by worker id, of those who have one with this requester."""
     found = Pseudonym.objects.filter(requester_id=requester_id, worker_id__in=list(set(worker_ids)))
     return dict(found.values_list("worker_id", "code"))
+
+
+def skills_of(requester_id: int) -> QuerySet[Skill]:
+    """The requester's skills and qualifications."""
+    return Skill.objects.filter(requester_id=requester_id)
+
+
+def skill_for(user_id: int, public_id: UUID, *, at_least: str = "viewer") -> Skill:
+    """A skill of an organisation of the user's; raises `NotFound` for another's as for none, `RoleTooLow`."""
+    found = (
+        Skill.objects.select_related("requester")
+        .filter(public_id=public_id, requester__members__user_id=user_id)
+        .first()
+    )
+    if found is None:
+        raise NotFound("There is no such skill.")
+    require_role(user_id=user_id, requester_id=found.requester_id, at_least=at_least)
+    return found
+
+
+def grants_of(skill: Skill, *, current: bool) -> QuerySet[Grant]:
+    """Who holds the skill, or the whole history of it; `code` is the requester's name for the worker."""
+    found = Grant.objects.filter(skill=skill).select_related("granted_by").annotate(code=_code(skill.requester_id))
+    return found.filter(_unexpired(), revoked_at=None) if current else found
+
+
+def held_by(worker_id: int) -> QuerySet[Grant]:
+    """What the worker holds now."""
+    return Grant.objects.filter(_unexpired(), worker_id=worker_id, revoked_at=None).select_related("skill__requester")
+
+
+def _code(requester_id: int) -> Subquery:
+    named = Pseudonym.objects.filter(requester_id=requester_id, worker_id=OuterRef("worker_id"))
+    return Subquery(named.values("code")[:1])
+
+
+def _unexpired() -> Q:
+    return Q(expires_at=None) | Q(expires_at__gt=MarketNow())
+
+
+def lists_of(requester_id: int) -> QuerySet[WorkerList]:
+    """The requester's lists of workers."""
+    return WorkerList.objects.filter(requester_id=requester_id)
+
+
+def list_for(user_id: int, public_id: UUID, *, at_least: str = "viewer") -> WorkerList:
+    """A list of an organisation of the user's; raises `NotFound` for another's as for none, `RoleTooLow`."""
+    found = (
+        WorkerList.objects.select_related("requester")
+        .filter(public_id=public_id, requester__members__user_id=user_id)
+        .first()
+    )
+    if found is None:
+        raise NotFound("There is no such list.")
+    require_role(user_id=user_id, requester_id=found.requester_id, at_least=at_least)
+    return found
+
+
+def members_now(worker_list: WorkerList) -> QuerySet[ListMember]:
+    """Who is on the list; `code` is the requester's name for the worker."""
+    found = ListMember.objects.filter(list=worker_list, removed_at=None).select_related("added_by")
+    return found.annotate(code=_code(worker_list.requester_id))
+
+
+def links() -> QuerySet[Link]:
+    """All links between accounts, for staff."""
+    return Link.objects.select_related("made_by", "ended_by")
+
+
+def any_link(public_id: UUID) -> Link:
+    """Any link, for staff; raises `NotFound`."""
+    found = links().filter(public_id=public_id).first()
+    if found is None:
+        raise NotFound("There is no such link.")
+    return found
+
+
+def accounts_linked(link_id: int) -> list[tuple[UUID, UUID]]:
+    """The accounts that a link names, each with the account that stands for its person now."""
+    found = Worker.objects.filter(linked__link_id=link_id).order_by("pk")
+    return list(found.values_list("public_id", "person__public_id"))

@@ -319,13 +319,14 @@ DROP FUNCTION assignments_try_task(bigint, boolean);
 CREATE TYPE assignments_claimer AS (worker bigint, person bigint, accounts bigint[], batch bigint, pair_limit integer);
 
 -- Whether an account of the person has an assignment of the task: 'none', 'revivable' (an own lease that ran out) or
--- 'done'. Reads what the task has, never what the worker has.
+-- 'done', also where it was the person's when its lease began and is no more. Reads what the task has, never what the
+-- worker has.
 CREATE FUNCTION assignments_past(p_task bigint, who assignments_claimer) RETURNS text LANGUAGE plpgsql STABLE AS $$
 DECLARE
     past record;
 BEGIN
     SELECT a.worker_id, a.state, a.attempts INTO past FROM assignments_assignment a
-     WHERE a.task_id = p_task AND a.worker_id + 0 = ANY (who.accounts)
+     WHERE a.task_id = p_task AND (a.worker_id + 0 = ANY (who.accounts) OR a.person_id + 0 = who.person)
      ORDER BY (a.state = 'expired' AND a.worker_id = who.worker) LIMIT 1;
     RETURN CASE WHEN NOT FOUND THEN 'none'
                 WHEN past.state = 'expired' AND past.worker_id = who.worker AND past.attempts < 5 THEN 'revivable'

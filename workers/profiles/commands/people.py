@@ -1,9 +1,9 @@
-"""Everything that can happen to a worker's profile."""
+"""Becoming a worker, what he says of himself, and the names under which requesters know him."""
 
 import secrets
 from collections.abc import Iterable, Sequence
 
-from marketplace.common.database import one, rows
+from marketplace.common.database import one, rows, run
 from marketplace.common.transactions import require_transaction
 from workers.profiles.errors import AlreadyWorker
 from workers.profiles.models import Worker
@@ -36,6 +36,23 @@ def ensure_workers(*, user_ids: Iterable[int]) -> int:
         [sorted(set(user_ids))],
     )
     return len(made)
+
+
+def update_profile(*, worker_id: int, country: str | None = None, languages: Sequence[str] | None = None) -> Worker:
+    """Change what the worker says of himself; None leaves it as it is. Claims from now on see the new profile."""
+    require_transaction()
+    run(
+        "UPDATE profiles_worker SET country = coalesce(%s, country), languages = coalesce(%s::text[], languages)"
+        " WHERE id = %s",
+        [country, None if languages is None else list(languages), worker_id],
+    )
+    return Worker.objects.get(pk=worker_id)
+
+
+def note_device(*, worker_id: int, device: str) -> None:
+    """Keep the class of device that the worker was last seen with."""
+    require_transaction()
+    run("UPDATE profiles_worker SET device = %s WHERE id = %s AND device <> %s", [device, worker_id, device])
 
 
 def pseudonym_for(*, worker_id: int, requester_id: int) -> str:

@@ -1,0 +1,43 @@
+"""Several accounts that are one person's count as one worker (R13, R41)."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from marketplace.common.database import value
+from marketplace.common.transactions import require_transaction
+from workers.profiles.errors import LinkEnded, WorkersUnknown
+from workers.profiles.models import Link, Worker
+
+LINK_MAX = 100
+
+
+def link_accounts(*, workers: Sequence[UUID], reason: str, by: int) -> Link:
+    """Let the accounts count as one person from now on; the oldest of all that hang together stands for him.
+
+    What they did before stays as it is: answers that two of them gave to one task are not undone. Locks: all their
+    accounts, those that stand for a person last. Raises `WorkersUnknown`.
+    """
+    require_transaction()
+    known = dict(Worker.objects.filter(public_id__in=workers).values_list("public_id", "pk"))
+    errors = [
+        {"field": f"workers[{place}]", "message": "is no worker"}
+        for place, public_id in enumerate(workers)
+        if public_id not in known
+    ]
+    if not errors and len(known) < 2:
+        errors = [{"field": "workers", "message": "must name two accounts or more"}]
+    if errors:
+        raise WorkersUnknown("Some of these cannot be linked.", errors=errors)
+    return Link.objects.get(pk=value("SELECT profiles_link(%s, %s, %s)", [sorted(known.values()), reason, by]))
+
+
+def end_link(*, link: Link, reason: str, by: int) -> Link:
+    """The link was wrong: its accounts are persons of their own again, as far as no other link holds them together.
+
+    Locks as `link_accounts`. Raises `LinkEnded`.
+    """
+    require_transaction()
+    if not value("SELECT profiles_unlink(%s, %s, %s)", [link.pk, reason, by]):
+        raise LinkEnded("This link has ended already.")
+    link.refresh_from_db()
+    return link
