@@ -2,7 +2,19 @@
 
 from django.urls import path
 
-from marketplace.api import accounts, answers, batches, dead_letters, imports, money, projects, quarantine
+from marketplace.api import (
+    accounts,
+    answers,
+    audiences,
+    batches,
+    dead_letters,
+    imports,
+    links,
+    money,
+    projects,
+    quarantine,
+    skills,
+)
 
 urlpatterns = [
     path("accounts", accounts.Accounts.as_view()),
@@ -14,6 +26,13 @@ urlpatterns = [
     path("invitations", accounts.Invitations.as_view()),
     path("invitations/accept", accounts.InvitationAcceptances.as_view()),
     path("requesters/<uuid:requester>/transfers", money.TransfersView.as_view()),
+    path("requesters/<uuid:requester>/skills", skills.SkillsView.as_view()),
+    path("requesters/<uuid:requester>/lists", skills.ListsView.as_view()),
+    path("skills/<uuid:skill>/grants", skills.GrantsView.as_view()),
+    path("skills/<uuid:skill>/revoke", skills.RevokeView.as_view()),
+    path("lists/<uuid:list>/members", skills.MembersView.as_view()),
+    path("workers/links", links.LinksView.as_view()),
+    path("workers/links/<uuid:link>/end", links.LinkEndView.as_view()),
     path("deposits", money.DepositsView.as_view()),
     path("dead-letters", dead_letters.DeadLettersView.as_view()),
     path("dead-letters/<uuid:letter>/retry", dead_letters.RetryView.as_view()),
@@ -24,12 +43,14 @@ urlpatterns = [
     path("projects/<uuid:project>/versions/<int:number>", projects.VersionView.as_view()),
     path("projects/<uuid:project>/versions/<int:number>/publish", projects.VersionPublishView.as_view()),
     path("projects/<uuid:project>/batches", batches.ProjectBatchesView.as_view()),
+    path("projects/<uuid:project>/audience", audiences.AudiencePreviewView.as_view()),
     path("batches", batches.BatchesView.as_view()),
     path("batches/<uuid:batch>", batches.BatchView.as_view()),
     path("batches/<uuid:batch>/imports", imports.ImportsView.as_view()),
     path("batches/<uuid:batch>/imports/<uuid:id>", imports.OneImportView.as_view()),
     path("batches/<uuid:batch>/imports/<uuid:id>/cancel", imports.ImportCancelView.as_view()),
     path("batches/<uuid:batch>/priorities", imports.PrioritiesView.as_view()),
+    path("batches/<uuid:batch>/audience", audiences.BatchAudienceView.as_view()),
     path("batches/<uuid:batch>/estimate", batches.EstimateView.as_view()),
     path("batches/<uuid:batch>/progress", batches.ProgressView.as_view()),
     path("batches/<uuid:batch>/quarantine", quarantine.QuarantineView.as_view()),

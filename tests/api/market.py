@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from marketplace.accounts.commands import ensure_staff
 from marketplace.accounts.models import Member, Requester, User
@@ -10,14 +11,21 @@ from marketplace.common.transactions import one_transaction
 from marketplace.projects.models import Project
 from tests import factories as make
 from tests.api.callers import Caller, Reply, caller_for
-from workers.profiles.models import Worker
+from workers.profiles.commands import pseudonym_for
+from workers.profiles.commands.links import link_accounts
+from workers.profiles.commands.lists import create_list
+from workers.profiles.commands.skills import create_skill
+from workers.profiles.models import Link, Skill, Worker, WorkerList
 
 ROLES = ("anonymous", "worker", "other worker", "owner", "manager", "reviewer", "viewer", "other requester", "staff")
 
 
 @dataclass
 class Market:
-    """Two organisations with a published and a draft batch each, two workers, staff; `own` is the first of each."""
+    """Two organisations with a published and a draft batch each, two workers, staff; `own` is the first of each.
+
+    The first organisation knows the first worker as `known`, and has a skill and a list; two more accounts are linked.
+    """
 
     requester: Requester
     project: Project
@@ -25,6 +33,10 @@ class Market:
     draft: Batch
     worker: Worker
     other_worker: Worker
+    known: str
+    skill: Skill
+    worker_list: WorkerList
+    link: Link
     callers: dict[str, Caller]
     said: list[Reply] = field(default_factory=list)
 
@@ -43,6 +55,14 @@ def make_market(tasks: int = 6, gold: int = 2, **terms: Any) -> Market:
     worker, other_worker = make.make_worker(), make.make_worker()
     with one_transaction(principal="test"):
         staff = ensure_staff(email=make.make_user().email)
+    with one_transaction(principal="test"):
+        known = pseudonym_for(worker_id=worker.pk, requester_id=requester.pk)
+    with one_transaction(principal="test"):
+        skill = create_skill(requester_id=requester.pk, kind="skill", name="Reads")
+    with one_transaction(principal="test"):
+        worker_list = create_list(requester_id=requester.pk, name="Friends")
+    with one_transaction(principal="test"):
+        link = link_accounts(workers=two_ids(), reason="one phone", by=staff.pk)
     people: dict[str, tuple[User, str]] = {
         "worker": (worker.user, "worker"),
         "other worker": (other_worker.user, "worker"),
@@ -53,7 +73,14 @@ def make_market(tasks: int = 6, gold: int = 2, **terms: Any) -> Market:
     }
     callers = {who: caller_for(user, scope, who=who, said=said) for who, (user, scope) in people.items()}
     callers["anonymous"] = Caller("anonymous", said=said)
-    return Market(requester, project, batch, draft, worker, other_worker, callers, said)
+    return Market(
+        requester, project, batch, draft, worker, other_worker, known, skill, worker_list, link, callers, said
+    )
+
+
+def two_ids() -> list[UUID]:
+    """The ids of two new workers."""
+    return [make.make_worker().public_id for _ in range(2)]
 
 
 def _member(requester: Requester, role: str) -> User:

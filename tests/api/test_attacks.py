@@ -156,7 +156,7 @@ def test_nothing_a_worker_may_read_tells_right_gold_from_wrong(judged: Market, p
 
 
 def test_the_board_is_no_oracle_of_gold_either(judged: Market) -> None:
-    make.make_batch(2, project=judged.project, audience={"min_score": 0.6})
+    make.make_batch(2, project=judged.project, audience={"score": {"min": 0.6}})
 
     assert judged["worker"].get("worker/batches").body == judged["other worker"].get("worker/batches").body
 

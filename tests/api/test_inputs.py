@@ -14,7 +14,7 @@ from marketplace.common.money import AMOUNT_MAX
 from marketplace.projects.models import Project
 from tests.api.callers import Caller, Reply
 from tests.api.described import description
-from tests.api.market import Market, make_market
+from tests.api.market import Market, make_market, two_ids
 from tests.factories import INTERFACE
 
 Together = Callable[..., list[Any]]
@@ -34,6 +34,16 @@ def fitting(market: Market) -> dict[str, tuple[str, dict[str, Any]]]:
         "invitations/accept": ("anonymous", {"code": str(uuid4()), "password": "twelve apples"}),
         "requesters": ("owner", {"name": "R"}),
         f"requesters/{requester}/members": ("owner", {"email": market.worker.user.email, "role": "viewer"}),
+        f"requesters/{requester}/skills": ("owner", {"kind": "skill", "name": "S", "description": ""}),
+        f"requesters/{requester}/lists": ("owner", {"name": "L", "description": ""}),
+        f"skills/{market.skill.public_id}/grants": (
+            "owner",
+            {"worker": market.known, "value": 0.5, "evidence": "exam", "expires_in_s": 60},
+        ),
+        f"skills/{market.skill.public_id}/revoke": ("owner", {"worker": market.known, "reason": "mistake"}),
+        f"lists/{market.worker_list.public_id}/members": ("owner", {"add": [market.known], "remove": []}),
+        "workers/links": ("staff", {"workers": [str(one) for one in two_ids()], "reason": "same"}),
+        f"workers/links/{market.link.public_id}/end": ("staff", {"reason": "mistake"}),
         "deposits": (
             "staff",
             {"requester": requester, "amount_micros": 5, "currency": "EUR", "reference": str(uuid4())},
@@ -50,6 +60,7 @@ def fitting(market: Market) -> dict[str, tuple[str, dict[str, Any]]]:
                 "aggregation": {},
             },
         ),
+        f"{project}/audience": ("owner", {"audience": {"country": {"in": ["DE"]}}}),
         f"{at}/publish": ("owner", {}),
         f"{at}/quarantine/release": ("owner", {"tasks": ["t0"]}),
         f"{at}/answers/accept": ("owner", {"answers": [], "all_submitted": False}),
@@ -82,6 +93,9 @@ def test_the_bodies_below_are_all_that_the_api_reads(market: Market) -> None:
         .replace(f"worker/batches/{market.batch.public_id}", "worker/batches/{batch}")
         .replace(f"batches/{market.batch.public_id}", "batches/{batch}")
         .replace(str(market.project.public_id), "{project}")
+        .replace(str(market.skill.public_id), "{skill}")
+        .replace(str(market.worker_list.public_id), "{list}")
+        .replace(str(market.link.public_id), "{link}")
         .replace("versions/1", "versions/{number}")
         for path in fitting(market)
     }  # fmt: skip
@@ -138,8 +152,8 @@ def test_a_value_of_another_kind_is_refused_and_never_breaks_anything(market: Ma
         ("price_micros", "5"), ("price_micros", True), ("price_micros", 5.0), ("price_micros", 0),
         ("price_micros", AMOUNT_MAX + 1), ("overlap", 51), ("overlap", 10**30), ("lease_cap", 0), ("currency", "eur"),
         ("currency", "EURO"), ("currency", "€€€"), ("time_limit_s", 604_801), ("auto_accept_s", -1), ("name", ""),
-        ("name", "n" * 201), ("name", 5), ("audience", []), ("audience", {"min_score": 2}),
-        ("audience", {"min_score": "0.5"}), ("audience", {"user__password__startswith": "a"}),
+        ("name", "n" * 201), ("name", 5), ("audience", []), ("audience", {"score": {"min": 2}}),
+        ("audience", {"score": {"min": "0.5"}}), ("audience", {"user__password__startswith": "a"}),
         ("gold", {"min_share": 0.5, "max_share": 0.1}), ("gold", {"min_share": -1}), ("gold", {"probation": 10**9}),
         ("aggregation", {"method": "os.system"}), ("aggregation", {"method": []}), ("version", 0),
     ],

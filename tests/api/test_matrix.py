@@ -17,7 +17,7 @@ from marketplace.common.database import MarketNow
 from marketplace.common.models import DeadLetter
 from tests import factories as make
 from tests.api.callers import BASE, Reply, caller_for
-from tests.api.market import ROLES, Market, make_market
+from tests.api.market import ROLES, Market, make_market, two_ids
 from tests.api.test_openapi import served
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -82,6 +82,31 @@ ROUTES: dict[str, Route] = {
             "POST": step({"owner"}, lambda m: {"email": m.worker.user.email, "role": "viewer"}, (201,)),
         }
     ),
+    "requesters/{requester}/skills": Route(
+        {"GET": read(), "POST": step(MANAGERS, lambda m: {"kind": "skill", "name": str(uuid4())}, (201,))}
+    ),
+    "requesters/{requester}/lists": Route(
+        {"GET": read(), "POST": step(MANAGERS, lambda m: {"name": str(uuid4())}, (201,))}
+    ),
+    "skills/{skill}/grants": Route(
+        {
+            "GET": read(),
+            "POST": step(MANAGERS, lambda m: {"worker": m.known, "value": 1, "evidence": "exam"}, (201,)),
+        }
+    ),
+    "skills/{skill}/revoke": Route(
+        {"POST": step(MANAGERS, lambda m: {"worker": m.known, "reason": "mistake"}, (409,))}
+    ),
+    "lists/{list}/members": Route({"GET": read(), "POST": step(MANAGERS, lambda m: {"add": [m.known]})}),
+    "workers/links": Route(
+        {
+            "GET": May({"staff"}, {"staff"}),
+            "POST": May({"staff"}, {"staff"}, lambda m: {"workers": [*map(str, two_ids())], "reason": "same"}, (201,)),
+        }
+    ),
+    "workers/links/{link}/end": Route(
+        {"POST": May({"staff"}, {"staff"}, lambda m: {"reason": "mistake"}, foreign=False)}
+    ),
     "requesters/{requester}/transfers": Route({"GET": read()}),
     "invitations": Route(
         {"POST": May({"staff"}, {"staff"}, lambda m: {"accounts": [{"email": f"{uuid4()}@new.example"}]}, (201,))}
@@ -119,6 +144,7 @@ ROUTES: dict[str, Route] = {
     ),
     "projects/{project}/versions/{number}": Route({"GET": read()}),
     "projects/{project}/versions/{number}/publish": Route({"POST": step(MANAGERS)}),
+    "projects/{project}/audience": Route({"POST": step(VIEWERS, lambda m: {"audience": {}})}),
     "projects/{project}/batches": Route({"POST": step(MANAGERS, lambda m: TERMS, (201,))}),
     "batches": Route({"GET": read(REQUESTERS)}),
     "batches/{batch}": Route({"GET": read()}),
@@ -133,6 +159,7 @@ ROUTES: dict[str, Route] = {
     "batches/{batch}/priorities": Route(
         {"PUT": step(MANAGERS, lambda m: {"tasks": [{"external_id": "t0", "priority": 1}]}, (422,))}
     ),
+    "batches/{batch}/audience": Route({"GET": read()}),
     "batches/{batch}/estimate": Route({"GET": read()}),
     "batches/{batch}/progress": Route({"GET": read()}),
     "batches/{batch}/quarantine": Route({"GET": read()}),
@@ -151,7 +178,10 @@ ROUTES: dict[str, Route] = {
     },
     **{f"batches/{{batch}}/{name}": Route({"POST": step(MANAGERS)}) for name in STEPS},
     "workers": Route({"POST": May(WORKERS, WORKERS, lambda m: {}, (409,))}),
-    "worker": Route({"GET": May(WORKERS, WORKERS)}),
+    "worker": Route(
+        {"GET": May(WORKERS, WORKERS), "PATCH": May(WORKERS, WORKERS, lambda m: {"country": "DE"})}
+    ),
+    "worker/skills": Route({"GET": May(WORKERS, WORKERS)}),
     "worker/introductions": Route(
         {"POST": May(WORKERS, WORKERS, lambda m: {"requester": str(m.requester.public_id)}, (201,))}
     ),
@@ -194,6 +224,9 @@ def ids(market: Market) -> dict[str, dict[str, Any]]:
         "requester": market.requester.public_id,
         "project": market.project.public_id,
         "batch": market.batch.public_id,
+        "skill": market.skill.public_id,
+        "list": market.worker_list.public_id,
+        "link": market.link.public_id,
         "assignment": lease["id"],
         "key": key_of(_user(market, "owner")),
         "letter": DeadLetter.objects.create(
@@ -206,6 +239,9 @@ def ids(market: Market) -> dict[str, dict[str, Any]]:
         "requester": theirs.requester.public_id,
         "project": theirs.project.public_id,
         "batch": theirs.batch.public_id,
+        "skill": theirs.skill.public_id,
+        "list": theirs.worker_list.public_id,
+        "link": theirs.link.public_id,
         "assignment": other_lease["assignments"][0]["id"],
         "key": key_of(_user(theirs, "owner")),
         "id": theirs.batch.imports.get().public_id,

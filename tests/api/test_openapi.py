@@ -110,6 +110,8 @@ def test_every_read_says_what_its_description_says(market: Market) -> None:
         "project": market.project.public_id,
         "requester": market.requester.public_id,
         "id": market.batch.imports.get().public_id,
+        "skill": market.skill.public_id,
+        "list": market.worker_list.public_id,
         "number": 1,
     }
 

@@ -22,7 +22,7 @@ TERMS = {
     "time_limit_s": "1",
     "auto_accept_s": "auto_accept_s + 1",
     "lease_cap": "lease_cap + 1",
-    "audience": """'{"min_score": 0.9}'""",
+    "audience": """'{"score": {"min": 0.9}}'""",
     "gold_policy": "'{}'",
     "published_at": "now() - interval '1 year'",
 }

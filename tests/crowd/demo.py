@@ -32,7 +32,9 @@ PRICE_MICROS = 20_000
 CURRENCY = "EUR"
 OVERLAP = 3
 GOLD_SHARE = 0.08
-AUDIENCE = {"min_score": 0.6, "min_evidence": 4}
+SCORE_MIN = 0.6
+EVIDENCE_MIN = 4  # whoever has fewer judged answers may show what he can do
+AUDIENCE = {"any": [{"score": {"min": SCORE_MIN}}, {"not": {"score": {"min_evidence": EVIDENCE_MIN}}}]}
 GOLD_TERMS = {"min_share": 0.05, "max_share": 0.10, "probation": 20}
 PAGE = 5
 REST_S = 0.4  # a simulated worker rests this long after each page: people are slower than programs
@@ -61,8 +63,7 @@ class Hired:
     def noticed(self) -> bool:
         """Refused, or below what the terms ask by what he is shown of his own standing."""
         return self.stopped or any(
-            row["score"] < AUDIENCE["min_score"] and row["evidence"] >= AUDIENCE["min_evidence"]
-            for row in self.reputation
+            row["score"] < SCORE_MIN and row["evidence"] >= EVIDENCE_MIN for row in self.reputation
         )
 
 

@@ -187,7 +187,8 @@ def test_what_a_worker_sees_of_his_standing_moves_with_every_twentieth_answer_on
 def test_a_minimum_score_keeps_the_proven_bad_out_and_lets_the_others_in() -> None:
     from workers.assignments.errors import NotEligible
 
-    policy = {"gold_policy": ALWAYS, "audience": {"min_score": 0.6, "min_evidence": 4}, "lease_cap": 30}
+    audience = {"any": [{"score": {"min": 0.6}}, {"not": {"score": {"min_evidence": 4}}}]}
+    policy = {"gold_policy": ALWAYS, "audience": audience, "lease_cap": 30}
     batch = make.make_batch(tasks=30, gold=30, **policy)  # type: ignore[arg-type]
     good, bad, new = make.make_worker(), make.make_worker(), make.make_worker()
     answered(good, batch, SHOW_EVERY, "cat")

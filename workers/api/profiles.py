@@ -11,20 +11,25 @@ from marketplace.rest.ask import Ask
 from marketplace.rest.boundary import once, respond
 from marketplace.rest.permissions import HasWorkerScope, IsWorkerKey
 from marketplace.rest.requests import KeyRequest
-from workers.profiles.commands import become_worker, pseudonym_for
+from workers.profiles.commands import become_worker, pseudonym_for, update_profile
 from workers.profiles.models import Worker
 from workers.profiles.queries import worker_of
 
+COUNTRY = r"^([A-Z]{2})?$"
+LANGUAGE = r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$"
+
 
 class WorkerAsk(Ask):
-    country = serializers.RegexField(
-        r"^([A-Z]{2})?$", default="", allow_blank=True, help_text="ISO 3166-1, two letters"
-    )
+    country = serializers.RegexField(COUNTRY, default="", allow_blank=True, help_text="ISO 3166-1, two letters")
     languages = serializers.ListField(
-        child=serializers.RegexField(r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$", max_length=35),
-        default=list,
-        max_length=30,
-        help_text="BCP 47 tags",
+        child=serializers.RegexField(LANGUAGE, max_length=35), default=list, max_length=30, help_text="BCP 47 tags"
+    )
+
+
+class ProfileAsk(Ask):
+    country = serializers.RegexField(COUNTRY, required=False, allow_blank=True, help_text="ISO 3166-1, two letters")
+    languages = serializers.ListField(
+        child=serializers.RegexField(LANGUAGE, max_length=35), required=False, max_length=30, help_text="BCP 47 tags"
     )
 
 
@@ -65,6 +70,19 @@ class OwnProfile(APIView):
         if worker is None:
             raise NotFound("This account is not a worker.")
         return respond(WorkerView(worker).data)
+
+    @extend_schema(
+        summary="Change what your profile says; what you leave out stays",
+        tags=["work"],
+        request=ProfileAsk,
+        responses=WorkerView,
+    )
+    def patch(self, request: KeyRequest) -> HttpResponse:
+        ask = ProfileAsk.of(request)
+        with once(request) as boundary:
+            return boundary.replay or boundary.respond(
+                WorkerView(update_profile(worker_id=request.worker_id, **ask)).data
+            )
 
 
 class Introductions(APIView):

@@ -31,9 +31,13 @@ class BoardShape(serializers.Serializer[Any]):
     reason = serializers.CharField(allow_null=True, help_text="Why it is not open to you")
 
 
-def board_shape(batch: Batch, worker_id: int) -> dict[str, Any]:
+def board_shape(batch: Batch, worker_id: int, device: str) -> dict[str, Any]:
     own = owns(worker_id=worker_id, requester_id=batch.requester_id)
-    reason = "Nobody works on a batch of his own organisation." if own else refusal(batch, worker_id=worker_id)
+    reason = (
+        "Nobody works on a batch of his own organisation."
+        if own
+        else refusal(batch, worker_id=worker_id, device=device)
+    )
     return {
         "id": batch.public_id,
         "name": batch.name,
@@ -54,9 +58,9 @@ class BoardBatchShape(BoardShape):
     version = serializers.IntegerField()
 
 
-def board_batch_shape(batch: Batch, worker_id: int) -> dict[str, Any]:
+def board_batch_shape(batch: Batch, worker_id: int, device: str) -> dict[str, Any]:
     return {
-        **board_shape(batch, worker_id),
+        **board_shape(batch, worker_id, device),
         "state": batch.state,
         "interface": batch.version.interface,
         "answer_schema": values_schema(batch.version.interface),

@@ -2,11 +2,12 @@
 
 from django.urls import path
 
-from workers.api import profiles, work
+from workers.api import profiles, skills, work
 
 urlpatterns = [
     path("workers", profiles.Workers.as_view()),
     path("worker", profiles.OwnProfile.as_view()),
+    path("worker/skills", skills.HeldSkills.as_view()),
     path("worker/introductions", profiles.Introductions.as_view()),
     path("worker/batches", work.BoardView.as_view()),
     path("worker/batches/<uuid:batch>", work.BoardBatchView.as_view()),

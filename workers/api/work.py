@@ -21,6 +21,7 @@ from marketplace.rest.pagination import page_of, whole
 from marketplace.rest.permissions import IsWorkerKey
 from marketplace.rest.plain import PlainView
 from marketplace.rest.requests import KeyRequest
+from workers.api.devices import device_of
 from workers.api.quick import PAGE_MAX, quick_count, quick_page
 from workers.api.shapes import (
     BeatsShape,
@@ -102,9 +103,9 @@ class BoardView(APIView):
         summary="Batches that take work, and why one may not be open to you", tags=["work"], **listing(BoardShape)
     )
     def get(self, request: KeyRequest) -> HttpResponse:
-        worker_id = request.worker_id
+        worker_id, device = request.worker_id, device_of(request)
         running = Batch.objects.filter(state=BatchState.PUBLISHED).select_related("requester")
-        return page_of(request, running, lambda batch: board_shape(batch, worker_id))
+        return page_of(request, running, lambda batch: board_shape(batch, worker_id, device))
 
 
 class BoardBatchView(APIView):
@@ -112,7 +113,7 @@ class BoardBatchView(APIView):
 
     @extend_schema(summary="One batch with its interface and instructions", tags=["work"], responses=BoardBatchShape)
     def get(self, request: KeyRequest, batch: UUID) -> HttpResponse:
-        return respond(board_batch_shape(visible_batch(batch), request.worker_id))
+        return respond(board_batch_shape(visible_batch(batch), request.worker_id, device_of(request)))
 
 
 class ClaimView(PlainView):
@@ -126,13 +127,20 @@ class ClaimView(PlainView):
     )
     def post(self, request: KeyRequest, batch: UUID) -> HttpResponse:
         count = quick_count(request.data) or ClaimAsk.of(request)["count"]
-        offer = offer_of(batch)
+        offer, device = offer_of(batch), device_of(request)
 
         def once_more(due_done: bool) -> HttpResponse:
             with once(request) as boundary:
                 if boundary.replay:
                     return boundary.replay
-                leases = claim(worker_id=request.worker_id, offer=offer, count=count, chance=CHANCE, due_done=due_done)
+                leases = claim(
+                    worker_id=request.worker_id,
+                    offer=offer,
+                    count=count,
+                    chance=CHANCE,
+                    due_done=due_done,
+                    device=device,
+                )
                 return boundary.respond({"assignments": [lease_shape(lease) for lease in leases]}, status=201)
 
         return _due_first(once_more)
@@ -165,7 +173,7 @@ class SubmitView(PlainView):
     )
     def post(self, request: KeyRequest) -> HttpResponse:
         page, then = _page_asked(request)
-        following = NextPage(offer_of(then[0]), then[1]) if then else None
+        following = NextPage(offer_of(then[0]), then[1], device_of(request)) if then else None
 
         def once_more(due_done: bool) -> HttpResponse:
             with once(request) as boundary:

@@ -106,6 +106,7 @@ class Settlement(models.Model):
             models.Index(fields=["assignment"], condition=Q(settled_at=None), name="settlement_due"),
             models.Index(fields=["worker", "batch"], condition=Q(settled_at=None), name="settlement_due_worker"),
             models.Index(fields=["batch"], condition=Q(settled_at=None), name="settlement_due_batch"),
+            models.Index(fields=["worker", "batch"], name="settlement_of_worker"),
         ]
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from marketplace.batches.audience import audience_errors
 from marketplace.batches.errors import TermsInvalid
 from marketplace.batches.models import LEASE_CAP_MAX, LIMIT_MAX, OVERLAP_MAX, PAIR_LIMIT_MAX, WEEK_S, Batch
 from marketplace.batches.states import Order
@@ -57,6 +58,7 @@ def create_batch(*, project: Project, version: Version, terms: Terms, fee_basis_
     gold = GOLD_DEFAULTS | terms.gold
     aggregation = AGGREGATION_DEFAULTS | terms.aggregation
     errors = _errors(terms, gold, aggregation)
+    errors += audience_errors(terms.audience, requester_id=project.requester_id)
     if errors:
         raise TermsInvalid("The terms have errors.", errors=errors)
     return Batch.objects.create(
@@ -113,10 +115,9 @@ def _errors(terms: Terms, gold: dict[str, Any], aggregation: dict[str, Any]) -> 
     for part, given, known in (
         ("gold", gold, GOLD_DEFAULTS),
         ("aggregation", aggregation, AGGREGATION_DEFAULTS),
-        ("audience", terms.audience, {"min_score": 0, "min_evidence": 0}),
     ):
         errors += [{"field": f"{part}.{name}", "message": "is not known"} for name in given if name not in known]
-    errors += _share_errors(gold) + _audience_errors(terms.audience)
+    errors += _share_errors(gold)
     return errors
 
 
@@ -138,14 +139,4 @@ def _share_errors(gold: dict[str, Any]) -> list[dict[str, str]]:
         errors.append({"field": "gold.min_share", "message": "must not exceed max_share"})
     if not (_is_count(gold["probation"]) and gold["probation"] <= 1_000):
         errors.append({"field": "gold.probation", "message": "must be a number of answers from 0 to 1000"})
-    return errors
-
-
-def _audience_errors(audience: dict[str, Any]) -> list[dict[str, str]]:
-    errors = []
-    if "min_score" in audience and not (_is_number(audience["min_score"]) and 0 <= audience["min_score"] <= 1):
-        errors.append({"field": "audience.min_score", "message": "must be a score between 0 and 1"})
-    evidence = audience.get("min_evidence", 0)
-    if not (_is_count(evidence) and evidence <= 1_000):
-        errors.append({"field": "audience.min_evidence", "message": "must be a number of verdicts from 0 to 1000"})
     return errors

@@ -16,7 +16,15 @@ BEGIN = "SELECT due FROM assignments_begin(%s, %s, %s::uuid[])"
 CLAIM = "SELECT outcome, assignment, token, lease_until, data, draft FROM assignments_claim(%s, %s, %s::integer, %s)"
 
 
-def claim(*, worker_id: int, offer: Offer, count: int, chance: Random, due_done: bool = False) -> list[LeasedTask]:
+def claim(
+    *,
+    worker_id: int,
+    offer: Offer,
+    count: int,
+    chance: Random,
+    due_done: bool = False,
+    device: str | None = None,
+) -> list[LeasedTask]:
     """Top the worker up to `count` live leases in the batch and return all of them.
 
     Repeating it changes nothing while the leases live. May return fewer: a short page is a success. Which of the new
@@ -29,12 +37,21 @@ def claim(*, worker_id: int, offer: Offer, count: int, chance: Random, due_done:
     [(due,)] = prepared(BEGIN, [worker_id, offer.pk, []])
     if due and not due_done:
         raise DueFirst(offer.pk)
-    return take(worker_id=worker_id, offer=offer, count=count, chance=chance)
+    return take(worker_id=worker_id, offer=offer, count=count, chance=chance, device=device)
 
 
-def take(*, worker_id: int, offer: Offer, count: int, chance: Random, patient: bool = True) -> list[LeasedTask]:
-    """The claim itself, for a caller who holds the worker; `patient` waits once for tasks that others hold."""
-    require_eligible(worker_id=worker_id, offer=offer)
+def take(
+    *,
+    worker_id: int,
+    offer: Offer,
+    count: int,
+    chance: Random,
+    patient: bool = True,
+    device: str | None = None,
+) -> list[LeasedTask]:
+    """The claim itself, for a caller who holds the worker; `patient` waits once for tasks that others hold, `device` is
+    the class of device that the request comes from."""
+    require_eligible(worker_id=worker_id, offer=offer, device=device)
     found = prepared(CLAIM, [worker_id, offer.pk, count, patient])
     if found[0][0] == "schedule":
         draw_schedule(

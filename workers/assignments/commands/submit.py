@@ -52,6 +52,7 @@ class NextPage:
 
     offer: Offer
     count: int
+    device: str | None = None
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,12 @@ def submit(
             # Whose lease has just run out holds the tail of the queue, and must not wait for others with it.
             patient = all(outcome == "submitted" and not late for outcome, _, _, late in stored)
             claimed = take(
-                worker_id=worker_id, offer=then_claim.offer, count=then_claim.count, chance=chance, patient=patient
+                worker_id=worker_id,
+                offer=then_claim.offer,
+                count=then_claim.count,
+                chance=chance,
+                patient=patient,
+                device=then_claim.device,
             )
         except (NothingToClaim, NotEligible, LimitReached, BatchNotOpen) as refused:
             problem = refused
