@@ -27,7 +27,8 @@ def rows(sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
 
 
 def prepared(sql: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
-    """As `rows`, by a statement that the connection keeps prepared: for the few that every claim and submission runs.
+    """As `rows`, by a statement that the connection keeps prepared: for the few that every claim and submission runs,
+    and for those with long values.
 
     Values travel apart from the text, so their types must be plain from it: cast where they are not.
     """

@@ -376,6 +376,30 @@ def test_beside_the_steps_publication_waits_its_turn_and_cancellation_has_its_wa
     assert broken() == []
 
 
+def test_an_import_whose_steps_fail_takes_no_more_than_its_turn(
+    committed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = make.make_project()
+    poisoned, good = make.make_draft(project), make.make_draft(project)
+    its = [sent(draft, jsonl(lines(10))) for draft in (poisoned, good)]
+    bring = imports.bring
+
+    def fails(batch: Batch, chunk: loading.Chunk, *, copy: bool) -> loading.Brought:
+        if batch == poisoned:
+            raise ZeroDivisionError
+        return bring(batch, chunk, copy=copy)
+
+    monkeypatch.setattr(imports, "bring", fails)
+    with pytest.raises(ZeroDivisionError):
+        advance_imports()
+    with pytest.raises(ZeroDivisionError):
+        advance_imports()
+    for it in its:
+        it.refresh_from_db()
+    assert [it.state for it in its] == ["running", "done"]
+    assert broken() == []
+
+
 def test_of_many_imports_that_begin_at_once_one_does(committed: str, together: Together) -> None:
     draft = make.make_draft()
 

@@ -100,12 +100,13 @@ def over_http(market: Market, rows: int, roots: dict[str, int]) -> dict[str, Any
     resting = peak_mib(pids)
     with jsonl_file(rows) as file:
         window = cpu.Window(roots)
-        requester.import_file(str(draft.public_id), file)
+        imported = requester.import_file(str(draft.public_id), file)
         seconds, used, strangers = window.close()
     return {
         "rows": rows,
         "seconds": round(seconds, 2),
         "rows_per_s": round(rows / seconds),
+        "arrived_s": round(imported["arrived_s"], 2),
         "peak_mib": peak_mib(processes_of(working)),
         "resting_mib": resting,
         "cpu_s": {name: round(spent, 2) for name, spent in used.items()},

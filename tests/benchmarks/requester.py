@@ -22,16 +22,18 @@ class Requester:
         return self._answer(method, path, raw, {"Content-Type": "application/json"})[1]
 
     def import_file(self, batch: str, file: BinaryIO) -> dict[str, Any]:
-        """Import a JSONL file and wait until the tasks are there."""
+        """Import a JSONL file and wait until the tasks are there; the import, with `arrived_s`: until its answer."""
         path = f"/batches/{batch}/imports"
-        status, answer = self._answer("POST", path, file, {"Content-Type": "application/x-ndjson"})
-        # An import may go on after it was taken in; then it is asked how far it is.
-        while status == 202 or answer.get("state") in ("waiting", "received", "running", "checking", "finishing"):
+        began = time.monotonic()
+        answer = self._answer("POST", path, file, {"Content-Type": "application/x-ndjson"})[1]
+        arrived_s = time.monotonic() - began
+        # A large import goes on after it has arrived.
+        while answer["finished_at"] is None:
             time.sleep(POLL_S)
-            status, answer = self._answer("GET", f"{path}/{answer['id']}", None, {})
-        if answer.get("state") not in (None, "done"):
+            answer = self._answer("GET", f"{path}/{answer['id']}", None, {})[1]
+        if answer["state"] != "done":
             raise RuntimeError(f"the import ended as {answer}")
-        return answer
+        return {**answer, "arrived_s": arrived_s}
 
     def size_of(self, path: str) -> tuple[int, int]:
         """Read a streamed answer to its end, keeping nothing: (bytes, lines)."""

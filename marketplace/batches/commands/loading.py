@@ -3,6 +3,7 @@
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from operator import add
 from typing import TypeVar
 
 from django.db import IntegrityError, connection, connections, transaction
@@ -10,7 +11,7 @@ from django.db import IntegrityError, connection, connections, transaction
 from marketplace.batches.models import Batch
 from marketplace.batches.row_checks import RowChecker, RowErrors, TaskRow
 from marketplace.batches.rows import Cursor, Row
-from marketplace.common.database import rows
+from marketplace.common.database import rows, value
 from workers.profiles.queries import workers_by_pseudonym
 
 CHUNK = 10_000
@@ -21,11 +22,17 @@ Item = TypeVar("Item")
 
 @dataclass(slots=True)
 class Chunk:
-    """Some rows that are right, what is wrong with others among them, and where the next chunk begins."""
+    """Some rows that are right, what is wrong with others among them, and where the next chunk begins.
+
+    `tasks` and `payloads` are what COPY takes of each row behind the task's id and the batch's: made ahead, while the
+    server works on the chunk before.
+    """
 
     rows: list[TaskRow]
     errors: RowErrors
     end: Cursor
+    tasks: list[str]
+    payloads: list[str]
 
 
 @dataclass(slots=True)
@@ -54,7 +61,11 @@ def chunks_of(source: Iterable[Row], checker: RowChecker, cursor: Cursor) -> Ite
         found = list(checker.checked(some, errors))
         if not found and not errors.count and cursor == before:
             return
-        yield Chunk(found, errors, cursor.copy())
+        tasks = [
+            f"\t{_escaped(row.external_id)}\t{row.overlap}\t{int(bool(row.reserved_for))}\t{row.level}\n"
+            for row in found
+        ]
+        yield Chunk(found, errors, cursor.copy(), tasks, [f"\t{_json(row.data)}\n" for row in found])
 
 
 def _some(source: Iterator[Row], cursor: Cursor) -> Iterator[Row]:
@@ -85,10 +96,10 @@ def bring(batch: Batch, chunk: Chunk, *, copy: bool) -> Brought:
     """
     _require_own_ids(chunk)
     workers = _workers_of(batch, chunk)
-    if copy and not chunk.errors.count:
+    if copy and chunk.rows and not chunk.errors.count:
         try:
             with transaction.atomic():
-                return _copy(batch, chunk.rows, workers)
+                return _copy(batch, chunk, workers)
         except IntegrityError as refused:
             if "task_external_id" not in str(refused):
                 raise
@@ -129,36 +140,31 @@ def _workers_of(batch: Batch, chunk: Chunk) -> dict[str, int]:
     return known
 
 
-def _copy(batch: Batch, found: list[TaskRow], workers: dict[str, int]) -> Brought:
-    ids = [row[0] for row in rows("SELECT nextval('batches_task_id_seq') FROM generate_series(1, %s)", [len(found)])]
+def _copy(batch: Batch, chunk: Chunk, workers: dict[str, int]) -> Brought:
+    found, into = chunk.rows, batch.pk
+    ids = value(
+        "SELECT string_agg(nextval('batches_task_id_seq')::text, ',') FROM generate_series(1, %s)", [len(found)]
+    ).split(",")
+    begun = [f"{pk}\t{into}" for pk in ids]
+    _copy_lines("batches_task (id, batch_id, external_id, overlap, reserved, priority)", map(add, begun, chunk.tasks))
+    _copy_lines("batches_payload (task_id, batch_id, data)", map(add, begun, chunk.payloads))
     numbered = list(zip(ids, found, strict=True))
-    into = batch.pk
-    _copy_lines(
-        "batches_task (id, batch_id, external_id, overlap, reserved, priority)",
-        [
-            f"{pk}\t{into}\t{_escaped(row.external_id)}\t{row.overlap}\t{int(bool(row.reserved_for))}\t{row.level}\n"
-            for pk, row in numbered
-        ],
-    )
-    _copy_lines(
-        "batches_payload (task_id, batch_id, data)", [f"{pk}\t{into}\t{_json(row.data)}\n" for pk, row in numbered]
-    )
     gold = [(pk, row) for pk, row in numbered if row.gold is not None]
     if gold:
         _copy_lines(
             "batches_goldkey (task_id, batch_id, key, cap)",
-            [f"{pk}\t{into}\t{_json(row.gold or '')}\t{row.overlap}\n" for pk, row in gold],
+            (f"{pk}\t{into}\t{_json(row.gold or '')}\t{row.overlap}\n" for pk, row in gold),
         )
     reserved = [(pk, row) for pk, row in numbered if row.reserved_for]
     if reserved:
         _copy_lines(
             "batches_reservation (task_id, worker_id, batch_id)",
-            [f"{pk}\t{workers[code]}\t{into}\n" for pk, row in reserved for code in row.reserved_for],
+            (f"{pk}\t{workers[code]}\t{into}\n" for pk, row in reserved for code in row.reserved_for),
         )
     return Brought(len(found), len(gold), len(reserved), sum(row.overlap for row in found))
 
 
-def _copy_lines(target: str, lines: list[str]) -> None:
+def _copy_lines(target: str, lines: Iterable[str]) -> None:
     # A context manager: Django's own wrapping of errors ends before a COPY does.
     statement = f"COPY {target} FROM STDIN"
     with connection.wrap_database_errors, connection.cursor() as cursor, cursor.copy(statement) as copy:
