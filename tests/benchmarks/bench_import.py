@@ -5,6 +5,7 @@
 The rows have about 200 bytes of data each. Raw COPY writes the same data from memory into one table with a primary key
 and a partial index: what the server itself can take in. Peak memory is that of the largest process: of the web and
 worker processes for HTTP, of a process of its own for the import in process, at a tenth of the rows and at all of them.
+At last workers answer in another batch, first alone, then while all the rows are imported over HTTP and published.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -21,9 +23,13 @@ import psycopg
 
 from tests.benchmarks import cpu
 from tests.benchmarks.floors import Floors
+from tests.benchmarks.load import Meter, Script, run_loop, run_through
 from tests.benchmarks.report import give, median_of, progress, ratio, table
 from tests.benchmarks.requester import Requester
 from tests.benchmarks.seeding import Market, jsonl, jsonl_file
+from tests.benchmarks.touchstone import Hands, first_leases, shared_out, steady
+
+CLIENTS, WORKERS, ALONE_S = 4, 40, 8.0
 
 IN_PROCESS = """
 import resource, sys, time, json
@@ -127,6 +133,47 @@ def in_process(market: Market, rows: int) -> dict[str, Any]:
     return {"rows": rows, "rows_per_s": round(rows / told["seconds"]), **told}
 
 
+def beside_work(market: Market, rows: int, roots: dict[str, int]) -> dict[str, Any]:
+    """Latencies of steady cycles in a running batch: alone, and during the import and publication of another."""
+    port = int(os.environ["TOUCHSTONE_PORT"])
+    requester = Requester(port, market.key)
+    batch = market.batch(30_000)
+    hands = shared_out([Hands(worker, batch, port) for worker in market.workers(WORKERS)], CLIENTS)
+    told: dict[str, Any] = {}
+
+    def scripts(meter: Meter) -> list[Script]:
+        return [steady(meter, part) for part in hands]
+
+    def import_and_publish(meter: Meter) -> None:
+        try:
+            draft = market.draft()
+            with jsonl_file(rows) as file:
+                began = time.monotonic()
+                requester.import_file(str(draft.public_id), file)
+                told["import_s"] = round(time.monotonic() - began, 2)
+            time.sleep(1)
+            began = time.monotonic()
+            requester.call("POST", f"/batches/{draft.public_id}/publish", {})
+            told["publish_ms"] = round(1000 * (time.monotonic() - began), 1)
+            time.sleep(1)
+        finally:
+            meter.over = True
+
+    def scripts_beside(meter: Meter) -> list[Script]:
+        threading.Thread(target=import_and_publish, args=[meter], name="import", daemon=True).start()
+        return scripts(meter)
+
+    run_through(lambda meter: [first_leases(meter, part) for part in hands], port=port)
+    alone = run_loop(scripts, port=port, seconds=ALONE_S, warm_s=1.0, roots=roots)
+    beside = run_loop(scripts_beside, port=port, seconds=600.0, warm_s=0.0, roots=roots)
+    if "publish_ms" not in told:
+        raise RuntimeError("the import beside the work failed")
+    return {
+        name: {"answers_per_s": run["answers_per_s"], "errors": run["errors"], **run["operations"].get("cycle", {})}
+        for name, run in (("alone", alone), ("beside", beside))
+    } | told
+
+
 def measure(asked: argparse.Namespace) -> dict[str, Any]:
     """All of it, as often as asked."""
     market, roots = Market(), cpu.site_processes()
@@ -149,9 +196,12 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
         progress(f"  {'copy':<18} {run['copy']['rows_per_s']:>9,} rows/s")
         runs.append(run)
     medians = median_of(runs)
+    progress("Answers beside an import")
+    beside = beside_work(market, asked.rows, roots)
     return {
         "options": vars(asked),
         **medians,
+        "work": beside,
         "http_to_copy": ratio(medians["http"]["rows_per_s"], medians["copy"]["rows_per_s"]),
         "in_process_to_copy": ratio(medians["in_process"]["rows_per_s"], medians["copy"]["rows_per_s"]),
         "budget_to_copy": 0.3,
@@ -165,10 +215,17 @@ def described(results: dict[str, Any]) -> str:
         [name, *(results[name].get(part) for part in ("rows", "seconds", "rows_per_s", "peak_mib"))]
         for name in ("copy", "in_process_tenth", "in_process", "http")
     ]
+    work = results["work"]
+    latencies = [
+        [name, *(work[name].get(part) for part in ("answers_per_s", "p50_ms", "p95_ms", "p99_ms", "max_ms"))]
+        for name in ("alone", "beside")
+    ]
     return (
         table(["what", "rows", "seconds", "rows/s", "peak MiB"], rows)
         + f"\n\nHTTP to raw COPY: {results['http_to_copy']}, in process: {results['in_process_to_copy']} (budget: 0.3);"
-        f" ten times the rows take {results['peak_growth_mib']} MiB more"
+        f" ten times the rows take {results['peak_growth_mib']} MiB more\n\n"
+        + table([f"cycles of {CLIENTS} clients", "answers/s", "p50 ms", "p95 ms", "p99 ms", "largest"], latencies)
+        + f"\n\nbeside: an import ({work['import_s']} s) and its publication ({work['publish_ms']} ms)"
     )
 
 
