@@ -18,6 +18,7 @@ from marketplace.batches.commands.imports import (
     PART_BYTES,
     add_part,
     cancel_import,
+    give_up,
     receive,
     received,
     rows_of,
@@ -121,9 +122,10 @@ class ImportsView(APIView):
             for number, part in enumerate(_parts(begun, body)):
                 with one_transaction(principal=principal_of(request)):
                     add_part(of=it, number=number, body=part)
-        except (ImportTooLarge, Malformed):
+        except ImportTooLarge:
+            # One that broke off is left: its repeat goes on with it.
             with one_transaction(principal=principal_of(request)):
-                cancel_import(import_id=it.pk)
+                give_up(of=it)
             raise
 
 

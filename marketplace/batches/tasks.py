@@ -18,7 +18,7 @@ def fold_progress(**_: Any) -> None:
 
 # An import takes one worker process for so long; then the next sweep, and the next import, have their turn.
 TURN_S = 20.0
-ABANDONED_AFTER_S = 3_600
+ABANDONED_AFTER_S = 600
 
 
 @sweep

@@ -14,7 +14,15 @@ import psycopg
 import pytest
 
 from marketplace.batches.commands import imports, loading
-from marketplace.batches.commands.imports import add_part, advance, cancel_import, next_import, receive, received
+from marketplace.batches.commands.imports import (
+    add_part,
+    advance,
+    cancel_import,
+    give_up,
+    next_import,
+    receive,
+    received,
+)
 from marketplace.batches.commands.loading import ahead
 from marketplace.batches.errors import ImportEnded, ImportRunning, WrongState
 from marketplace.batches.models import Batch, Import, ImportPart, OpenPlace, Payload, Task
@@ -246,7 +254,32 @@ def test_a_repeat_begins_anew_and_what_is_left_of_the_first_is_refused(committed
     assert (finished(second).state, second.tasks) == ("done", 9)
 
 
-def test_a_body_that_stops_arriving_is_given_up_after_an_hour(committed: str, clock: Clock) -> None:
+def test_a_request_that_its_client_repeated_meanwhile_brings_and_ends_nothing_more(committed: str) -> None:
+    draft, other = make.make_draft(), make.make_draft()
+    with one_transaction(principal="test"):
+        first = receive(batch_id=draft.pk, principal="test", key="k", kind="jsonl")
+    assert first is not None
+    it = sent(draft, jsonl(lines(5)), key="k")
+    assert (it.pk, it.attempt, it.state) == (first.pk, 2, "running")
+
+    with one_transaction(principal="test"):
+        second = receive(batch_id=other.pk, principal="test", key="k", kind="jsonl")
+        assert second is not None
+        give_up(of=first)
+        give_up(of=Import(pk=second.pk, attempt=2))
+        for late in (first, Import(pk=second.pk, attempt=2)):
+            with pytest.raises(ImportEnded):
+                add_part(of=late, number=9, body=b"x")
+            with pytest.raises(ImportEnded):
+                received(of=late, body_sha256=b"")
+    assert set(Import.objects.values_list("state", flat=True)) == {"running", "receiving"}
+    with one_transaction(principal="test"):
+        give_up(of=second)
+    assert set(Import.objects.values_list("state", flat=True)) == {"running", "cancelled"}
+    assert (finished(it).state, it.tasks) == ("done", 5)
+
+
+def test_a_body_that_stops_arriving_is_given_up_after_ten_minutes(committed: str, clock: Clock) -> None:
     draft = make.make_draft()
     with one_transaction(principal="test"):
         it = receive(batch_id=draft.pk, principal="test", key="k", kind="jsonl")
@@ -254,7 +287,7 @@ def test_a_body_that_stops_arriving_is_given_up_after_an_hour(committed: str, cl
     with one_transaction(principal="test"):
         add_part(of=it, number=0, body=b"x" * 100)
 
-    clock(timedelta(minutes=59))
+    clock(timedelta(minutes=9))
     advance_imports()
     assert Import.objects.get(pk=it.pk).state == "receiving"
     clock(timedelta(minutes=2))

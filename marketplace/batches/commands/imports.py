@@ -100,6 +100,16 @@ def received(*, of: Import, body_sha256: bytes) -> Import:
     return of
 
 
+def give_up(*, of: Import) -> None:
+    """Cancel an import whose body is refused; nothing where another request brings it by now."""
+    require_transaction()
+    run(
+        "UPDATE batches_import SET state = 'cancelled', touched_at = market_now()"
+        " WHERE id = %s AND state = 'receiving' AND attempt = %s",
+        [of.pk, of.attempt],
+    )
+
+
 def cancel_import(*, import_id: int) -> Import:
     """Stop an import and take away what it brought, by `advance`. Repeatable. Raises `ImportEnded` for one that is
     done."""
