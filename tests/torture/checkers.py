@@ -92,6 +92,17 @@ class Poison(Checker):
             yield Finding(INVARIANT, self.name, f"task {task}", f"{gave_up} workers gave it up, {most} are enough")
 
 
+class HalfImports(Checker):
+    """Counts tasks against imports without asking any counter of theirs."""
+
+    name = "half_imports"
+    every_s = 2.0
+
+    def look(self, database: psycopg.Connection[Any]) -> Iterator[Finding]:
+        for batch, tasks, brought in database.execute(sql.HALF_IMPORTS):
+            yield Finding(INVARIANT, self.name, f"batch {batch}", f"{tasks} tasks, imports brought {brought}")
+
+
 class ScoredOnce(Checker):
     """Each answer waits for its score or has its outcome, and never both."""
 
@@ -207,6 +218,7 @@ CHECKERS: list[type[Checker]] = [
     Promises,
     Overlap,
     Poison,
+    HalfImports,
     ScoredOnce,
     Due,
     LateReturns,

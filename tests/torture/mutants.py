@@ -36,6 +36,7 @@ OUTBOX = "marketplace.common.outbox"
 DECIDE = "workers.assignments.commands.decide"
 PAY = "workers.assignments.commands.pay"
 SCORE = "workers.gold.tasks"
+QUERIES = "marketplace.batches.queries"
 
 _ALL = [
     Mutant(
@@ -227,6 +228,11 @@ _ALL = [
         "score_dropped",
         "Answers are never scored.",
         sources=[(SCORE, r"commands\.score_due\(run_id=run_id\)", "pass")],
+    ),
+    Mutant(
+        "half_imports_shown",
+        "The tasks of an import that is not done are shown.",
+        sources=[(QUERIES, r"l\.tasks - coalesce\(sum\(i\.tasks\), 0\)", "l.tasks")],
     ),
     Mutant(
         "paid_unmarked",

@@ -48,6 +48,8 @@ WAITING = {
         "SELECT NULL::float8, count(*) FROM assignments_quarantine q JOIN batches_batch b ON b.id = q.batch_id"
         " WHERE q.due AND b.settled_at IS NULL"
     ),
+    # How long an import takes depends on its size, so it is judged at the end only too.
+    "import": "SELECT NULL::float8, count(*) FROM batches_import WHERE finished_at IS NULL AND state <> 'receiving'",
     "lease": (
         "SELECT extract(epoch FROM clock_timestamp() - min(lease_until))::float8, count(*)"
         " FROM assignments_assignment WHERE state = 'leased' AND lease_until < clock_timestamp()"
@@ -62,6 +64,15 @@ SELECT t.id, b.max_attempts, count(*) FROM batches_task t JOIN batches_batch b O
    AND (a.attempts > 1 OR (a.state = 'returned' AND a.end_reason <> 'skip')
         OR (a.state = 'expired' AND a.end_reason <> 'cancelled'))
  GROUP BY t.id, b.max_attempts HAVING count(*) >= b.max_attempts
+"""
+# Batches into which nothing is on its way, with other tasks than their imports brought.
+HALF_IMPORTS = """
+SELECT b.public_id::text, t.tasks, i.tasks FROM batches_batch b
+  CROSS JOIN LATERAL (SELECT count(*) AS tasks FROM batches_task WHERE batch_id = b.id) t
+  CROSS JOIN LATERAL (SELECT coalesce(sum(tasks), 0) AS tasks FROM batches_import
+                       WHERE batch_id = b.id AND state = 'done') i
+ WHERE t.tasks <> i.tasks
+   AND NOT EXISTS (SELECT 1 FROM batches_import WHERE batch_id = b.id AND finished_at IS NULL)
 """
 # Open places of running batches that somebody could take: gold is given by schedule, a reserved task to its workers.
 OPEN_PLACES = """
@@ -102,7 +113,7 @@ PAYMENTS = "SELECT key, count(*) FROM ledger_transfer GROUP BY key HAVING count(
 BATCHES = "SELECT public_id::text, state, published_at IS NOT NULL FROM batches_batch"
 IMPORTS = (
     "SELECT b.public_id::text, encode(i.body_sha256, 'hex'), i.tasks, count(*) FROM batches_import i"
-    " JOIN batches_batch b ON b.id = i.batch_id GROUP BY 1, 2, 3"
+    " JOIN batches_batch b ON b.id = i.batch_id WHERE i.state = 'done' GROUP BY 1, 2, 3"
 )
 
 # --- a writer that takes its time: no reader of events may pass what it has not committed yet ------------------------
