@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from typing import Any
 
 from django.db import connection, models
-from django.db.backends.postgresql.base import ServerBindingCursor
 from django.db.models import Func
 
 JSONB_OID = 3802
@@ -23,21 +22,7 @@ def rows(sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
     """All rows of a statement, with jsonb columns decoded (Django's connections leave them as text)."""
     with connection.cursor() as cursor:
         cursor.execute(sql, params or None)
-        return _decoded(cursor.fetchall(), cursor.description)
-
-
-def prepared(sql: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
-    """As `rows`, by a statement that the connection keeps prepared: for the few that every claim and submission runs,
-    and for those with long values.
-
-    Values travel apart from the text, so their types must be plain from it: cast where they are not.
-    """
-    connection.ensure_connection()
-    with connection.wrap_database_errors:
-        bare: Any = ServerBindingCursor(connection.connection)  # type: ignore[call-arg]
-    with connection.make_cursor(bare) as cursor:
-        cursor.execute(sql, params)
-        return _decoded(cursor.fetchall(), cursor.description) if cursor.description else []
+        return decoded(cursor.fetchall(), [column.type_code for column in cursor.description])
 
 
 def one(sql: str, params: Sequence[Any] = ()) -> tuple[Any, ...] | None:
@@ -45,21 +30,22 @@ def one(sql: str, params: Sequence[Any] = ()) -> tuple[Any, ...] | None:
     with connection.cursor() as cursor:
         cursor.execute(sql, params or None)
         row = cursor.fetchone()
-        return None if row is None else _decoded([row], cursor.description)[0]
+        return None if row is None else decoded([row], [column.type_code for column in cursor.description])[0]
 
 
-def _decoded(found: list[tuple[Any, ...]], description: Sequence[Any]) -> list[tuple[Any, ...]]:
-    places = [place for place, column in enumerate(description) if column.type_code == JSONB_OID]
+def decoded(found: list[tuple[Any, ...]], types: Sequence[int]) -> list[tuple[Any, ...]]:
+    """The rows with the columns that have the type of jsonb decoded."""
+    places = [place for place, oid in enumerate(types) if oid == JSONB_OID]
     if not places:
         return found
-    decoded = []
+    changed = []
     for row in found:
         cells = list(row)
         for place in places:
             if cells[place] is not None:
                 cells[place] = json.loads(cells[place])
-        decoded.append(tuple(cells))
-    return decoded
+        changed.append(tuple(cells))
+    return changed
 
 
 def value(sql: str, params: Sequence[Any] = ()) -> Any:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from django.db import connection, transaction
 
-from marketplace.common.database import one, prepared
+from marketplace.common.database import one
 from marketplace.common.errors import KeyReused
+from marketplace.common.prepared import prepared
 
 
 @dataclass(frozen=True)

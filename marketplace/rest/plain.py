@@ -16,7 +16,7 @@ from knox.crypto import hash_token
 from rest_framework.views import APIView
 
 from marketplace.accounts.models import Scope
-from marketplace.common.database import prepared
+from marketplace.common.prepared import prepared
 from marketplace.rest.authentication import TOKEN_LENGTH_MAX
 from marketplace.rest.parsing import strict_json
 from marketplace.rest.problems import to_problem

@@ -45,8 +45,8 @@ def database(url: str) -> dict[str, Any]:
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
             **options,
-            # For the few statements that go through a server-side cursor (`common.database.prepared`).
-            "prepare_threshold": 2,
+            # `common.prepared` prepares what is worth it, and the driver would forget it with its own.
+            "prepare_threshold": None,
             # A forgotten transaction would hold the outbox horizon; a runaway statement would hold a thread.
             # Whatever the server's or the role's default is, what was acknowledged is on disk (R10).
             "options": "-c synchronous_commit=on -c idle_in_transaction_session_timeout=10s -c statement_timeout=60s"

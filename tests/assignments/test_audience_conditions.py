@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from marketplace.batches.models import Batch
 from marketplace.batches.queries import offer_of
-from marketplace.common.database import prepared
+from marketplace.common.prepared import prepared
 from marketplace.common.transactions import one_transaction
 from marketplace.projects.models import Project
 from tests import factories as make

@@ -294,7 +294,7 @@ def test_a_hint_that_cannot_be_sent_troubles_nobody(
         if caplog.records:
             break
         asyncio.run(asyncio.sleep(0.02))
-    assert "hints about LeaseReturned were not sent" in caplog.text
+    assert "hints for 1 workers were not sent" in caplog.text
 
 
 def test_a_snapshot_that_fails_closes_the_socket(db: None, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 log = logging.getLogger("touchstone.live")
 
 TIMEOUT_S = 2.0
+GATHER_S = 0.05
 
 
 def group_of(worker_id: int) -> str:
@@ -57,24 +58,34 @@ class Hints:
 
 
 class _Sender:
-    """A loop in a thread of its own: sending never holds up the caller, who has a transaction open."""
+    """A loop in a thread of its own: sending never holds up the caller, who has a transaction open.
+
+    What is told within `GATHER_S` goes out as one hint for each worker, about the last of it: whoever looks sees all.
+    """
 
     def __init__(self) -> None:
         self.process = os.getpid()
+        self._waiting: dict[int, str] = {}
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, name="live-hints", daemon=True).start()
 
     def send(self, worker_ids: list[int], about: str) -> None:
-        asyncio.run_coroutine_threadsafe(self._send(worker_ids, about), self._loop)
+        self._loop.call_soon_threadsafe(self._gather, worker_ids, about)
 
-    async def _send(self, worker_ids: list[int], about: str) -> None:
+    def _gather(self, worker_ids: list[int], about: str) -> None:
+        if not self._waiting:
+            self._loop.call_later(GATHER_S, lambda: self._loop.create_task(self._flush()))
+        self._waiting.update(dict.fromkeys(worker_ids, about))
+
+    async def _flush(self) -> None:
         layer = get_channel_layer()
+        told, self._waiting = self._waiting, {}
         try:
             async with asyncio.timeout(TIMEOUT_S):
-                for worker_id in worker_ids:
+                for worker_id, about in told.items():
                     await layer.group_send(group_of(worker_id), {"type": "look", "about": about})
         except (RedisError, OSError) as error:
-            log.warning("hints about %s were not sent: %s", about, error)
+            log.warning("hints for %d workers were not sent: %s", len(told), error)
 
 
 _sender: _Sender | None = None

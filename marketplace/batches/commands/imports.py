@@ -18,7 +18,8 @@ from marketplace.batches.models import Batch, Import, ImportPart
 from marketplace.batches.row_checks import RowChecker, RowErrors
 from marketplace.batches.rows import Cursor, Row, read_csv, read_jsonl
 from marketplace.batches.states import BatchState, ImportState
-from marketplace.common.database import MarketNow, one, prepared, run, try_sweep_lock, value
+from marketplace.common.database import MarketNow, one, run, try_sweep_lock, value
+from marketplace.common.prepared import prepared
 from marketplace.common.transactions import one_transaction, require_transaction
 from marketplace.projects.interface import json_fields
 

@@ -9,7 +9,8 @@ from typing import Any
 from marketplace.batches.audience import Node, tree_of
 from marketplace.batches.models import Batch
 from marketplace.batches.queries import Offer
-from marketplace.common.database import prepared, value
+from marketplace.common.database import value
+from marketplace.common.prepared import prepared
 from workers.assignments.audience.conditions import MOMENT, SCORE, STANDING, Sql, conjuncts, sql_of
 from workers.assignments.audience.words import names_in, words_of
 from workers.assignments.errors import NotEligible

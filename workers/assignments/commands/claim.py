@@ -4,8 +4,8 @@ from random import Random
 
 from marketplace.batches.errors import BatchNotOpen
 from marketplace.batches.queries import Offer
-from marketplace.common.database import prepared
 from marketplace.common.errors import DomainError
+from marketplace.common.prepared import prepared
 from marketplace.common.transactions import require_transaction
 from workers.assignments.audience import require_eligible
 from workers.assignments.errors import DueFirst, LimitReached, NotEligible, NothingToClaim

@@ -11,8 +11,9 @@ from django.db import connection
 
 from marketplace.batches.errors import BatchNotOpen
 from marketplace.batches.queries import Offer
-from marketplace.common.database import prepared, value
+from marketplace.common.database import value
 from marketplace.common.errors import DomainError, NotFound
+from marketplace.common.prepared import prepared
 from marketplace.common.transactions import require_transaction
 from marketplace.projects.interface import ValuesInvalid, clean_values
 from workers.assignments.commands.claim import take
