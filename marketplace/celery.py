@@ -4,7 +4,7 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import task_failure, worker_init
+from celery.signals import task_failure, task_prerun, worker_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "marketplace.settings.prod")
 app = Celery("touchstone")
@@ -21,3 +21,11 @@ def start_worker(sender: Any, **_: Any) -> None:
     require_durability()
     sweeps.begin_life(str(sender.hostname))
     task_failure.connect(sweeps.note_death, weak=False)
+
+
+@task_prerun.connect
+def renew_connection(**_: Any) -> None:
+    """As the framework does before each request: a connection that broke or grew old is replaced."""
+    from django.db import close_old_connections
+
+    close_old_connections()

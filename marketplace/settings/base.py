@@ -175,6 +175,8 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 # How long the result of a process that is gone may still be on its way, before its task counts as its victim.
 CELERY_WORKER_LOST_WAIT = 1.0
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+# Connections outlive tasks: a new one for each sweep cost as much as all claims beside it (`marketplace.celery`).
+CELERY_DB_REUSE_MAX = 100_000
 CELERY_BEAT_SCHEDULER = "marketplace.common.beat.SteadyScheduler"
 # Every entry is a sweep: "look at the table and do what is due". A lost or doubled message changes nothing, and a
 # message that waited longer than `expires` is dropped, because the next one does the same work.
