@@ -167,7 +167,7 @@ BENCH_POSTGRES = {
     "checkpoint_timeout": "15min",
     "max_connections": "300",
 }
-BENCH_WITH_SITE = ("assign", "import", "export", "peers", "servers")
+BENCH_WITH_SITE = ("assign", "fair", "import", "export", "peers", "servers")
 
 
 def bench(arguments: list[str], steps: Steps) -> int:

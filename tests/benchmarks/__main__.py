@@ -5,6 +5,7 @@ import sys
 
 MODULES = {
     "assign": "claim and submit over HTTP at several sizes, beside the floors of HTTP and of SQL",
+    "fair": "many workers at their own pace on one batch to its end: latencies, false empties",
     "plans": "plans and buffers of every statement of claim and submit",
     "profile": "where the time of one steady cycle goes",
     "import": "import beside raw COPY",

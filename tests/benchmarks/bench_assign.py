@@ -97,7 +97,9 @@ class Bench:
         page = MODES[mode][1]
         # Pages of two hundred workers would be most of a small batch.
         few = hands[: max(1, min(len(hands), batch.places // (5 * page)))]
-        return self.run(mode, few, answers_max=int(batch.places * 0.6), warm_s=min(0.3, self.asked.warm, batch.places / 10_000))
+        return self.run(
+            mode, few, answers_max=int(batch.places * 0.6), warm_s=min(0.3, self.asked.warm, batch.places / 10_000)
+        )
 
 
 def life(bench: Bench, tasks: int) -> dict[str, Any]:

@@ -157,6 +157,10 @@ class Client(asyncio.Protocol):
             if not self.done.done():
                 self.done.set_exception(error)
             return
+        self.send()
+
+    def send(self) -> None:
+        """Send the request that the script gave last."""
         self._waiting = True
         self._sent_at = time.perf_counter()
         if self._transport is None:

@@ -27,6 +27,7 @@ class Hands:
         }
         self._claim_head = request_bytes("POST", f"/api/v1/worker/batches/{batch.public_id}/claim", headers)[:-4]
         self._submit_head = request_bytes("POST", "/api/v1/worker/submissions", headers)[:-4]
+        self._return_head = request_bytes("POST", "/api/v1/worker/assignments/%s/return", headers)[:-4]
         self._then = f'],"then_claim":{{"batch":"{batch.public_id}","count":%d}}}}'
 
     def claim(self, page: int) -> bytes:
@@ -39,6 +40,12 @@ class Hands:
         )
         end = self._then % page if page else "]}"
         return _with_body(self._submit_head, f'{{"answers":[{answers}{end}'.encode())
+
+    def give_back(self) -> bytes:
+        """Give the first lease back, without a reason that would count against its task."""
+        lease, token = self.leases[0]
+        head = self._return_head.replace(b"%s", lease.encode(), 1)
+        return _with_body(head, f'{{"token":"{token}","reason":"skip"}}'.encode())
 
     def take(self, leases: list[dict[str, str]]) -> None:
         self.leases = [(lease["id"], lease["token"]) for lease in leases]
