@@ -57,7 +57,7 @@ class BatchAudienceView(APIView):
     @extend_schema(summary="How many workers a batch is open to", tags=["batches"], responses=ExplanationShape)
     def get(self, request: KeyRequest, batch: UUID) -> HttpResponse:
         of = batch_for(request.user.pk, batch)
-        explained = explain(of.audience, requester_id=of.requester_id, project_id=of.project_id)
+        explained = explain(of.audience, project_id=of.project_id)
         return respond(explanation_shape(explained))
 
 
@@ -79,5 +79,5 @@ class AudiencePreviewView(APIView):
             errors = audience_errors(audience, requester_id=of.requester_id)
             if errors:
                 raise TermsInvalid("The audience has errors.", errors=errors)
-            explained = explain(audience, requester_id=of.requester_id, project_id=of.pk)
+            explained = explain(audience, project_id=of.pk)
             return boundary.respond(explanation_shape(explained))

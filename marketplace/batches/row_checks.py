@@ -39,10 +39,12 @@ class RowErrors:
         self.limit = limit
 
     def add(self, row: int, name: str, message: str) -> None:
-        """Note what is wrong; what no answer could carry, as half a surrogate pair, is written as an escape."""
+        """Note what is wrong; what no answer could carry, as half a surrogate pair or NUL, is written as an escape."""
         self.count += 1
         if len(self.found) < self.limit:
-            name, message = (text.encode(errors="backslashreplace").decode() for text in (name, message))
+            name, message = (
+                text.encode(errors="backslashreplace").decode().replace("\0", "\\x00") for text in (name, message)
+            )
             self.found.append({"row": row, "field": name, "message": message})
 
     def merge(self, other: "RowErrors") -> None:

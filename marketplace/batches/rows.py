@@ -99,8 +99,11 @@ def read_csv(body: BinaryIO, *, json_fields: frozenset[str], at: Cursor | None =
     reader = csv.reader(lines)
     try:
         if at.header is None:
-            at.header = next(reader, [])
-            at.offset = lines.offset
+            header = next(reader, [])
+            if any("\0" in name for name in header):
+                yield Row(0, {}, "the header holds the character NUL")
+                return
+            at.header, at.offset = header, lines.offset
         header = at.header
         if len(set(header)) != len(header):
             yield Row(0, {}, "the header names a column twice")
@@ -179,7 +182,10 @@ def _from_cells(number: int, cells: dict[str, str], json_fields: frozenset[str])
                     value = json.loads(text, parse_constant=_strict)
                 except (ValueError, RecursionError):
                     return Row(number, {}, f"the cell {name} does not hold JSON")
-            fields.setdefault(part, {})[inner] = value
+            inside = fields.setdefault(part, {})
+            if not isinstance(inside, dict):
+                return Row(number, {}, f"has both a column {part} and a column {name}")
+            inside[inner] = value
         elif name == "reserved_for":
             fields[name] = text.split()
         elif name in ("overlap", "priority"):

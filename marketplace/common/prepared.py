@@ -38,7 +38,7 @@ def prepared(sql: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
     connection.ensure_connection()
     raw = connection.connection
     known = _kept.setdefault(raw, {})
-    if connection.execute_wrappers or connection.queries_logged or len(known) >= KEPT_MAX:
+    if connection.execute_wrappers or connection.queries_logged:
         return _in_the_open(sql, params)
     connection.validate_no_broken_transaction()
     with connection.wrap_database_errors:
@@ -49,6 +49,8 @@ def _straight(raw: Connection[Any], known: _Known, sql: str, params: Sequence[An
     adapt = Transformer(raw)
     values: Sequence[Any] = adapt.dump_sequence(params, _form(sql)[1])
     types = adapt.types or ()
+    if len(known) >= KEPT_MAX and (sql, types) not in known:
+        return _in_the_open(sql, params)
     pgconn = raw.pgconn
     if not raw.autocommit and pgconn.transaction_status == TransactionStatus.IDLE:
         _good(raw, pgconn.exec_(b"BEGIN"))

@@ -1,9 +1,9 @@
 """Sweeps that do not kill their workers for ever (R19).
 
-A sweep is a Celery task without arguments that looks at a table and does what is due. Each run is written down before
-it begins. If its process dies, the worker's main process says so; after three deaths in a row the sweep is parked as a
-dead letter, and the others go on. A sweep over items that may kill it writes down which it has in hand instead, so that
-one item is parked and not the sweep (`workers.gold.commands.take_due`).
+A sweep is a Celery task without arguments that looks at a table and does what is due. Each run is written down first.
+If its process dies, the worker's main process says so; after three deaths in a row, with nothing done between them, the
+sweep is parked as a dead letter, and the others go on. A sweep over items that may kill it writes down which it has in
+hand instead, so that one item is parked and not the sweep (`workers.gold.commands.take_due`).
 """
 
 import logging
@@ -30,6 +30,8 @@ life = uuid4()
 # Runs of this very process whose end could not be written down, as while the database was away: (id, error or None).
 _left: list[tuple[UUID, str | None]] = []
 _retries: dict[str, Callable[[str], None]] = {}
+# The run of a sweep that this process is in now.
+_running: UUID | None = None
 
 
 def begin_life(name: str) -> None:
@@ -45,20 +47,37 @@ def sweep(function: Callable[..., None]) -> Task:
     @shared_task(name=name, bind=True)
     @wraps(function)
     def watched(self: Task, **kwargs: Any) -> None:
+        global _running
         write_down_left()
         mine = uuid4()
         told = value("SELECT common_begin_run(%s, %s, %s, %s, %s)", [mine, task_of(self), name, worker, life])
         if told != "go":
             logger.log(logging.ERROR if told == "parked" else logging.WARNING, "%s does not run: it is %s", name, told)
             return
-        good = False
+        good, _running = False, mine
         try:
             function(**kwargs)
             good = True
         finally:
+            _running = None
             _end(mine, None if good else "")
 
     return watched
+
+
+def got_on() -> None:
+    """Say, in the transaction of what was just done, that the running sweep has less to do than before.
+
+    It forgives the deaths before this run, as a good end would: a long backlog under which processes are killed from
+    outside must not park its sweep. Not for sweeps that begin at the same place again.
+    """
+    require_transaction()
+    if _running is not None:
+        run(
+            "DELETE FROM common_sweeprun d USING common_sweeprun mine WHERE mine.id = %s AND d.name = mine.name"
+            " AND NOT d.on_items AND d.died_at < mine.started_at",
+            [_running],
+        )
 
 
 def task_of(task: Task) -> UUID:

@@ -4,7 +4,7 @@ from typing import Any
 
 from marketplace.common.commands import forget_old as forget
 from marketplace.common.outbox import deliver, read
-from marketplace.common.sweeps import sweep
+from marketplace.common.sweeps import got_on, sweep
 from marketplace.common.transactions import one_transaction
 
 
@@ -16,6 +16,8 @@ def relay_outbox(**_: Any) -> None:
             events = list(read("relay"))
             for event in events:
                 deliver(event)
+            if events:
+                got_on()
         if not events:
             return
 

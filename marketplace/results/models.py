@@ -39,3 +39,6 @@ class Result(models.Model):
     answers = models.PositiveSmallIntegerField()
     method = models.CharField(max_length=30)
     version = models.PositiveIntegerField()
+
+    class Meta:
+        indexes = [models.Index(fields=["task"], name="result_of_task")]

@@ -191,6 +191,36 @@ def test_a_large_file_without_rows_fails(committed: str, body: bytes, kind: str)
     assert (it.state, [error["message"] for error in it.errors]) == ("failed", ["the file holds no rows"])
 
 
+@pytest.mark.parametrize(
+    ("body", "kind", "row"),
+    [
+        (b'{"external_id": "a", "da\\u0000ta": 1}\n', "jsonl", 1),
+        (b"external_id,da\x00ta\na,b\n", "csv", 0),
+        (b"external_id,gold,gold.label\na,b,cat\n", "csv", 1),
+        (b"external_id,data,data.text\na,b,c\n", "csv", 1),
+    ],
+)
+def test_what_the_database_cannot_hold_fails_the_import_and_names_its_row(
+    committed: str, body: bytes, kind: str, row: int
+) -> None:
+    it = finished(sent(make.make_draft(), body, kind))
+    assert it.state == "failed"
+    assert [error["row"] for error in it.errors] == [row] * len(it.errors)
+    assert it.error_count >= 1
+
+
+def test_a_line_that_cannot_be_read_is_named_once_however_often_it_is_read(
+    committed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imports, "SLICE_S", 0, raising=False)
+    it = sent(make.make_draft(), b"external_id,data.text\na,b\n\xff,c\n", "csv")
+    for _ in range(3):
+        for _step in advance(it.pk):
+            break  # whoever goes on begins anew where the cursor is
+    it = finished(it)
+    assert (it.state, it.error_count, len(it.errors)) == ("failed", 1, 1)
+
+
 def test_a_cancelled_import_leaves_nothing_behind(committed: str) -> None:
     draft = make.make_draft()
     it = sent(draft, jsonl(lines(60)))

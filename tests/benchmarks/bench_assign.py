@@ -297,10 +297,10 @@ def described(results: dict[str, Any]) -> str:
                 + [run["strangers_cores"], sum(run["errors"].values())]
             )
     for name, run in results["floor_http"].items():
-        latency = run["operations"]["trivial"]
+        latency = run["operations"].get("trivial", {})
         rows.append(
             ["floor", f"trivial view, {name}", run["clients"], run["requests_per_s"], "-"]
-            + ["/".join(str(latency[part]) for part in ("p50_ms", "p95_ms", "p99_ms")), server_cpu(run)]
+            + ["/".join(str(latency.get(part)) for part in ("p50_ms", "p95_ms", "p99_ms")), server_cpu(run)]
             + [run["cpu_ms"].get(name) for name in processes]
             + [run["strangers_cores"], sum(run["errors"].values())]
         )

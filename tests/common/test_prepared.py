@@ -52,11 +52,18 @@ def test_a_statement_is_planned_once_for_each_kind_of_values(db: None) -> None:
         assert cursor.fetchone() == (2,)
 
 
-def test_beyond_the_bound_statements_run_and_are_not_kept(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    connection.ensure_connection()
-    known = module._kept.setdefault(connection.connection, {})
+def test_beyond_the_bound_new_statements_are_not_kept_and_the_kept_ones_stay(
+    db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, late = f"SELECT '{uuid4()}' = 'a', %s::int", f"SELECT '{uuid4()}' = 'a', %s::int"
+    prepared(kept, [5])
+    known = module._kept[connection.connection]
     monkeypatch.setattr(module, "KEPT_MAX", len(known))
-    assert prepared(f"SELECT '{uuid4()}' = 'a', %s::int", [5]) == [(False, 5)]
+    opened: list[str] = []
+    usual = module._in_the_open
+    monkeypatch.setattr(module, "_in_the_open", lambda sql, params: (opened.append(sql), usual(sql, params))[1])
+    assert prepared(late, [5]) == prepared(kept, [5]) == [(False, 5)]
+    assert opened == [late]
     assert len(known) == module.KEPT_MAX
 
 

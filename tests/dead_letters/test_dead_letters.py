@@ -25,6 +25,7 @@ from marketplace.common.promises import check_promises
 from marketplace.common.transactions import one_transaction
 from tests import factories as make
 from tests.api.callers import caller_for
+from workers.assignments import tasks
 from workers.assignments.models import Assignment
 from workers.gold import commands
 from workers.gold.tasks import score_due
@@ -211,6 +212,31 @@ def test_a_run_beside_one_that_dies_forgives_nothing(notes: Callable[..., str]) 
     dies(doomed)
     ends(beside)
     assert SweepRun.objects.filter(died_at__isnull=False).count() == 1
+
+
+def test_a_run_that_gets_on_forgives_the_deaths_before_it_however_it_ends(
+    committed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A backlog that takes longer than the time between two kills from outside must not park its sweep."""
+    name, groups = "workers.assignments.tasks.settle_due", iter([tasks.GROUP])
+
+    def pay() -> int:
+        try:
+            return next(groups)
+        except StopIteration:
+            raise RuntimeError("the process is killed here") from None
+
+    monkeypatch.setattr(tasks, "settle", pay)
+    for paid_before, left in ((False, 2), (True, 0)):
+        SweepRun.objects.all().delete()
+        for _death in range(2):
+            run_id = uuid4()
+            value("SELECT common_begin_run(%s, %s, %s, 'w', %s)", [run_id, uuid4(), name, sweeps.life])
+            dies(str(run_id))
+        groups = iter([tasks.GROUP] if paid_before else [])
+        with pytest.raises(RuntimeError):
+            tasks.settle_due()
+        assert SweepRun.objects.filter(name=name, died_at__isnull=False).count() == left
 
 
 def test_no_more_runs_at_once_than_may_die(notes: Callable[..., str]) -> None:

@@ -135,6 +135,9 @@ class Missed(models.Model):
     task = models.ForeignKey(Task, on_delete=models.PROTECT, related_name="+", db_index=False)
     revival = models.BooleanField(default=False)
 
+    class Meta:
+        indexes = [models.Index(fields=["task"], name="missed_of_task")]
+
 
 class Quota(models.Model):
     """How many places of a batch a person has used on a day, or in all (`day` is minus infinity); kept by a trigger

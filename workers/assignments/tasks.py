@@ -4,7 +4,7 @@ from typing import Any
 
 from marketplace.batches.models import Batch
 from marketplace.batches.states import BatchState
-from marketplace.common.sweeps import sweep
+from marketplace.common.sweeps import got_on, sweep
 from marketplace.common.transactions import one_transaction
 from workers.assignments.commands import quarantine
 from workers.assignments.commands.decide import apply_due, finish_batch
@@ -21,6 +21,8 @@ def apply_due_everywhere(**_: Any) -> None:
     for _round in range(ROUNDS):
         with one_transaction(principal="system"):
             changed = apply_due()
+            if changed:
+                got_on()
         if not changed:
             return
 
@@ -31,6 +33,8 @@ def settle_due(**_: Any) -> None:
     for _round in range(ROUNDS):
         with one_transaction(principal="system"):
             paid = settle()
+            if paid:
+                got_on()
         if paid < GROUP:
             return
 
@@ -62,5 +66,7 @@ def _refund() -> None:
     for _round in range(ROUNDS):
         with one_transaction(principal="system"):
             refunded = quarantine.refund_quarantined()
+            if refunded:
+                got_on()
         if refunded < quarantine.GROUP:
             return

@@ -217,7 +217,9 @@ def load_step(*, import_id: int, begun: Cursor, chunk: Chunk | None) -> bool:
         errors = RowErrors(limit=ERRORS_SHOWN)
         errors.found, errors.count = it.errors, it.error_count
         _count(it, bring(batch, chunk, copy=not errors.count))
-        errors.merge(chunk.errors)
+        # A line that cannot be read moves no cursor: whoever goes on from there reads and names it again.
+        if chunk.end.offset != begun.offset or not errors.count:
+            errors.merge(chunk.errors)
         it.errors, it.error_count = errors.found, errors.count
         it.bytes_done, it.rows_read, it.header = chunk.end.offset, chunk.end.row, chunk.end.header
         ImportPart.objects.filter(of=it, number__lt=it.bytes_done // PART_BYTES).delete()

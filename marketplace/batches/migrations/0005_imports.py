@@ -38,13 +38,14 @@ class Migration(migrations.Migration):
         migrations.AddField("import", "after_task_id", models.BigIntegerField(default=0)),
         migrations.AddField("import", "finished_at", models.DateTimeField(null=True)),
         migrations.AddField("import", "touched_at", models.DateTimeField(null=True)),
+        # Before what follows: on the way back, rows without a digest must be gone when it is asked for again.
+        migrations.AlterField("import", "body_sha256", models.BinaryField(null=True)),
         migrations.RunSQL(
             "UPDATE batches_import SET finished_at = made_at, touched_at = made_at, rows_read = tasks",
             # What was not done when this is taken back brought nothing that counts; its tasks stay in their draft.
             "DELETE FROM batches_import WHERE body_sha256 IS NULL OR state <> 'done'",
         ),
         migrations.AlterField("import", "touched_at", models.DateTimeField()),
-        migrations.AlterField("import", "body_sha256", models.BinaryField(null=True)),
         *(
             migrations.AlterField("import", name, models.PositiveIntegerField(default=0))
             for name in ("tasks", "gold_tasks", "reserved_tasks")

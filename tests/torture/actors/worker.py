@@ -96,7 +96,11 @@ class Worker(Actor):
         if self.chance.random() < 0.10:
             self.repeat(done)
         if self.chance.random() < 0.05:
-            body["answers"][0] = self.answer(leases[0])
+            # Another answer always: two that are unclear are the same request.
+            body["answers"][0] = self.answer(leases[0]) | {
+                "unclear": False,
+                "values": {"label": f"not {self.new_key()}"},
+            }
             self.reuse_key(done, json.dumps(body).encode())
         if done.reply.good:
             self.take(done.reply.body["claimed"])

@@ -2,9 +2,11 @@
 
 The requester must not learn from the counts what a single worker's profile says (R43). He can pick people by lists,
 skills and past work that he knows, so what is counted of profiles (country, languages, device, age of the account) is
-counted over everybody and never over people whom he picked: where an audience asks for both, the two are counted apart
-and put together as if they had nothing to do with each other, and the result is called an estimate. And counts below
-five, or within five of all, are not told.
+counted over everybody, his own organisation's members too, and each attribute apart from the others and from whom he
+picked: where an audience asks for several, they are put together as if they had nothing to do with each other, and the
+result is called an estimate. So no question says two things about the same people. Counts below five, or within five of
+all, are not told; for one attribute a patient requester finds them out by differences, as from any table of how many
+workers there are in which country.
 """
 
 from collections.abc import Mapping
@@ -45,14 +47,14 @@ class Explanation:
     text: str
 
 
-def explain(audience: dict[str, Any], *, requester_id: int, project_id: int) -> Explanation:
-    """What the audience does to the market of now: every worker whose account is open, linked accounts once, the
-    requester's own members apart. One statement over all workers."""
+def explain(audience: dict[str, Any], *, project_id: int) -> Explanation:
+    """What the audience does to the market of now: every worker whose account is open, linked accounts once.
+    One statement over all workers."""
     tree = tree_of(audience)
     leaves = list(leaves_of(tree))
-    apart = {name: [leaf for leaf in leaves if (leaf.name in PROFILE) == (name == "profile")] for name in _CLASSES}
-    counted = _count(apart, requester_id, project_id)
-    total = sum(counted["profile"].values())
+    apart = {name: [leaf for leaf in leaves if _class_of(leaf) == name] for name in _CLASSES}
+    counted = _count(apart, project_id)
+    total = sum(counted["picked"].values())
     parts = conjuncts(tree)
     qualify = 0.0
     without = [0.0] * len(parts)
@@ -76,15 +78,22 @@ def explain(audience: dict[str, Any], *, requester_id: int, project_id: int) -> 
         )
         for at, part in sorted(enumerate(parts), key=lambda one: -without[one[0]])
     ]
-    estimate = all(apart.values())
+    estimate = sum(map(bool, apart.values())) > 1
     told = _told(qualify, total)
     return Explanation(told, total, estimate, excluded, _text(told, total, estimate, excluded))
 
 
-_CLASSES = ("profile", "picked")
+# Attributes that are counted apart; `picked` is all that the requester knows of people himself.
+_CLASSES = ("country", "languages", "device", "account_age", "picked")
+# What SQL's `grouping` says of the set that groups by one class alone: a bit for each class that it does not group by.
+_GROUPED = {0b11111 ^ (0b10000 >> at): name for at, name in enumerate(_CLASSES)}
 
 
-def _count(apart: Mapping[str, list[Leaf]], requester_id: int, project_id: int) -> dict[str, dict[Pattern, int]]:
+def _class_of(leaf: Leaf) -> str:
+    return leaf.name if leaf.name in PROFILE else "picked"
+
+
+def _count(apart: Mapping[str, list[Leaf]], project_id: int) -> dict[str, dict[Pattern, int]]:
     """How many workers answer the conditions of each class in which way: one pass over the workers."""
     columns, params = [], []
     for name in _CLASSES:
@@ -92,17 +101,17 @@ def _count(apart: Mapping[str, list[Leaf]], requester_id: int, project_id: int) 
         text = " || ".join(f"coalesce({one.text}::int::text, '-')" for one in asked) or "''::text"
         columns.append(f"{text} AS {name}")
         params += [param for one in asked for param in one.params]
+    named = ", ".join(_CLASSES)
     found = rows(
-        f"{MOMENT} SELECT grouping(profile), coalesce(profile, picked), count(*) FROM ("
+        f"{MOMENT} SELECT grouping({named}), coalesce({named}), count(*) FROM ("
         f"SELECT {', '.join(columns)} FROM profiles_worker w {STANDING}"
-        " JOIN accounts_user u ON u.id = w.user_id AND u.is_active WHERE w.person_id = w.id AND NOT EXISTS ("
-        "SELECT 1 FROM accounts_member o WHERE o.user_id = w.user_id AND o.requester_id = %s) OFFSET 0) asked"
-        " GROUP BY GROUPING SETS ((profile), (picked))",
-        [*params, project_id, requester_id],
+        " JOIN accounts_user u ON u.id = w.user_id AND u.is_active WHERE w.person_id = w.id OFFSET 0) asked"
+        f" GROUP BY GROUPING SETS ({', '.join(f'({name})' for name in _CLASSES)})",
+        [*params, project_id],
     )
     counted: dict[str, dict[Pattern, int]] = {name: {} for name in _CLASSES}
     for grouping, text, count in found:
-        counted[_CLASSES[grouping]][tuple({"1": True, "0": False, "-": None}[letter] for letter in text)] = count
+        counted[_GROUPED[grouping]][tuple({"1": True, "0": False, "-": None}[letter] for letter in text)] = count
     return counted
 
 
@@ -112,21 +121,21 @@ def _combined(
     """Each way to answer all conditions, by their paths, with how many workers answer so."""
     if not total:
         return []
-    both = all(apart.values())
-    most: dict[str, list[tuple[Pattern, int]]] = {
-        name: sorted(counted[name].items(), key=lambda one: -one[1])[: PATTERNS_MAX if both else None]
-        for name in _CLASSES
-    }
-    kept = {name: sum(count for _, count in most[name]) for name in _CLASSES}
-    return [
-        (
-            {leaf.path: truth for leaf, truth in zip(apart["profile"], profile, strict=True)}
-            | {leaf.path: truth for leaf, truth in zip(apart["picked"], picked, strict=True)},
-            total * (profiles / kept["profile"]) * (picks / kept["picked"]),
-        )
-        for profile, profiles in most["profile"]
-        for picked, picks in most["picked"]
-    ]
+    several = [name for name in _CLASSES if apart[name]]
+    most = int(PATTERNS_MAX ** (2 / len(several))) if len(several) > 1 else None
+    ways: list[tuple[dict[str, Truth], float]] = [({}, float(total))]
+    for name in several:
+        found = sorted(counted[name].items(), key=lambda one: -one[1])[:most]
+        kept = sum(count for _, count in found)
+        ways = [
+            (
+                truths | {leaf.path: truth for leaf, truth in zip(apart[name], pattern, strict=True)},
+                weight * count / kept,
+            )
+            for truths, weight in ways
+            for pattern, count in found
+        ]
+    return ways
 
 
 def _holds(node: Node, truths: Mapping[str, Truth]) -> Truth:
