@@ -4,14 +4,16 @@ from typing import Any
 
 import psycopg
 import pytest
+from django.core.management import call_command
 from django.db import DatabaseError, transaction
 
-from marketplace.batches.commands.imports import add_part, cancel_import, receive
+from marketplace.batches.commands.imports import add_part, advance, cancel_import, receive
 from marketplace.batches.models import Batch, Import, Task
-from marketplace.common.database import run, value
+from marketplace.common.database import rows, run, value
 from marketplace.common.promises import check_promises
 from marketplace.common.transactions import one_transaction
 from tests import factories as make
+from tests.common.test_migrations import migrator  # noqa: F401  (a fixture)
 
 COLUMNS = (
     "batch_id, state, kind, principal, key, attempt, bytes_total, bytes_done, rows_read, errors, error_count, tasks,"
@@ -151,3 +153,20 @@ def test_parts_that_stay_an_import_that_miscounts_and_a_publication_beside_one_a
     )
     assert {"inv_r32_drafts", "inv_r17_tasks"} <= found()
     assert value("SELECT count(*) FROM batches_importpart") == 1
+
+
+def test_imports_of_every_end_are_migrated_back_and_forth(
+    committed: str,
+    migrator: Any,  # noqa: F811
+) -> None:
+    """Without a body's digest, as a cancelled one has none, an import has no older form."""
+    done, cancelled = make.make_batch(tasks=2), make.make_draft()
+    it = receiving(cancelled)
+    with one_transaction(principal="test"):
+        cancel_import(import_id=it.pk)
+    for _step in advance(it.pk):
+        pass
+    call_command("migrate", "batches", "0004", database="owner", verbosity=0)
+    assert rows("SELECT batch_id FROM batches_import") == [(done.pk,)]
+    call_command("migrate", "batches", database="owner", verbosity=0)
+    assert rows("SELECT batch_id, state FROM batches_import") == [(done.pk, "done")]
