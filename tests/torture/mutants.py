@@ -185,7 +185,10 @@ _ALL = [
     Mutant(
         "synchronous_commit",
         "An answer is acknowledged before it is on disk.",
-        statements=["ALTER ROLE touchstone_app IN DATABASE touchstone SET synchronous_commit = off"],
+        sources=[
+            ("marketplace.settings.base", "-c synchronous_commit=on", "-c synchronous_commit=off"),
+            ("marketplace.common.durability", r'\("on", "remote_apply"\)', '("off",)'),
+        ],
         kills_postgres=True,
     ),
     Mutant(
