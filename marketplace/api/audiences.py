@@ -38,10 +38,10 @@ class ExplanationShape(serializers.Serializer[Any]):
     qualify = serializers.IntegerField(
         allow_null=True, help_text="null for fewer than five; all but fewer than five are told as all"
     )
-    of = serializers.IntegerField(help_text="Workers with an open account; members of your organisation apart")
+    of = serializers.IntegerField(help_text="Workers with an open account; several accounts of one person count once")
     estimate = serializers.BooleanField(
-        help_text="Profiles (country, languages, device, age of the account) are never counted over people whom you"
-        " picked: where an audience asks for both, the counts are put together as if they were independent"
+        help_text="Country, languages, device and age of the account are counted apart, from each other and from whom"
+        " you picked: where an audience asks for several, the counts are put together as if they were independent"
     )
     excluded_by = ExcludedShape(many=True)
     text = serializers.CharField(help_text="As: 12 of 340 workers qualify; most are excluded by country.")
