@@ -81,8 +81,8 @@ class _Sender:
         layer = get_channel_layer()
         told, self._waiting = self._waiting, {}
         try:
-            async with asyncio.timeout(TIMEOUT_S):
-                for worker_id, about in told.items():
+            for worker_id, about in told.items():
+                async with asyncio.timeout(TIMEOUT_S):
                     await layer.group_send(group_of(worker_id), {"type": "look", "about": about})
         except (RedisError, OSError) as error:
             log.warning("hints for %d workers were not sent: %s", len(told), error)
