@@ -1,13 +1,16 @@
 """Reads of people and organisations."""
 
+from typing import Any, TypeVar
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 
 from marketplace.accounts.errors import RoleTooLow
 from marketplace.accounts.models import ApiKey, Member, Requester
 from marketplace.accounts.roles import includes
 from marketplace.common.errors import NotFound
+
+Owned = TypeVar("Owned", bound=Model)
 
 
 def memberships_of(user_id: int) -> QuerySet[Member]:
@@ -38,6 +41,18 @@ def require_role(*, user_id: int, requester_id: int, at_least: str) -> None:
     if found is None:
         raise NotFound("There is no such requester.")
     _require(found, at_least)
+
+
+def own_of(found: QuerySet[Owned], user_id: int, public_id: UUID, *, at_least: str, what: str) -> Owned:
+    """The one with this id, which must belong to an organisation of the user's (`requester`).
+
+    Raises `NotFound` for another's as for none, `RoleTooLow`.
+    """
+    one: Any = found.filter(public_id=public_id, requester__members__user_id=user_id).first()
+    if one is None:
+        raise NotFound(f"There is no such {what}.")
+    require_role(user_id=user_id, requester_id=one.requester_id, at_least=at_least)
+    return one  # type: ignore[no-any-return]
 
 
 def any_requester(public_id: UUID) -> Requester:

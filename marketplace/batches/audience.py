@@ -23,7 +23,7 @@ from typing import Any
 from uuid import UUID
 
 from marketplace.batches.models import Batch
-from workers.profiles.models import Device, SkillKind
+from workers.profiles.models import COUNTRY, LANGUAGE, Device, SkillKind
 from workers.profiles.queries import lists_of, skills_of
 
 DEPTH_MAX = 5
@@ -34,8 +34,6 @@ LANGUAGES_MAX = 30
 DAYS_MAX = 36_500
 EVIDENCE_MAX = 1_000
 ACCEPTED_MAX = 1_000
-COUNTRY = re.compile(r"[A-Z]{2}")
-LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
 ERRORS_MAX = 100
 PATH_MAX = 300
 Error = dict[str, str]
@@ -176,11 +174,18 @@ class _Form:
 
     def _country(self, terms: dict[str, Any], path: str) -> None:
         self._one_list(
-            terms, path, ("in", "not_in"), COUNTRIES_MAX, COUNTRY, "must be a country as DE, in two capitals"
+            terms,
+            path,
+            ("in", "not_in"),
+            COUNTRIES_MAX,
+            re.compile(COUNTRY),
+            "must be a country as DE, in two capitals",
         )
 
     def _languages(self, terms: dict[str, Any], path: str) -> None:
-        self._one_list(terms, path, ("any", "all"), LANGUAGES_MAX, LANGUAGE, "must be a language tag as de or pt-BR")
+        self._one_list(
+            terms, path, ("any", "all"), LANGUAGES_MAX, re.compile(LANGUAGE), "must be a language tag as de or pt-BR"
+        )
 
     def _device(self, terms: dict[str, Any], path: str) -> None:
         kinds = re.compile("|".join(Device.values))
@@ -202,7 +207,7 @@ class _Form:
     def _score(self, terms: dict[str, Any], path: str) -> None:
         self._known(terms, path, ("min", "max", "min_evidence"))
         evidence = terms.get("min_evidence", 0)
-        if not (_is_count(evidence) and evidence <= EVIDENCE_MAX):
+        if not (is_count(evidence) and evidence <= EVIDENCE_MAX):
             self._wrong(f"{path}.min_evidence", f"must be a number of verdicts from 0 to {EVIDENCE_MAX}")
         needed = "min_evidence" not in terms
         self._bounds(terms, path, "min", "max", 1, "must be a score", whole=False, needed=needed)
@@ -217,7 +222,7 @@ class _Form:
         self._known(terms, path, ("id", "min_accepted"))
         self._id(terms, path)
         least = terms.get("min_accepted", 1)
-        if not (_is_count(least) and 1 <= least <= ACCEPTED_MAX):
+        if not (is_count(least) and 1 <= least <= ACCEPTED_MAX):
             self._wrong(f"{path}.min_accepted", f"must be a number of answers from 1 to {ACCEPTED_MAX}")
 
     _leaf_readers = {
@@ -257,7 +262,7 @@ class _Form:
         whole: bool,
         needed: bool = True,
     ) -> None:
-        fits = _is_count if whole else _is_number
+        fits = is_count if whole else is_number
         given = [name for name in (low, high) if name in terms]
         bad = [name for name in given if not (fits(terms[name]) and 0 <= terms[name] <= most)]
         for name in bad:
@@ -292,9 +297,11 @@ class _Form:
             self.errors.append({"field": path[:PATH_MAX], "message": message})
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Whether a value of JSON is a number."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _is_count(value: Any) -> bool:
+def is_count(value: Any) -> bool:
+    """Whether a value of JSON is a whole number from 0 on."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0

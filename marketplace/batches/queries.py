@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet, Sum
 
-from marketplace.accounts.queries import require_role
+from marketplace.accounts.queries import own_of
 from marketplace.batches.models import Batch, Import
 from marketplace.batches.states import BatchState, ImportState
 from marketplace.common.database import one
@@ -58,11 +58,8 @@ def batches_of(user_id: int) -> QuerySet[Batch]:
 
 def batch_for(user_id: int, public_id: UUID, *, at_least: str = "viewer") -> Batch:
     """The user's batch; raises `NotFound` for another's as for none, `Forbidden` below the role."""
-    batch = batches_of(user_id).select_related("requester", "project", "version").filter(public_id=public_id).first()
-    if batch is None:
-        raise NotFound("There is no such batch.")
-    require_role(user_id=user_id, requester_id=batch.requester_id, at_least=at_least)
-    return batch
+    known = Batch.objects.select_related("requester", "project", "version")
+    return own_of(known, user_id, public_id, at_least=at_least, what="batch")
 
 
 def visible_batch(public_id: UUID) -> Batch:

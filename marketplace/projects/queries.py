@@ -4,7 +4,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
-from marketplace.accounts.queries import require_role
+from marketplace.accounts.queries import own_of
 from marketplace.common.errors import NotFound
 from marketplace.projects.models import Project, Version
 
@@ -16,11 +16,8 @@ def projects_of(user_id: int) -> QuerySet[Project]:
 
 def project_for(user_id: int, public_id: UUID, *, at_least: str = "viewer") -> Project:
     """The user's project; raises `NotFound` for another's as for none, `Forbidden` below the role."""
-    project = projects_of(user_id).select_related("requester").filter(public_id=public_id).first()
-    if project is None:
-        raise NotFound("There is no such project.")
-    require_role(user_id=user_id, requester_id=project.requester_id, at_least=at_least)
-    return project
+    known = Project.objects.select_related("requester")
+    return own_of(known, user_id, public_id, at_least=at_least, what="project")
 
 
 def version_of(project: Project, number: int | None) -> Version:

@@ -12,24 +12,32 @@ from marketplace.rest.boundary import once, respond
 from marketplace.rest.permissions import HasWorkerScope, IsWorkerKey
 from marketplace.rest.requests import KeyRequest
 from workers.profiles.commands import become_worker, pseudonym_for, update_profile
-from workers.profiles.models import Worker
+from workers.profiles.models import COUNTRY, LANGUAGE, Worker
 from workers.profiles.queries import worker_of
 
-COUNTRY = r"^([A-Z]{2})?$"
-LANGUAGE = r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$"
+COUNTRY_OR_NONE = f"^({COUNTRY})?$"
+LANGUAGE_ALONE = f"^{LANGUAGE}$"
 
 
 class WorkerAsk(Ask):
-    country = serializers.RegexField(COUNTRY, default="", allow_blank=True, help_text="ISO 3166-1, two letters")
+    country = serializers.RegexField(COUNTRY_OR_NONE, default="", allow_blank=True, help_text="ISO 3166-1, two letters")
     languages = serializers.ListField(
-        child=serializers.RegexField(LANGUAGE, max_length=35), default=list, max_length=30, help_text="BCP 47 tags"
+        child=serializers.RegexField(LANGUAGE_ALONE, max_length=35),
+        default=list,
+        max_length=30,
+        help_text="BCP 47 tags",
     )
 
 
 class ProfileAsk(Ask):
-    country = serializers.RegexField(COUNTRY, required=False, allow_blank=True, help_text="ISO 3166-1, two letters")
+    country = serializers.RegexField(
+        COUNTRY_OR_NONE, required=False, allow_blank=True, help_text="ISO 3166-1, two letters"
+    )
     languages = serializers.ListField(
-        child=serializers.RegexField(LANGUAGE, max_length=35), required=False, max_length=30, help_text="BCP 47 tags"
+        child=serializers.RegexField(LANGUAGE_ALONE, max_length=35),
+        required=False,
+        max_length=30,
+        help_text="BCP 47 tags",
     )
 
 

@@ -8,6 +8,9 @@ from django.db.models import Func, Q
 
 from marketplace.accounts.models import Requester, User
 
+# ISO 3166-1 and BCP 47, as far as their forms go.
+COUNTRY = r"[A-Z]{2}"
+LANGUAGE = r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*"
 MARKET_NOW = Func(function="market_now", output_field=models.DateTimeField())
 
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 
-from marketplace.accounts.queries import require_role
+from marketplace.accounts.queries import own_of
 from marketplace.common.database import MarketNow
 from marketplace.common.errors import NotFound
 from workers.profiles.models import Grant, Link, ListMember, Pseudonym, Skill, Worker, WorkerList
@@ -35,15 +35,8 @@ def skills_of(requester_id: int) -> QuerySet[Skill]:
 
 def skill_for(user_id: int, public_id: UUID, *, at_least: str = "viewer") -> Skill:
     """A skill of an organisation of the user's; raises `NotFound` for another's as for none, `RoleTooLow`."""
-    found = (
-        Skill.objects.select_related("requester")
-        .filter(public_id=public_id, requester__members__user_id=user_id)
-        .first()
-    )
-    if found is None:
-        raise NotFound("There is no such skill.")
-    require_role(user_id=user_id, requester_id=found.requester_id, at_least=at_least)
-    return found
+    known = Skill.objects.select_related("requester")
+    return own_of(known, user_id, public_id, at_least=at_least, what="skill")
 
 
 def grants_of(skill: Skill, *, current: bool) -> QuerySet[Grant]:
@@ -73,15 +66,8 @@ def lists_of(requester_id: int) -> QuerySet[WorkerList]:
 
 def list_for(user_id: int, public_id: UUID, *, at_least: str = "viewer") -> WorkerList:
     """A list of an organisation of the user's; raises `NotFound` for another's as for none, `RoleTooLow`."""
-    found = (
-        WorkerList.objects.select_related("requester")
-        .filter(public_id=public_id, requester__members__user_id=user_id)
-        .first()
-    )
-    if found is None:
-        raise NotFound("There is no such list.")
-    require_role(user_id=user_id, requester_id=found.requester_id, at_least=at_least)
-    return found
+    known = WorkerList.objects.select_related("requester")
+    return own_of(known, user_id, public_id, at_least=at_least, what="list")
 
 
 def members_now(worker_list: WorkerList) -> QuerySet[ListMember]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from marketplace.batches.audience import audience_errors
+from marketplace.batches.audience import audience_errors, is_count, is_number
 from marketplace.batches.errors import TermsInvalid
 from marketplace.batches.models import LEASE_CAP_MAX, LIMIT_MAX, OVERLAP_MAX, PAIR_LIMIT_MAX, WEEK_S, Batch
 from marketplace.batches.states import Order
@@ -121,22 +121,14 @@ def _errors(terms: Terms, gold: dict[str, Any], aggregation: dict[str, Any]) -> 
     return errors
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
 def _share_errors(gold: dict[str, Any]) -> list[dict[str, str]]:
     errors = [
         {"field": f"gold.{name}", "message": "must be a share between 0 and 1"}
         for name in ("min_share", "max_share", "probation_share")
-        if not (_is_number(gold[name]) and 0 <= gold[name] <= 1)
+        if not (is_number(gold[name]) and 0 <= gold[name] <= 1)
     ]
     if not errors and gold["min_share"] > gold["max_share"]:
         errors.append({"field": "gold.min_share", "message": "must not exceed max_share"})
-    if not (_is_count(gold["probation"]) and gold["probation"] <= 1_000):
+    if not (is_count(gold["probation"]) and gold["probation"] <= 1_000):
         errors.append({"field": "gold.probation", "message": "must be a number of answers from 0 to 1000"})
     return errors
