@@ -11,13 +11,14 @@ from marketplace.rest import views as rest
 from marketplace.rest.problems import named_problem
 
 urlpatterns = [
+    # Patterns are tried one by one, so what is most of the load comes first.
+    path("api/v1/", include("workers.api.urls")),
+    path("api/v1/", include("marketplace.api.urls")),
+    path("api/v1/schema", rest.schema, name="schema"),
+    path("api/v1/docs", rest.docs, name="docs"),
     path("", pages.home, name="home"),
     path("health/", pages.health, name="health"),
     path("accounts/", include("allauth.urls")),
-    path("api/v1/schema", rest.schema, name="schema"),
-    path("api/v1/docs", rest.docs, name="docs"),
-    path("api/v1/", include("marketplace.api.urls")),
-    path("api/v1/", include("workers.api.urls")),
 ]
 
 

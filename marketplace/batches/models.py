@@ -155,14 +155,14 @@ class Task(models.Model):
         Batch, on_delete=models.PROTECT, related_name="tasks", db_constraint=False, db_index=False
     )
     external_id = models.CharField(max_length=200)
-    overlap = models.PositiveSmallIntegerField()
-    taken = models.PositiveSmallIntegerField(default=0)
+    overlap = models.SmallIntegerField()
+    taken = models.SmallIntegerField(default=0)
     reserved = models.BooleanField(default=False)
     # The level of the queue where the order has levels: a higher one comes first.
-    priority = models.PositiveSmallIntegerField(default=0)
-    attempts = models.PositiveSmallIntegerField(default=0)
+    priority = models.SmallIntegerField(default=0)
+    attempts = models.SmallIntegerField(default=0)
     quarantined_at = models.DateTimeField(null=True)
-    refunded = models.PositiveSmallIntegerField(default=0)
+    refunded = models.SmallIntegerField(default=0)
 
     class Meta:
         constraints = [
@@ -172,8 +172,10 @@ class Task(models.Model):
             models.CheckConstraint(
                 condition=Q(taken__gte=0, taken__lte=models.F("overlap") - models.F("refunded")), name="task_taken"
             ),
-            models.CheckConstraint(condition=Q(priority__lt=LEVELS), name="task_priority"),
-            models.CheckConstraint(condition=Q(refunded=0) | ~Q(quarantined_at=None), name="task_refunded"),
+            models.CheckConstraint(condition=Q(priority__gte=0, priority__lt=LEVELS), name="task_priority"),
+            models.CheckConstraint(
+                condition=Q(refunded=0) | Q(refunded__gt=0, quarantined_at__isnull=False), name="task_refunded"
+            ),
         ]
         indexes = [
             models.Index(fields=["batch", "id"], condition=~Q(quarantined_at=None), name="task_quarantined"),

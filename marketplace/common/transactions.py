@@ -8,7 +8,7 @@ from django.db import connection, transaction
 
 from marketplace.common.database import one
 from marketplace.common.errors import KeyReused
-from marketplace.common.prepared import prepared
+from marketplace.common.prepared import commit_with, prepared
 
 
 @dataclass(frozen=True)
@@ -26,13 +26,18 @@ class Once:
         self.stored = stored
         self._principal = principal
         self._key = key
+        self._answer: StoredResponse | None = None
 
     def keep(self, status: int, body: bytes) -> None:
-        """Store the answer in the same transaction as the change that it reports."""
-        if self._key is not None and self.stored is None:
-            prepared(
+        """Have the answer stored in the same transaction as the change that it reports: by its last statement."""
+        self._answer = StoredResponse(status, body)
+
+    def end(self) -> None:
+        """Store the answer and commit."""
+        if self._key is not None and self.stored is None and self._answer is not None:
+            commit_with(
                 "UPDATE common_idempotency SET status = %s::smallint, body = %s WHERE principal = %s AND key = %s",
-                [status, body, self._principal, self._key],
+                [self._answer.status, self._answer.body, self._principal, self._key],
             )
 
 
@@ -54,7 +59,9 @@ def one_transaction(*, principal: str, key: str | None = None, body_hash: bytes 
             [principal, key, body_hash],
         )
         if inserted:
-            yield Once(principal, key)
+            first = Once(principal, key)
+            yield first
+            first.end()
             return
         row = one(
             "SELECT body_hash, status, body FROM common_idempotency WHERE principal = %s AND key = %s", [principal, key]

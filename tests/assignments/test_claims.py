@@ -319,7 +319,7 @@ def test_the_runtime_role_cannot_touch_counters_queue_or_history() -> None:
         "UPDATE reputation_outcome SET score = 1",
         "SELECT key FROM batches_goldkey",
         "SELECT * FROM gold_verdict",
-        "SELECT assignments_take(1, 1, '{false}', false)",
+        "SELECT assignments_take(NULL::assignments_claimer, NULL::assignments_lease, false)",
         "SELECT assignments_requeue(1, 1)",
         "UPDATE batches_task SET attempts = 0",
         "UPDATE batches_task SET quarantined_at = NULL",

@@ -102,6 +102,30 @@ def test_a_lease_keeps_its_token_place_and_attempts_while_it_lives(change: str) 
     refused(f"UPDATE assignments_assignment SET {change}", [], "change with a new lease only")
 
 
+@pytest.mark.django_db
+def test_a_lease_names_a_task_and_the_version_of_its_batch_and_counts_from_one() -> None:
+    batch, worker = make.make_batch(tasks=1), make.make_worker()
+    [batch_id, task_id, worker_id, version_id] = lease_of(batch, Task.objects.get(batch=batch), worker)
+    refused(LEASE, [batch_id, task_id, worker_id, version_id + 1], "the version is the one of the batch")
+    refused(LEASE, [batch_id + 1, task_id, worker_id, version_id], "not in this batch")
+    refused(LEASE, [batch_id, task_id + 1, worker_id, version_id], "not in this batch")
+    refused(LEASE, [batch_id, task_id, worker_id + 1, version_id], "not in this batch")
+    for numbers in ("0, 1", "1, 0", "-1, 1"):
+        refused(LEASE.replace("1, 1", numbers, 1), [batch_id, task_id, worker_id, version_id], "count from 1")
+    assert run(LEASE, [batch_id, task_id, worker_id, version_id]) == 1
+
+
+@pytest.mark.django_db
+def test_a_state_is_one_of_the_table_and_a_rejection_has_a_reason() -> None:
+    batch, worker = make.make_batch(tasks=1), make.make_worker()
+    lease = make.take(worker, batch)
+    refused("UPDATE assignments_assignment SET state = 'lost'", [], "does not go from leased to lost")
+    make.answer(worker, lease)
+    refused("UPDATE assignments_assignment SET state = 'rejected'", [], "has a reason")
+    refused("UPDATE assignments_assignment SET state = 'rejected', end_reason = 'mood'", [], "has a reason")
+    assert run("UPDATE assignments_assignment SET state = 'rejected', end_reason = 'spam'") == 1
+
+
 ANSWER = (
     "INSERT INTO assignments_answer (assignment_id, revision, batch_id, values, submitted_at)"
     """ VALUES (%s, %s, %s, '{"label": "cat"}', market_now())"""

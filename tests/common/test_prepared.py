@@ -8,9 +8,10 @@ import psycopg
 import pytest
 from django.db import DatabaseError, IntegrityError, OperationalError, connection, transaction
 from django.db.transaction import TransactionManagementError
+from psycopg.pq import TransactionStatus
 
 from marketplace.common import prepared as module
-from marketplace.common.prepared import prepared
+from marketplace.common.prepared import array_of, commit_with, prepared, prepared_together
 
 ECHO = (
     "SELECT %s::bigint, %s::text, %s::boolean, %s::uuid, %b::bytea, %s::bigint[], %s::uuid[], %s::text[],"
@@ -20,11 +21,14 @@ KEEP = "INSERT INTO common_idempotency (principal, key, body_hash, made_at) VALU
 
 
 def values() -> list[Any]:
-    moment = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     return [
         *(2**40, "ä'\\", True, uuid4(), b"\x00\xff", [1, 2**40], [uuid4(), uuid4()], ['a"b', "{,}", ""], [True, False]),
-        *(moment, 0.1, '{"a": [1, null, "ä"]}', None),
+        *(moment(), 0.1, '{"a": [1, null, "ä"]}', None),
     ]
+
+
+def moment() -> datetime:
+    return datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 def in_the_open(sql: str, params: list[Any]) -> list[tuple[Any, ...]]:
@@ -129,3 +133,84 @@ def test_a_rolled_back_transaction_leaves_the_statements_prepared(committed: str
         with transaction.atomic():
             assert prepared("SELECT %s::text", ["a"]) == [("a",)]
             transaction.set_rollback(True)
+
+
+def status() -> TransactionStatus:
+    assert connection.connection is not None
+    return connection.connection.pgconn.transaction_status
+
+
+def test_arrays_as_text_are_the_arrays(db: None) -> None:
+    uuids = [uuid4(), uuid4()]
+    given = [array_of([1, -(2**40)]), array_of(uuids), array_of([True, False]), array_of([])]
+    [row] = prepared("SELECT %s::bigint[], %s::uuid[], %s::boolean[], %s::uuid[]", given)
+    assert row == ([1, -(2**40)], uuids, [True, False], [])
+
+
+def test_statements_sent_at_once_run_in_their_order_and_none_after_one_that_fails(committed: str) -> None:
+    count = ("SELECT count(*) FROM common_idempotency WHERE principal = %s", ["p"])
+    with transaction.atomic(durable=True):
+        assert prepared_together(count, (KEEP, ["p", moment()]), count) == [[(0,)], [], [(1,)]]
+        transaction.set_rollback(True)
+    with pytest.raises(IntegrityError), transaction.atomic(durable=True):
+        prepared_together((KEEP, ["p", moment()]), (KEEP, ["p", moment()]), (KEEP, ["q", moment()]))
+    assert prepared_together(count, count) == [[(0,)], [(0,)]]
+    with connection.execute_wrapper(lambda execute, *args: execute(*args)):
+        assert prepared_together(count, count) == [[(0,)], [(0,)]]
+
+
+def test_the_last_statement_commits(committed: str, as_owner: psycopg.Connection[Any]) -> None:
+    done: list[str] = []
+    with transaction.atomic(durable=True):
+        transaction.on_commit(lambda: done.append("told"))
+        commit_with(KEEP, ["p", moment()])
+        assert status() == TransactionStatus.IDLE and not done
+    assert done == ["told"]
+    assert as_owner.execute("SELECT principal FROM common_idempotency").fetchall() == [("p",)]
+
+
+def test_the_last_statement_commits_nothing_where_the_transaction_is_to_be_undone(committed: str) -> None:
+    with transaction.atomic(durable=True):
+        prepared(KEEP, ["p", moment()])
+        with transaction.atomic():
+            commit_with(KEEP, ["q", moment()])
+            assert status() == TransactionStatus.INTRANS
+        transaction.set_rollback(True)
+    with pytest.raises(IntegrityError), transaction.atomic(durable=True):
+        prepared(KEEP, ["r", moment()])
+        commit_with(KEEP, ["r", moment()])
+    assert prepared("SELECT principal FROM common_idempotency", []) == []
+    assert status() == TransactionStatus.IDLE
+
+
+def test_what_the_commit_itself_refuses_is_said(committed: str) -> None:
+    prepared("CREATE TEMPORARY TABLE later (n integer UNIQUE DEFERRABLE INITIALLY DEFERRED)", [])
+    with pytest.raises(IntegrityError), transaction.atomic(durable=True):
+        prepared("INSERT INTO later VALUES (%s::integer)", [1])
+        commit_with("INSERT INTO later VALUES (%s::integer)", [1])
+    assert prepared("SELECT count(*) FROM later", []) == [(0,)]
+
+
+def test_a_connection_that_breaks_amid_statements_is_said_to_be_broken(
+    committed: str, as_owner: psycopg.Connection[Any]
+) -> None:
+    [(pid,)] = prepared("SELECT pg_backend_pid()", [])
+    for ask in (
+        lambda: prepared_together(("SELECT %s::integer", [1]), ("SELECT %s::integer", [2])),
+        lambda: commit_with("SELECT %s::integer", [3]),
+    ):
+        with psycopg.connect(as_owner.info.dsn, user="postgres", autocommit=True) as superuser:
+            superuser.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+        with pytest.raises(OperationalError), transaction.atomic(durable=True):
+            ask()
+        connection.close()
+        [(pid,)] = prepared("SELECT pg_backend_pid()", [])
+
+
+def test_statements_that_were_forgotten_are_prepared_anew_where_nothing_was_done_yet(committed: str) -> None:
+    ask = ("SELECT %s::integer", [1])
+    prepared(*ask)
+    with connection.cursor() as cursor:
+        cursor.execute("DEALLOCATE ALL")
+    with transaction.atomic(durable=True):
+        assert prepared_together(ask, ask) == [[(1,)], [(1,)]]

@@ -56,7 +56,7 @@ _ALL = [
         "linked_accounts",
         "Two accounts of one person may work on a task.",
         statements=["ALTER TABLE assignments_assignment DROP CONSTRAINT one_assignment_per_person"],
-        functions=[(STEP, r"IF who\.linked AND EXISTS", "IF false AND EXISTS")],
+        functions=[(STEP, r"IF terms\.linked AND EXISTS", "IF false AND EXISTS")],
     ),
     Mutant(
         "taken_check",
@@ -66,7 +66,7 @@ _ALL = [
     Mutant(
         "place_bound",
         "A place beyond the overlap may be leased.",
-        functions=[(STEP, r"IF NEW\.place > task\.overlap THEN", "IF false THEN")],
+        functions=[(STEP, r"IF NEW\.place > terms\.overlap THEN", "IF false THEN")],
     ),
     Mutant(
         "lease_numbers",
@@ -97,7 +97,7 @@ _ALL = [
     Mutant(
         "quarantine_open",
         "A task in quarantine may be taken.",
-        functions=[(STEP, r"IF task\.quarantined_at IS NOT NULL AND", "IF false AND")],
+        functions=[(STEP, r"IF terms\.quarantined_at IS NOT NULL AND", "IF false AND")],
     ),
     Mutant(
         "poison_spins",
@@ -112,13 +112,7 @@ _ALL = [
     Mutant(
         "own_work",
         "Members of an organisation may work on its batches.",
-        functions=[
-            (
-                STEP,
-                r"IF EXISTS \(SELECT 1 FROM accounts_member m",
-                "IF false AND EXISTS (SELECT 1 FROM accounts_member m",
-            )
-        ],
+        functions=[(STEP, r"IF terms\.own THEN", "IF false THEN")],
     ),
     Mutant(
         "queue_not_refilled",
@@ -194,7 +188,7 @@ _ALL = [
     Mutant(
         "token_check",
         "A submission is taken whatever its token.",
-        functions=[(SUBMIT, r"AND own\.token = p_tokens\[item\] AND", "AND")],
+        functions=[(SUBMIT, r"AND a\.token = p_tokens\[item\]", "")],
     ),
     Mutant(
         "body_hash",
@@ -212,7 +206,7 @@ _ALL = [
         sources=[
             (
                 TRANSACTIONS,
-                r"(        if inserted:\n            yield Once\(principal, key\)\n)",
+                r"(            yield first\n)",
                 r"\1            transaction.set_rollback(key[-1] in '07')\n",
             )
         ],

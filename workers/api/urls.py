@@ -5,18 +5,18 @@ from django.urls import path
 from workers.api import profiles, skills, work
 
 urlpatterns = [
+    path("worker/submissions", work.SubmitView.as_view()),
+    path("worker/batches/<uuid:batch>/claim", work.ClaimView.as_view()),
     path("workers", profiles.Workers.as_view()),
     path("worker", profiles.OwnProfile.as_view()),
     path("worker/skills", skills.HeldSkills.as_view()),
     path("worker/introductions", profiles.Introductions.as_view()),
     path("worker/batches", work.BoardView.as_view()),
     path("worker/batches/<uuid:batch>", work.BoardBatchView.as_view()),
-    path("worker/batches/<uuid:batch>/claim", work.ClaimView.as_view()),
     path("worker/assignments", work.LeasesView.as_view()),
     path("worker/leases", work.HeartbeatView.as_view()),
     path("worker/assignments/<uuid:assignment>/draft", work.DraftView.as_view()),
     path("worker/assignments/<uuid:assignment>/return", work.ReturnView.as_view()),
-    path("worker/submissions", work.SubmitView.as_view()),
     path("worker/earnings", work.EarningsView.as_view()),
     path("worker/reputation", work.ReputationView.as_view()),
 ]

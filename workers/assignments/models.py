@@ -8,7 +8,7 @@ from django.db.models import Q
 
 from marketplace.batches.models import Batch, Task
 from marketplace.projects.models import Version
-from workers.assignments.states import LIVE, RejectReason, State
+from workers.assignments.states import LIVE, State
 from workers.profiles.models import Worker
 
 
@@ -16,20 +16,25 @@ class Assignment(models.Model):
     """Steps between states, the fence by token, places and counters are held by triggers (see the migrations)."""
 
     public_id = models.UUIDField(default=uuid4, unique=True, editable=False)
-    batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="assignments", db_index=False)
+    # Whatever the trigger of a new lease has read anyhow, and nobody can delete, goes without a check of its own, which
+    # would cost as much as the rest of the statement.
+    batch = models.ForeignKey(
+        Batch, on_delete=models.PROTECT, related_name="assignments", db_index=False, db_constraint=False
+    )
     task = models.ForeignKey(Task, on_delete=models.PROTECT, related_name="assignments", db_index=False)
     worker = models.ForeignKey(Worker, on_delete=models.PROTECT, related_name="assignments", db_index=False)
-    # The account that stands for the worker's person when the lease begins. A trigger reads it from the worker's row,
-    # which refers to it, so a check of its own would only cost.
+    # The account that stands for the worker's person when the lease begins; the trigger writes it.
     person = models.ForeignKey(
         Worker, on_delete=models.PROTECT, null=True, related_name="+", db_index=False, db_constraint=False
     )
-    version = models.ForeignKey(Version, on_delete=models.PROTECT, related_name="+", db_index=False)
-    place = models.PositiveSmallIntegerField()
-    lease_no = models.PositiveSmallIntegerField()
+    version = models.ForeignKey(
+        Version, on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
+    )
+    place = models.SmallIntegerField()
+    lease_no = models.SmallIntegerField()
     state = models.CharField(max_length=10, choices=State.choices, default=State.LEASED)
     token = models.UUIDField(default=uuid4)
-    attempts = models.PositiveSmallIntegerField(default=1)
+    attempts = models.SmallIntegerField(default=1)
     lease_until = models.DateTimeField()
     leased_at = models.DateTimeField()
     submitted_at = models.DateTimeField(null=True)
@@ -48,14 +53,6 @@ class Assignment(models.Model):
             models.UniqueConstraint(
                 fields=["person", "batch", "lease_no"], condition=Q(state=State.LEASED), name="lease_numbers"
             ),
-            models.CheckConstraint(condition=Q(state__in=State.values), name="assignment_state"),
-            models.CheckConstraint(
-                condition=Q(place__gte=1, lease_no__gte=1, attempts__gte=1), name="assignment_numbers"
-            ),
-            models.CheckConstraint(
-                condition=~Q(state=State.REJECTED) | Q(end_reason__in=RejectReason.values),
-                name="rejection_has_reason",
-            ),
         ]
         indexes = [
             models.Index(fields=["lease_until", "batch"], condition=Q(state=State.LEASED), name="lease_due"),
@@ -71,8 +68,10 @@ class Answer(models.Model):
     """The typed values given in one assignment; append-only by revision. `unclear` is an answer without values."""
 
     pk = models.CompositePrimaryKey("assignment_id", "revision")
-    assignment = models.ForeignKey(Assignment, on_delete=models.PROTECT, related_name="answers", db_index=False)
-    revision = models.PositiveSmallIntegerField()
+    assignment = models.ForeignKey(
+        Assignment, on_delete=models.PROTECT, related_name="answers", db_index=False, db_constraint=False
+    )
+    revision = models.SmallIntegerField()
     batch_id = models.BigIntegerField()
     values = models.JSONField()
     unclear = models.BooleanField(default=False)

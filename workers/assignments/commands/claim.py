@@ -1,11 +1,12 @@
 """Claim places of a batch."""
 
 from random import Random
+from typing import Any
 
 from marketplace.batches.errors import BatchNotOpen
 from marketplace.batches.queries import Offer
 from marketplace.common.errors import DomainError
-from marketplace.common.prepared import prepared
+from marketplace.common.prepared import Ask, array_of, prepared
 from marketplace.common.transactions import require_transaction
 from workers.assignments.audience import require_eligible
 from workers.assignments.errors import DueFirst, LimitReached, NotEligible, NothingToClaim
@@ -13,7 +14,7 @@ from workers.assignments.queries import LeasedTask
 from workers.gold.commands import draw_schedule
 
 BEGIN = "SELECT due FROM assignments_begin(%s, %s, %s::uuid[])"
-CLAIM = "SELECT outcome, assignment, token, lease_until, data, draft FROM assignments_claim(%s, %s, %s::integer, %s)"
+CLAIM = "SELECT outcome, assignment, token, lease_until, data, draft FROM assignments_claim(%s, %s, %s::integer, true)"
 
 
 def claim(
@@ -34,25 +35,24 @@ def claim(
     their end and `due_done` does not say that the caller has just applied what is due.
     """
     require_transaction()
-    [(due,)] = prepared(BEGIN, [worker_id, offer.pk, []])
+    [(due,)] = prepared(BEGIN, [worker_id, offer.pk, array_of([])])
     if due and not due_done:
         raise DueFirst(offer.pk)
-    return take(worker_id=worker_id, offer=offer, count=count, chance=chance, device=device)
-
-
-def take(
-    *,
-    worker_id: int,
-    offer: Offer,
-    count: int,
-    chance: Random,
-    patient: bool = True,
-    device: str | None = None,
-) -> list[LeasedTask]:
-    """The claim itself, for a caller who holds the worker; `patient` waits once for tasks that others hold, `device` is
-    the class of device that the request comes from."""
     require_eligible(worker_id=worker_id, offer=offer, device=device)
-    found = prepared(CLAIM, [worker_id, offer.pk, count, patient])
+    found = prepared(*statement(worker_id=worker_id, offer=offer, count=count))
+    return taken(found, worker_id=worker_id, offer=offer, count=count, chance=chance)
+
+
+def statement(*, worker_id: int, offer: Offer, count: int) -> Ask:
+    """The claim itself, for a caller who holds the worker and has found him eligible."""
+    return CLAIM, [worker_id, offer.pk, count]
+
+
+def taken(
+    found: list[tuple[Any, ...]], *, worker_id: int, offer: Offer, count: int, chance: Random
+) -> list[LeasedTask]:
+    """What the statement found, or why it found nothing; where the worker's gold schedule ended first, it is drawn
+    further and the statement run again."""
     if found[0][0] == "schedule":
         draw_schedule(
             worker_id=worker_id,
@@ -62,7 +62,7 @@ def take(
             count=count,
             chance=chance,
         )
-        found = prepared(CLAIM, [worker_id, offer.pk, count, patient])
+        found = prepared(*statement(worker_id=worker_id, offer=offer, count=count))
     if found[0][0] != "leased":
         raise _refused(found[0][0], offer)
     return [

@@ -13,16 +13,17 @@ from marketplace.batches.errors import BatchNotOpen
 from marketplace.batches.queries import Offer
 from marketplace.common.database import value
 from marketplace.common.errors import DomainError, NotFound
-from marketplace.common.prepared import prepared
+from marketplace.common.prepared import array_of, prepared, prepared_together
 from marketplace.common.transactions import require_transaction
 from marketplace.projects.interface import ValuesInvalid, clean_values
-from workers.assignments.commands.claim import take
+from workers.assignments.audience import require_eligible
+from workers.assignments.commands import claim
 from workers.assignments.errors import AnswerInvalid, DueFirst, LimitReached, NotEligible, NothingToClaim
 from workers.assignments.queries import LeasedTask
 
 BEGIN = "SELECT due, assignment, id, version_id FROM assignments_begin(%s, %s, %s::uuid[])"
 SUBMIT = (
-    "SELECT outcome, revision, draft_kept, late"
+    "SELECT outcome, revision, draft_kept"
     " FROM assignments_submit(%s, %s::bigint[], %s::uuid[], %s::text[], %s::boolean[])"
 )
 
@@ -77,7 +78,7 @@ def submit(
     """
     require_transaction()
     ids = [submission.assignment for submission in page]
-    found = prepared(BEGIN, [worker_id, then_claim.offer.pk if then_claim else None, ids])
+    found = prepared(BEGIN, [worker_id, then_claim.offer.pk if then_claim else None, array_of(ids)])
     if found[0][0] and not due_done:
         assert then_claim is not None
         raise DueFirst(then_claim.offer.pk)
@@ -87,33 +88,34 @@ def submit(
         if assignment not in own:
             raise NotFound("There is no such assignment.", item=item, assignment=str(assignment))
     values = _clean(page, {assignment: _interface(database, version) for assignment, (_, version) in own.items()})
-    stored = prepared(
+    store = (
         SUBMIT,
         [
             worker_id,
-            [own[assignment][0] for assignment in ids],
-            [submission.token for submission in page],
+            array_of(own[assignment][0] for assignment in ids),
+            array_of(submission.token for submission in page),
             [json.dumps(clean) for clean in values],
-            [submission.unclear for submission in page],
+            array_of(submission.unclear for submission in page),
         ],
     )
-    outcomes = [Outcome(assignment, *row[:3]) for assignment, row in zip(ids, stored, strict=True)]
     claimed: list[LeasedTask] = []
     problem: DomainError | None = None
+    following = None
     if then_claim is not None:
         try:
-            # Whose lease has just run out holds the tail of the queue, and must not wait for others with it.
-            patient = all(outcome == "submitted" and not late for outcome, _, _, late in stored)
-            claimed = take(
-                worker_id=worker_id,
-                offer=then_claim.offer,
-                count=then_claim.count,
-                chance=chance,
-                patient=patient,
-                device=then_claim.device,
+            require_eligible(worker_id=worker_id, offer=then_claim.offer, device=then_claim.device)
+            following = claim.statement(worker_id=worker_id, offer=then_claim.offer, count=then_claim.count)
+        except NotEligible as refused:
+            problem = refused
+    stored, *found_next = prepared_together(store, following) if following else [prepared(*store)]
+    if then_claim is not None and following:
+        try:
+            claimed = claim.taken(
+                found_next[0], worker_id=worker_id, offer=then_claim.offer, count=then_claim.count, chance=chance
             )
         except (NothingToClaim, NotEligible, LimitReached, BatchNotOpen) as refused:
             problem = refused
+    outcomes = [Outcome(assignment, *row) for assignment, row in zip(ids, stored, strict=True)]
     return Submitted(outcomes, claimed, problem)
 
 
