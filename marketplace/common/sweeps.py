@@ -2,8 +2,9 @@
 
 A sweep is a Celery task without arguments that looks at a table and does what is due. Each run is written down first.
 If its process dies, the worker's main process says so; after three deaths in a row, with nothing done between them, the
-sweep is parked as a dead letter, and the others go on. A sweep over items that may kill it writes down which it has in
-hand instead, so that one item is parked and not the sweep (`workers.gold.commands.take_due`).
+sweep is parked as a dead letter, and the others go on. It is tried again after 15 s, and after each death of a try
+twice as long; a try that gets on ends the matter. A sweep over items that may kill it writes down which it has in hand
+instead, so that one item is parked and not the sweep (`workers.gold.commands.take_due`).
 """
 
 import logging
@@ -69,15 +70,11 @@ def got_on() -> None:
     """Say, in the transaction of what was just done, that the running sweep has less to do than before.
 
     It forgives the deaths before this run, as a good end would: a long backlog under which processes are killed from
-    outside must not park its sweep. Not for sweeps that begin at the same place again.
+    outside must not keep its sweep parked. Not for sweeps that begin at the same place again.
     """
     require_transaction()
     if _running is not None:
-        run(
-            "DELETE FROM common_sweeprun d USING common_sweeprun mine WHERE mine.id = %s AND d.name = mine.name"
-            " AND NOT d.on_items AND d.died_at < mine.started_at",
-            [_running],
-        )
+        run("SELECT common_forgive_run(name, started_at) FROM common_sweeprun WHERE id = %s", [_running])
 
 
 def task_of(task: Task) -> UUID:

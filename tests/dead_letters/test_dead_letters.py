@@ -239,6 +239,68 @@ def test_a_run_that_gets_on_forgives_the_deaths_before_it_however_it_ends(
         assert SweepRun.objects.filter(name=name, died_at__isnull=False).count() == left
 
 
+def test_what_ended_with_its_worker_counts_as_one_death(notes: Callable[..., str]) -> None:
+    for _restart in range(2):
+        life = uuid4()
+        begun = [notes(life=life), notes(life=life)]
+        assert not {"parked", "busy"} & set(begun)
+    # Two ends of a worker took four runs with them.
+    third = notes()
+    assert third not in ("parked", "busy")
+    assert SweepRun.objects.filter(died_at__isnull=False).count() == 4
+    dies(third)
+    assert notes() == "parked"
+
+
+def test_a_parked_sweep_gets_one_try_after_a_while_and_rarer_ones_each_time_it_dies(
+    notes: Callable[..., str], clock: Callable[..., None]
+) -> None:
+    for _death in range(3):
+        dies(notes())
+    assert notes() == "parked"
+    for pause in (15, 30, 60):
+        clock(timedelta(seconds=pause - 2))
+        assert notes() == "parked"
+        clock(timedelta(seconds=3))
+        attempt = notes()
+        assert attempt not in ("parked", "busy")
+        assert notes() == "parked", "one try at a time"
+        dies(attempt)
+        assert notes() == "parked"
+    letter = DeadLetter.objects.get()
+    assert (letter.times, letter.retried_at) == (6, None)
+    clock(timedelta(seconds=121))
+    ends(notes())
+    assert DeadLetter.objects.get().retried_at is not None
+    assert not {"parked", "busy"} & {notes(), notes()}
+
+
+def test_however_often_it_died_a_parked_sweep_is_tried_every_hour(
+    notes: Callable[..., str], clock: Callable[..., None]
+) -> None:
+    for _death in range(3):
+        dies(notes())
+    assert notes() == "parked"
+    DeadLetter.objects.update(times=3_000)
+    clock(timedelta(minutes=59))
+    assert notes() == "parked"
+    clock(timedelta(minutes=2))
+    assert notes() not in ("parked", "busy")
+
+
+def test_a_try_that_gets_on_ends_the_parking(committed: str, clock: Callable[..., None]) -> None:
+    name = "workers.assignments.tasks.settle_due"
+    for _death in range(3):
+        run_id = uuid4()
+        value("SELECT common_begin_run(%s, %s, %s, 'w', %s)", [run_id, uuid4(), name, sweeps.life])
+        dies(str(run_id))
+    tasks.settle_due()
+    assert DeadLetter.objects.get().retried_at is None
+    clock(timedelta(seconds=16))
+    tasks.settle_due()
+    assert DeadLetter.objects.get().retried_at is not None
+
+
 def test_no_more_runs_at_once_than_may_die(notes: Callable[..., str]) -> None:
     running = [notes() for _ in range(3)]
     assert notes() == "busy"
