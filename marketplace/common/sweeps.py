@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable
 from functools import wraps
 from threading import Thread
+from time import sleep
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -25,6 +26,8 @@ from marketplace.common.transactions import require_transaction
 
 logger = logging.getLogger("touchstone.sweeps")
 
+# How often, and at what intervals, a death is noted anew while the database is away: until silence would tell it.
+NOTE_TRIES, NOTE_PAUSE_S = 75, 1.0
 # Who we are: a worker by its name, anew at each start. Processes that are forked from it share both.
 worker = ""
 life = uuid4()
@@ -112,19 +115,23 @@ def note_death(*, task_id: str, exception: BaseException, **_: Any) -> None:
     """What the worker's main process is told of every failed task; a process that died is noted, from a thread, for the
     main process may not wait for a database."""
     if isinstance(exception, (WorkerLostError, TimeLimitExceeded)):
-        Thread(target=_note_death, args=[task_id, str(exception)], name="note-death").start()
+        Thread(target=_note_death, args=[task_id, str(exception)], name="note-death", daemon=True).start()
 
 
 def _note_death(task_id: str, error: str) -> None:
-    try:
-        run(
-            "UPDATE common_sweeprun SET died_at = market_now(), error = %s WHERE task = %s AND died_at IS NULL",
-            [error[:1_000], task_id],
-        )
-    except DatabaseError:
-        logger.warning("a run that died could not be noted; it will be, for its silence")
-    finally:
-        connection.close()
+    # A process often dies when the database does. Until its end is noted, its sweep counts one run more.
+    for _attempt in range(NOTE_TRIES):
+        try:
+            run(
+                "UPDATE common_sweeprun SET died_at = market_now(), error = %s WHERE task = %s AND died_at IS NULL",
+                [error[:1_000], task_id],
+            )
+            return
+        except DatabaseError:
+            sleep(NOTE_PAUSE_S)
+        finally:
+            connection.close()
+    logger.warning("a run that died could not be noted; it will be, for its silence")
 
 
 def retries(kind: str) -> Callable[[Callable[[str], None]], Callable[[str], None]]:

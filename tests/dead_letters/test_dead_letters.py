@@ -13,7 +13,7 @@ from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
 import pytest
-from django.db import DatabaseError, connection, connections
+from django.db import DatabaseError, OperationalError, connection, connections
 
 from marketplace.accounts.commands import ensure_staff
 from marketplace.celery import app
@@ -390,6 +390,23 @@ def test_an_end_that_cannot_be_noted_is_noted_by_the_next_run(committed: str) ->
         settings["NAME"] = committed
     sweeps.write_down_left()
     assert (sweeps._left, SweepRun.objects.count()) == ([], 0)
+
+
+def test_a_death_is_noted_as_soon_as_the_database_is_back(committed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    task, away, paused = uuid4(), iter([True, True, False]), []
+    value("SELECT common_begin_run(%s, %s, 's', 'w', %s)", [uuid4(), task, sweeps.life])
+    usual = sweeps.run
+
+    def sometimes(sql: str, params: Any) -> int:
+        if next(away):
+            raise OperationalError("the database is away")
+        return usual(sql, params)
+
+    monkeypatch.setattr(sweeps, "run", sometimes)
+    monkeypatch.setattr(sweeps, "sleep", paused.append)
+    sweeps._note_death(str(task), "signal 9")
+    assert [(run.error, run.died_at is not None) for run in SweepRun.objects.all()] == [("signal 9", True)]
+    assert len(paused) == 2
 
 
 def test_there_is_nothing_to_try_again_where_nothing_is_parked(db: None) -> None:
