@@ -188,10 +188,14 @@ def ends(run_id: str, good: bool = True) -> None:
     run("SELECT common_end_run(%s, %s)", [run_id, good])
 
 
-def test_three_deaths_in_a_row_park_a_sweep_and_no_fourth_run_begins(notes: Callable[..., str]) -> None:
+def park(notes: Callable[..., str]) -> None:
     for _death in range(3):
         dies(notes())
     assert notes() == "parked"
+
+
+def test_three_deaths_in_a_row_park_a_sweep_and_no_fourth_run_begins(notes: Callable[..., str]) -> None:
+    park(notes)
     assert notes() == "parked"
     assert notes(name="other") not in ("parked", "busy")
     letter = DeadLetter.objects.get()
@@ -255,9 +259,7 @@ def test_what_ended_with_its_worker_counts_as_one_death(notes: Callable[..., str
 def test_a_parked_sweep_gets_one_try_after_a_while_and_rarer_ones_each_time_it_dies(
     notes: Callable[..., str], clock: Callable[..., None]
 ) -> None:
-    for _death in range(3):
-        dies(notes())
-    assert notes() == "parked"
+    park(notes)
     for pause in (15, 30, 60):
         clock(timedelta(seconds=pause - 2))
         assert notes() == "parked"
@@ -278,9 +280,7 @@ def test_a_parked_sweep_gets_one_try_after_a_while_and_rarer_ones_each_time_it_d
 def test_however_often_it_died_a_parked_sweep_is_tried_every_hour(
     notes: Callable[..., str], clock: Callable[..., None]
 ) -> None:
-    for _death in range(3):
-        dies(notes())
-    assert notes() == "parked"
+    park(notes)
     DeadLetter.objects.update(times=3_000)
     clock(timedelta(minutes=59))
     assert notes() == "parked"

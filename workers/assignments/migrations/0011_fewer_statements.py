@@ -637,9 +637,7 @@ GRANT EXECUTE ON FUNCTION assignments_submit(bigint, bigint[], uuid[], text[], b
 
 def earlier(sql: str, *names: str) -> str:
     """The functions as 0006 made them."""
-    parts = sql.replace("CREATE OR REPLACE FUNCTION", "CREATE FUNCTION").split("CREATE FUNCTION ")[1:]
-    found = {part.split("(")[0]: "CREATE OR REPLACE FUNCTION " + part[: part.index("$$;") + 3] for part in parts}
-    return "\n".join(found[name] for name in names)
+    return str(FLOW.before(sql.replace("CREATE OR REPLACE FUNCTION", "CREATE FUNCTION"), list(names)))
 
 
 UNDO = f"""
