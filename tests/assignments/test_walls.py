@@ -17,6 +17,7 @@ from tests import factories as make
 from workers.assignments.commands.decide import accept_answers, apply_due
 from workers.assignments.commands.pay import settle_due
 from workers.assignments.models import Assignment
+from workers.assignments.states import RejectReason
 from workers.profiles.models import Worker
 
 Forward = Callable[[timedelta], None]
@@ -122,8 +123,12 @@ def test_a_state_is_one_of_the_table_and_a_rejection_has_a_reason() -> None:
     refused("UPDATE assignments_assignment SET state = 'lost'", [], "does not go from leased to lost")
     make.answer(worker, lease)
     refused("UPDATE assignments_assignment SET state = 'rejected'", [], "has a reason")
-    refused("UPDATE assignments_assignment SET state = 'rejected', end_reason = 'mood'", [], "has a reason")
-    assert run("UPDATE assignments_assignment SET state = 'rejected', end_reason = 'spam'") == 1
+    reject = "UPDATE assignments_assignment SET state = 'rejected', end_reason = %s"
+    refused(reject, ["mood"], "has a reason")
+    for reason in RejectReason.values:
+        with transaction.atomic():
+            assert run(reject, [reason]) == 1
+            transaction.set_rollback(True)
 
 
 ANSWER = (
