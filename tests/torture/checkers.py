@@ -8,7 +8,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 import psycopg
@@ -31,6 +31,7 @@ from tests.torture.site import Site
 # An overdue lease or other due work may wait so long: R15 says 5 s, and 60 s after a crash of anything.
 LATE_S = 8.0
 LATE_AFTER_CRASH_S = 60.0
+BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass
@@ -39,8 +40,9 @@ class Scene:
 
     site: Site
     journals: Journals
-    excused: Callable[[float], bool]  # whether the site had a reason then not to answer
+    excused: Callable[[float, float], bool]  # whether the site had a reason not to answer at some moment between
     healthy_for_s: Callable[[], float]
+    halted_s: Callable[[float], float]  # for how many of so many last seconds no sweep could run
     late_s: float = LATE_S
 
 
@@ -49,6 +51,7 @@ class Checker:
 
     name: ClassVar[str]
     every_s: ClassVar[float] = 1.0
+    quick: ClassVar[bool] = False  # its look takes milliseconds; it must not wait for those that read all there is
 
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
@@ -115,9 +118,11 @@ class ScoredOnce(Checker):
 
 
 class Due(Checker):
-    """Nothing that is due waits: for long after a crash, or for short while nothing is broken."""
+    """Nothing that is due waits: for short while nothing is broken, or for long while sweeps could run. Time in which
+    a fault has taken away what they run on does not count: faults in a row would make any limit meaningless."""
 
     name = "due"
+    quick = True
     every_s = 0.5
 
     def look(self, database: psycopg.Connection[Any]) -> Iterator[Finding]:
@@ -126,9 +131,11 @@ class Due(Checker):
             late_s = float(row[0] or 0.0) if row else 0.0
             # Both the work and the health of the site must be old enough.
             calm = min(late_s, self.scene.healthy_for_s())
-            if calm > self.scene.late_s or late_s > LATE_AFTER_CRASH_S:
+            able_s = late_s - self.scene.halted_s(late_s)
+            if calm > self.scene.late_s or able_s > LATE_AFTER_CRASH_S:
                 assert row is not None
-                yield Finding(STUCK, f"due:{kind}", kind, f"{row[1]} wait, the oldest for {late_s:.1f} s")
+                text = f"{row[1]} wait, the oldest for {late_s:.1f} s, of which sweeps could run {able_s:.1f} s"
+                yield Finding(STUCK, f"due:{kind}", kind, text)
 
 
 class LateReturns(Checker):
@@ -136,6 +143,7 @@ class LateReturns(Checker):
 
     name = "late_returns"
     every_s = 0.5
+    quick = True
 
     def __init__(self, scene: Scene) -> None:
         super().__init__(scene)
@@ -147,11 +155,15 @@ class LateReturns(Checker):
         yield from ()
 
     def measured(self, database: psycopg.Connection[Any]) -> list[float]:
-        """Seconds for each expiry there was. One that no look has met was shorter than the pause between two looks."""
+        """Seconds for each expiry there was. An assignment that is still expired knows its end. One that was taken
+        again since does not, and if no look met it, it was shorter than the pause between two looks."""
         measured = []
-        for assignment, at in database.execute(sql.EXPIRIES).fetchall():
-            before = [end for end in self._ends.get(assignment, ()) if end <= at]
-            measured.append((at - max(before)).total_seconds() if before else self.every_s)
+        last: dict[str, datetime] = {}
+        for assignment, at, known in database.execute(sql.EXPIRIES).fetchall():
+            since = last.get(assignment, BEGINNING)
+            ends = [end for end in (known, *self._ends.get(assignment, ())) if end is not None and since < end <= at]
+            measured.append((at - max(ends)).total_seconds() if ends else self.every_s)
+            last[assignment] = at
         return sorted(measured)
 
 
@@ -185,7 +197,7 @@ class ClientsSaw(Checker):
                 yield Finding(fact["kind"], "client", fact["what"], fact["detail"])
             elif fact["did"] == "surprise":
                 yield Finding(SURPRISE, "client", fact["what"], fact["detail"])
-            elif fact["did"] == "5xx" and not self.scene.excused(fact["at"]):
+            elif fact["did"] == "5xx" and not self.scene.excused(fact["asked"], fact["at"]):
                 yield Finding(HTTP_5XX, "client", f"{fact['status']} {fact['at']}", f"{fact['path']} {fact['code']}")
 
 
@@ -193,6 +205,7 @@ class Deadlocks(Checker):
     """By the statistics, which a crash resets, and by the server's log, which nothing resets."""
 
     name = "deadlocks"
+    quick = True
     PATTERN: ClassVar[re.Pattern[bytes]] = re.compile(rb"ERROR:  deadlock detected")
 
     def __init__(self, scene: Scene) -> None:
@@ -229,8 +242,8 @@ CHECKERS: list[type[Checker]] = [
 
 
 class Watch:
-    """Runs the checkers in a thread, each at its pace, and all of them together for at most a third of the time. Dead
-    servers are waited for."""
+    """Runs the checkers, the quick ones in a thread of their own, each at its pace, and those of a thread together for
+    at most a third of the time. Dead servers are waited for."""
 
     def __init__(self, scene: Scene, findings: Findings, kinds: Iterable[type[Checker]] = tuple(CHECKERS)) -> None:
         self.checkers = [kind(scene) for kind in kinds]
@@ -238,16 +251,21 @@ class Watch:
         self._scene = scene
         self._findings = findings
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="checkers", daemon=True)
+        self._threads = [
+            threading.Thread(target=self._run, args=(mine,), name="checkers", daemon=True)
+            for mine in ([checker for checker in self.checkers if checker.quick is quick] for quick in (True, False))
+        ]
 
     def start(self) -> None:
         """Begin."""
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def end(self) -> None:
         """Stop, and look at everything once more: now everything must be right and can be seen."""
         self._over.set()
-        self._thread.join()
+        for thread in self._threads:
+            thread.join()
         with self._scene.site.connect() as database:
             for checker in self.checkers:
                 self._findings.add(checker.look(database))
@@ -258,8 +276,8 @@ class Watch:
         with self._scene.site.connect() as database:
             return checker.measured(database)
 
-    def _run(self) -> None:
-        due = dict.fromkeys(self.checkers, 0.0)
+    def _run(self, checkers: list[Checker]) -> None:
+        due = dict.fromkeys(checkers, 0.0)
         database: psycopg.Connection[Any] | None = None
         while not self._over.wait(0.05):
             for checker in [checker for checker, at in due.items() if at <= time.monotonic()]:

@@ -12,6 +12,8 @@ from tests.torture.plan import Fault
 GRACE_S = 2.0  # after all is healthy again
 # After these the site may say that it cannot answer. All others must not be felt by anybody who asks over HTTP.
 EXCUSES = ("kill_postgres", "terminate_backends", "kill_web", "kill_web_worker", "stop_web_worker")
+# These take away what sweeps run on: while one of them lasts, nobody can do the work that is due.
+HALTS = ("kill_postgres", "kill_valkey", "kill_worker", "kill_pool_child", "kill_beat", "stop_worker")
 
 
 class Windows:
@@ -49,11 +51,18 @@ class Windows:
         with self._lock:
             return 0.0 if self._open_since is not None else time.time() - self._healthy_since
 
-    def cover(self, moment: float) -> bool:
-        """Whether something was broken then."""
+    def cover(self, start: float, end: float) -> bool:
+        """Whether something was broken at any moment between."""
         with self._lock:
-            now_open = self._open_since is not None and moment >= self._open_since
-            return now_open or any(start <= moment <= end for start, end in self.spans)
+            now_open = self._open_since is not None and end >= self._open_since
+            return now_open or any(start <= till and since <= end for since, till in self.spans)
+
+    def within(self, seconds: float) -> float:
+        """For how many of the last seconds something was broken, or had been just before."""
+        now = time.time()
+        with self._lock:
+            spans = [*self.spans, *([(self._open_since, now)] if self._open_since is not None else [])]
+        return sum(max(0.0, min(now, till) - max(now - seconds, since)) for since, till in spans)
 
     def seconds(self) -> float:
         """How long something was broken, in all."""
@@ -62,13 +71,16 @@ class Windows:
 
 
 class Engine:
-    """Strikes at the times of the plan."""
+    """Strikes at the times of the plan. A kill that finds no victim is tried again with each fault that follows."""
 
     def __init__(self, plan: list[Fault], injury: Injury, say: Callable[[str], None]) -> None:
         self.plan = plan
         self.happened: list[Fault] = []
         self.broken = Windows(injury.site.healthy)
         self.excused = Windows(injury.site.answers)
+        self.halted = Windows(injury.site.sweeps)
+        self.done = threading.Event()  # every fault of the plan has happened, and every kill has found its victim
+        self._owed: list[Fault] = []
         self._injury = injury
         self._say = say
         self._over = threading.Event()
@@ -85,7 +97,7 @@ class Engine:
         self._injury.heal()
         deadline = time.monotonic() + limit_s
         while time.monotonic() < deadline:
-            if self.broken.look(at_once=True) and self.excused.look(at_once=True):
+            if all(windows.look(at_once=True) for windows in (self.broken, self.excused, self.halted)):
                 return True
             time.sleep(0.2)
         return False
@@ -94,15 +106,26 @@ class Engine:
         for fault in self.plan:
             if self._over.wait(max(0.0, zero + fault.at - time.monotonic())):
                 return
-            self.broken.open(fault.seconds)
-            if fault.kind in EXCUSES:
-                self.excused.open(fault.seconds)
-            happened = strike(fault, self._injury)
-            if happened:
-                self.happened.append(fault)
-            self._say(f"{fault}" + ("" if happened else "  … found no victim"))
+            owed, self._owed = self._owed, []
+            for each in (*owed, fault):
+                self._strike(each)
+        while self._owed and not self._over.wait(1.0):
+            self._strike(self._owed.pop(0))
+        self.done.set()
+
+    def _strike(self, fault: Fault) -> None:
+        self.broken.open(fault.seconds)
+        for kinds, windows in ((EXCUSES, self.excused), (HALTS, self.halted)):
+            if fault.kind in kinds:
+                windows.open(fault.seconds)
+        happened = strike(fault, self._injury)
+        if happened:
+            self.happened.append(fault)
+        elif fault.kills:
+            self._owed.append(fault)
+        self._say(f"{fault}" + ("" if happened else "  … found no victim"))
 
     def _watch(self) -> None:
         while not self._over.wait(0.3):
-            self.excused.look()
-            self.broken.look()
+            for windows in (self.excused, self.halted, self.broken):
+                windows.look()

@@ -23,6 +23,7 @@ from tests.torture.plan import Fault
 from tests.torture.site import Site, wait
 from tests.torture.stage import HOST, Stage
 
+OWED_S = 30.0  # for kills whose victims were not there when it was their turn
 DRAIN_S = 40.0
 REST_S = 60.0  # R15, T0: within this all must be at rest again
 FINISH_S = 180.0
@@ -75,13 +76,21 @@ class Run:
         injury = Injury(self.site, control, Random(f"faults:{self.seed}"), [process.pid for process in processes])
         engine = Engine(self.plan, injury, self.say)
         journals = Journals(self.folder)
-        scene = Scene(self.site, journals, engine.excused.cover, engine.broken.healthy_for_s, self.late_s)
+        scene = Scene(
+            self.site,
+            journals,
+            engine.excused.cover,
+            engine.broken.healthy_for_s,
+            engine.halted.within,
+            self.late_s,
+        )
         self.findings.started = started = time.monotonic()
         watch = Watch(scene, self.findings)
         adversary = Adversary(self.site, self.stage, self.findings, self.attack_every_s)
         for part in (engine, watch, adversary):
             part.start()
         wait(lambda: self.until(self.findings), self.seconds, every_s=0.2)
+        wait(lambda: engine.done.is_set() or self.until(self.findings), OWED_S)
         early = self.until(self.findings)
         adversary.end()
         self.say("the faults are over; everything is brought to rest …")

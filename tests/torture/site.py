@@ -88,6 +88,16 @@ class Site:
             return False
         return None not in (self.main("worker"), self.main("beat")) and self.answers()
 
+    def sweeps(self) -> bool:
+        """Whether everything that sweeps run on is there: database, Valkey, beat, and a worker with its pool."""
+        try:
+            self.valkey().ping()
+            self.connect("app").close()
+        except (redis.RedisError, psycopg.Error):
+            return False
+        worker = self.main("worker")
+        return worker is not None and not stopped(worker) and bool(children(worker)) and self.main("beat") is not None
+
     def answers(self) -> bool:
         """Whether the database takes sessions and web answers twice."""
         try:
@@ -120,6 +130,11 @@ def kill(pid: int, number: signal.Signals = signal.SIGKILL) -> bool:
 def alive(pid: int) -> bool:
     """Whether the process exists and is no zombie."""
     return _status(pid)[:1] not in ("", "Z", "X")
+
+
+def stopped(pid: int) -> bool:
+    """Whether the process is under SIGSTOP."""
+    return _status(pid)[:1] in ("T", "t")
 
 
 def children(pid: int) -> list[int]:

@@ -23,9 +23,10 @@ OVERDUE = (
     " WHERE state = 'leased' AND lease_until < clock_timestamp()"
 )
 EXPIRIES = (
-    "SELECT a.public_id::text, e.made_at FROM common_outbox e,"
+    "SELECT a.public_id::text, e.made_at, CASE a.state WHEN 'expired' THEN a.lease_until END FROM common_outbox e,"
     " jsonb_array_elements_text(e.body->'assignment_ids') AS ids(id), assignments_assignment a"
     " WHERE e.kind = 'LeaseExpired' AND a.id = ids.id::bigint AND a.end_reason <> 'cancelled'"
+    " ORDER BY e.made_at"
 )
 # Seconds for which the oldest of each kind of work has waited: these are what the sweeps are for.
 WAITING = {

@@ -142,6 +142,7 @@ class Actor:
                     self.journal.note("unknown", key=key, path=path)
                 raise GaveUp
             tries += 1
+            asked = time.time()
             try:
                 reply = self._caller.ask(method, path, content, key=key, kind=kind, cut=cut and tries == 1)
             except Unanswered:
@@ -149,7 +150,7 @@ class Actor:
             else:
                 if reply.status < 500 and reply.status != 429:
                     return reply
-                self.journal.note("5xx", status=reply.status, path=path, code=reply.code)
+                self.journal.note("5xx", status=reply.status, path=path, code=reply.code, asked=asked)
             time.sleep(min(1.0, 0.05 * 2**tries) * self.chance.uniform(0.5, 1.0))
 
 
