@@ -27,7 +27,7 @@ Usage: ./run COMMAND [arguments]
   test [args]     run the tests on real servers of their own; arguments go to pytest
   manage …        Django's manage.py, with the running stack or with servers started for it
   replay DIR …    send a recorded crowd through the running site, or through one started for it
-  check …         verify the promises against the present data
+  check …         verify the promises against the present data; with --money the books, from the transfers alone
   bench …         measure on servers of its own (./run bench lists what; tests/benchmarks/README.md explains)
   torture …       break everything, again and again, and check what was promised (--help tells more)
 
@@ -107,7 +107,9 @@ def manage(arguments: list[str], steps: Steps) -> int:
 def check(arguments: list[str], steps: Steps) -> int:
     """Verify the promises against the data."""
     with session(Wish("check", settings=_settings(), migrated=True), steps) as ready:
-        return ready.supervisor.foreground([PYTHON, ROOT / "manage.py", "check_promises", *arguments], env=ready.env)
+        what = "check_money" if "--money" in arguments else "check_promises"
+        rest = [argument for argument in arguments if argument != "--money"]
+        return ready.supervisor.foreground([PYTHON, ROOT / "manage.py", what, *rest], env=ready.env)
 
 
 def replay(arguments: list[str], steps: Steps) -> int:

@@ -8,11 +8,20 @@ from rest_framework.views import APIView
 
 from marketplace.accounts.queries import any_requester, requester_for
 from marketplace.api.asks import DepositAsk
-from marketplace.api.shapes import CheckShape, DepositShape, TransferShape, transfer_shape
+from marketplace.api.shapes import (
+    AnchorShape,
+    CheckShape,
+    DepositShape,
+    HeadShape,
+    TransferShape,
+    anchor_shape,
+    head_shape,
+    transfer_shape,
+)
 from marketplace.common.promises import check_promises
 from marketplace.ledger.addresses import funds_of, outside
 from marketplace.ledger.commands import Move, move
-from marketplace.ledger.queries import balance, ledger_sum, statement
+from marketplace.ledger.queries import anchors, balance, head, ledger_sum, statement
 from marketplace.rest.boundary import once, respond
 from marketplace.rest.openapi import listing
 from marketplace.rest.pagination import page_of_rows
@@ -70,6 +79,22 @@ class TransfersView(APIView):
             ],
             transfer_shape,
         )
+
+
+class HeadView(APIView):
+    @extend_schema(summary="The end of the chain of hashes over all transfers", tags=["money"], responses=HeadShape)
+    def get(self, request: KeyRequest) -> HttpResponse:
+        return respond(head_shape(head()))
+
+
+class AnchorsView(APIView):
+    @extend_schema(
+        summary="The end of the chain on each day, newest first; who keeps it can tell rewritten history",
+        tags=["money"],
+        **listing(AnchorShape),
+    )
+    def get(self, request: KeyRequest) -> HttpResponse:
+        return page_of_rows(request, anchors, anchor_shape)
 
 
 class CheckView(APIView):

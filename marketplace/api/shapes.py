@@ -8,6 +8,7 @@ from rest_framework import serializers
 from marketplace.batches.models import Batch, Import
 from marketplace.batches.queries import BatchProgress, Estimate
 from marketplace.batches.states import PAUSE_EXPLAINED, BatchState, ImportState, Order, PauseReason
+from marketplace.ledger.queries import Head
 from marketplace.projects.models import Project, Version
 from marketplace.results.models import Run
 
@@ -259,6 +260,12 @@ class DepositShape(serializers.Serializer[Any]):
     funds_micros = serializers.IntegerField()
 
 
+class SealShape(serializers.Serializer[Any]):
+    seq = serializers.IntegerField(help_text="Place in the chain, from 1")
+    leaf = serializers.CharField(help_text="SHA-256 of what the transfer says, in hexadecimal")
+    hash = serializers.CharField(help_text="SHA-256 of the hash before it and the leaf")
+
+
 class TransferShape(serializers.Serializer[Any]):
     key = serializers.CharField()
     kind = serializers.CharField()
@@ -268,12 +275,34 @@ class TransferShape(serializers.Serializer[Any]):
     delta_micros = serializers.IntegerField()
     balance_after_micros = serializers.IntegerField()
     made_at = serializers.DateTimeField()
+    reverses = serializers.CharField(allow_null=True, help_text="The key of the transfer that this one takes back")
+    memo_hash = serializers.CharField(help_text="What stands for the memo in the leaf")
+    seal = SealShape(allow_null=True, help_text="None for the first seconds")
+
+
+class HeadShape(serializers.Serializer[Any]):
+    seq = serializers.IntegerField(help_text="How many transfers are sealed")
+    hash = serializers.CharField()
+    unsealed_s = serializers.FloatField(help_text="How long the oldest transfer without a seal has waited")
+
+
+def head_shape(head: Head) -> dict[str, Any]:
+    return {"seq": head.seq, "hash": head.hash, "unsealed_s": head.unsealed_s}
+
+
+class AnchorShape(serializers.Serializer[Any]):
+    day = serializers.DateField()
+    seq = serializers.IntegerField()
+    hash = serializers.CharField()
+
+
+def anchor_shape(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: row[name] for name in ("day", "seq", "hash")}
 
 
 def transfer_shape(row: dict[str, Any]) -> dict[str, Any]:
     """Without the memo: who of the staff recorded a deposit is not the requester's affair."""
-    shown = ("key", "kind", "source", "destination", "currency", "delta_micros", "balance_after_micros", "made_at")
-    return {name: row[name] for name in shown}
+    return {name: cell for name, cell in row.items() if name not in ("id", "cursor", "memo")}
 
 
 class PromiseShape(serializers.Serializer[Any]):

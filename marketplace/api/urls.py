@@ -33,6 +33,8 @@ urlpatterns = [
     path("lists/<uuid:list>/members", skills.MembersView.as_view()),
     path("workers/links", links.LinksView.as_view()),
     path("workers/links/<uuid:link>/end", links.LinkEndView.as_view()),
+    path("ledger/head", money.HeadView.as_view()),
+    path("ledger/anchors", money.AnchorsView.as_view()),
     path("deposits", money.DepositsView.as_view()),
     path("dead-letters", dead_letters.DeadLettersView.as_view()),
     path("dead-letters/<uuid:letter>/retry", dead_letters.RetryView.as_view()),

@@ -1,21 +1,25 @@
-"""The one way to move money."""
+"""The one way to move money, and the seals on what was moved."""
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 
 from django.db import IntegrityError
 
-from marketplace.common.database import rows, run
+from marketplace.common.database import rows, run, value
 from marketplace.common.money import AMOUNT_MAX
 from marketplace.common.transactions import require_transaction
-from marketplace.ledger.errors import NotEnough, TransferKeyReused
-from marketplace.ledger.queries import balance
+from marketplace.ledger.errors import NoSuchTransfer, NotEnough, NotReversible, TransferKeyReused
+from marketplace.ledger.queries import balance, transfer_of
+
+SEALED_AT_ONCE = 2_000
 
 
 @dataclass(frozen=True)
 class Move:
-    """A transfer asked for. `key` names the event it pays for and is unique for ever; the amount is in micro-units."""
+    """A transfer asked for. `key` names the event it pays for and is unique for ever; the amount is in micro-units.
+    `reverses` is the key of a transfer that this one takes back."""
 
     key: str
     kind: str
@@ -25,6 +29,7 @@ class Move:
     amount_micros: int
     batch_id: int | None = None
     memo: str = ""
+    reverses: str | None = None
 
     def __post_init__(self) -> None:
         if type(self.amount_micros) is not int or not 0 < self.amount_micros <= AMOUNT_MAX:
@@ -75,10 +80,13 @@ def move(moves: Sequence[Move]) -> int:
 
 
 _INSERT = """
-INSERT INTO ledger_transfer (key, kind, source_id, destination_id, currency, amount_micros, batch_id, memo, made_at)
-SELECT m.key, m.kind, s.id, d.id, m.currency, m.amount_micros, m.batch_id, m.memo, market_now()
-FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[], %s::bigint[], %s::text[])
-     WITH ORDINALITY AS m(key, kind, source, destination, currency, amount_micros, batch_id, memo, place)
+INSERT INTO ledger_transfer
+    (key, kind, source_id, destination_id, currency, amount_micros, batch_id, memo, reverses_id, made_at)
+SELECT m.key, m.kind, s.id, d.id, m.currency, m.amount_micros, m.batch_id, m.memo,
+       (SELECT r.id FROM ledger_transfer r WHERE r.key = m.reverses), market_now()
+FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[], %s::bigint[], %s::text[],
+            %s::text[])
+     WITH ORDINALITY AS m(key, kind, source, destination, currency, amount_micros, batch_id, memo, reverses, place)
 JOIN ledger_account s ON s.address = m.source AND s.currency = m.currency
 JOIN ledger_account d ON d.address = m.destination AND d.currency = m.currency
 ORDER BY m.place
@@ -88,7 +96,7 @@ RETURNING key
 
 
 def _columns(moves: Sequence[Move]) -> list[list[object]]:
-    names = ("key", "kind", "source", "destination", "currency", "amount_micros", "batch_id", "memo")
+    names = ("key", "kind", "source", "destination", "currency", "amount_micros", "batch_id", "memo", "reverses")
     return [[getattr(m, name) for m in moves] for name in names]
 
 
@@ -103,14 +111,15 @@ def _require_same_terms(repeated: Sequence[Move]) -> None:
     stored = {
         key: terms
         for key, *terms in rows(
-            "SELECT t.key, t.kind, s.address, d.address, t.currency, t.amount_micros FROM ledger_transfer t"
+            "SELECT t.key, t.kind, s.address, d.address, t.currency, t.amount_micros, r.key FROM ledger_transfer t"
             " JOIN ledger_account s ON s.id = t.source_id JOIN ledger_account d ON d.id = t.destination_id"
+            " LEFT JOIN ledger_transfer r ON r.id = t.reverses_id"
             " WHERE t.key = ANY(%s)",
             [[m.key for m in repeated]],
         )
     }
     for m in repeated:
-        if stored.get(m.key) != [m.kind, m.source, m.destination, m.currency, m.amount_micros]:
+        if stored.get(m.key) != [m.kind, m.source, m.destination, m.currency, m.amount_micros, m.reverses]:
             raise TransferKeyReused("The key belongs to a transfer with other terms.", key=m.key)
 
 
@@ -123,3 +132,57 @@ def require_funds(*, address: str, currency: str, amount_micros: int) -> None:
             missing_micros=amount_micros - have,
             currency=currency,
         )
+
+
+def reverse(*, key: str, of: str, memo: str, amount_micros: int | None = None) -> int:
+    """Take back what the transfer `of` moved, wholly or in part, by a transfer the other way under a key of its own.
+
+    A transfer is taken back once at most, and a reversal never: that is a new transfer. Returns 1, or 0 where this was
+    done before. Raises `NoSuchTransfer`, `NotReversible`, `NotEnough`, `TransferKeyReused`.
+    """
+    require_transaction()
+    first = transfer_of(of)
+    if first is None:
+        raise NoSuchTransfer("No transfer has this key.", key=of)
+    if first.reverses is not None:
+        raise NotReversible("A reversal is not reversed; make a new transfer.", key=of)
+    if amount_micros is not None and amount_micros > first.amount_micros:
+        raise NotReversible(f"The transfer moved {first.amount_micros} and not more.", key=of)
+    if first.reversed_by not in (None, key):
+        raise NotReversible("The transfer was taken back before.", key=of)
+    return move(
+        [
+            Move(
+                key=key,
+                kind="reversal",
+                source=first.destination,
+                destination=first.source,
+                currency=first.currency,
+                amount_micros=first.amount_micros if amount_micros is None else amount_micros,
+                batch_id=first.batch_id,
+                memo=memo,
+                reverses=of,
+            )
+        ]
+    )
+
+
+def seal(*, limit: int = SEALED_AT_ONCE) -> int:
+    """Lengthen the chain of seals by up to `limit` transfers, in the order of their transactions; returns by how many.
+
+    Nothing is sealed while another sealer is at it, nor what may still get a neighbour before it.
+    """
+    require_transaction()
+    return int(value("SELECT ledger_seal_next(%s)", [limit]))
+
+
+def make_anchor() -> bool:
+    """Write down the end of the chain for today; whether this was the first time today. Seal before."""
+    require_transaction()
+    return bool(value("SELECT ledger_anchor_today()"))
+
+
+def anchor_sent(*, day: date) -> None:
+    """Note that the anchor of the day has been sent."""
+    require_transaction()
+    run("UPDATE ledger_anchor SET sent_at = market_now() WHERE day = %s AND sent_at IS NULL", [day])

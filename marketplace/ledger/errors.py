@@ -1,6 +1,6 @@
 """The ways the ledger refuses."""
 
-from marketplace.common.errors import Conflict
+from marketplace.common.errors import Conflict, NotFound
 
 
 class NotEnough(Conflict):
@@ -11,3 +11,13 @@ class NotEnough(Conflict):
 class TransferKeyReused(Conflict):
     code = "transfer-key-reused"
     title = "This transfer was already made with other terms"
+
+
+class NoSuchTransfer(NotFound):
+    code = "no-such-transfer"
+    title = "There is no such transfer"
+
+
+class NotReversible(Conflict):
+    code = "not-reversible"
+    title = "This transfer cannot be taken back"

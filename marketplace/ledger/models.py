@@ -55,3 +55,34 @@ class Posting(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["transfer", "account"], name="posting_once")]
+
+
+class Seal(models.Model):
+    """A link of the chain of hashes over all transfers: `leaf` is the hash of what the transfer says, `hash` that of
+    the link before and the leaf. Written by `ledger_seal_next` only."""
+
+    seq = models.BigIntegerField(primary_key=True)
+    transfer = models.OneToOneField(Transfer, on_delete=models.PROTECT, related_name="seal")
+    leaf = models.BinaryField()
+    hash = models.BinaryField()
+    sealed_at = models.DateTimeField()
+
+
+class Sealer(models.Model):
+    """The end of the chain: one row, which whoever seals holds. It also says up to which transaction is sealed."""
+
+    id = models.SmallIntegerField(primary_key=True)
+    seq = models.BigIntegerField()
+    hash = models.BinaryField()
+    last_id = models.BigIntegerField()
+
+
+class Anchor(models.Model):
+    """The end of the chain on a day, sent to where nobody here can change it: whoever rewrites history later, and the
+    chain with it, disagrees with every anchor that was kept."""
+
+    day = models.DateField(primary_key=True)
+    seq = models.BigIntegerField()
+    hash = models.BinaryField()
+    made_at = models.DateTimeField()
+    sent_at = models.DateTimeField(null=True)

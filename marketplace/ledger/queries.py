@@ -1,5 +1,6 @@
 """Reads of money. Balances are the trigger's; history is the postings, dense by version."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -28,6 +29,69 @@ def balance_at(address: str, currency: str, moment: datetime) -> int:
     return int(row[0]) if row else 0
 
 
+@dataclass(frozen=True)
+class Terms:
+    """What a transfer says. `reverses` is the key of the one it takes back, `reversed_by` of the one that took it
+    back."""
+
+    key: str
+    kind: str
+    source: str
+    destination: str
+    currency: str
+    amount_micros: int
+    batch_id: int | None
+    memo: str
+    reverses: str | None
+    reversed_by: str | None
+
+
+def transfer_of(key: str) -> Terms | None:
+    """The transfer with this key, or None."""
+    row = one(
+        "SELECT t.key, t.kind, s.address, d.address, t.currency, t.amount_micros, t.batch_id, t.memo, r.key, b.key"
+        " FROM ledger_transfer t JOIN ledger_account s ON s.id = t.source_id"
+        " JOIN ledger_account d ON d.id = t.destination_id LEFT JOIN ledger_transfer r ON r.id = t.reverses_id"
+        " LEFT JOIN ledger_transfer b ON b.reverses_id = t.id WHERE t.key = %s",
+        [key],
+    )
+    return Terms(*row) if row else None
+
+
+@dataclass(frozen=True)
+class Head:
+    """The end of the chain of seals: how many there are, the last hash, and for how long the oldest transfer that is
+    not sealed yet has waited (seconds; 0 when none waits)."""
+
+    seq: int
+    hash: str
+    unsealed_s: float
+
+
+def head() -> Head:
+    """The end of the chain now. Who keeps it elsewhere can later tell whether history was rewritten."""
+    row = one(
+        "SELECT k.seq, encode(k.hash, 'hex'), coalesce((SELECT extract(epoch FROM market_now() - t.made_at)"
+        "  FROM ledger_transfer t WHERE (t.xid, t.id) > (k.xid, k.last_id) ORDER BY t.xid, t.id LIMIT 1), 0)::float8"
+        " FROM ledger_sealer k"
+    )
+    assert row is not None
+    return Head(row[0], row[1], max(0.0, row[2]))
+
+
+def anchors(after: int = 0, limit: int = 100) -> list[dict[str, Any]]:
+    """The ends of the chain that were written down, the newest day first: day, seq, hash, and whether it was sent. Each
+    has a `cursor`, and `after` is the last one seen."""
+    return [
+        dict(zip(("cursor", "day", "seq", "hash", "sent"), row, strict=True))
+        for row in rows(
+            "SELECT n.day - DATE '1970-01-01', n.day, n.seq, encode(n.hash, 'hex'), n.sent_at IS NOT NULL"
+            " FROM ledger_anchor n WHERE %s = 0 OR n.day < DATE '1970-01-01' + %s ORDER BY n.day DESC LIMIT %s",
+            [after, after, limit],
+        )
+    ]
+
+
 def moved_by_kind(batch_id: int) -> dict[str, int]:
     """Micro-units moved for a batch by kind of transfer (hold, reward, fee, refund)."""
     return {
@@ -49,25 +113,21 @@ def ledger_sum() -> int:
 
 
 def statement(address: str, *, before_id: int | None, limit: int) -> list[dict[str, Any]]:
-    """The account's transfers, newest first, each with the change and the balance after it."""
+    """The account's transfers, newest first, each with the change and the balance after it, and its seal if it has one:
+    who knows what a transfer says can recompute the leaf (`audit.leaf`), the memo by its hash alone."""
     found = rows(
         "SELECT t.id, t.key, t.kind, s.address, d.address, t.currency, p.delta_micros, p.balance_after_micros,"
-        " t.memo, t.made_at FROM ledger_account a JOIN ledger_posting p ON p.account_id = a.id"
+        " t.memo, t.made_at, r.key, ledger_hidden(t.key, t.memo), x.seq, encode(x.leaf, 'hex'), encode(x.hash, 'hex')"
+        " FROM ledger_account a JOIN ledger_posting p ON p.account_id = a.id"
         " JOIN ledger_transfer t ON t.id = p.transfer_id JOIN ledger_account s ON s.id = t.source_id"
-        " JOIN ledger_account d ON d.id = t.destination_id"
+        " JOIN ledger_account d ON d.id = t.destination_id LEFT JOIN ledger_transfer r ON r.id = t.reverses_id"
+        " LEFT JOIN ledger_seal x ON x.transfer_id = t.id"
         " WHERE a.address = %s AND (%s::bigint IS NULL OR t.id < %s) ORDER BY t.id DESC LIMIT %s",
         [address, before_id, before_id, limit],
     )
-    names = (
-        "id",
-        "key",
-        "kind",
-        "source",
-        "destination",
-        "currency",
-        "delta_micros",
-        "balance_after_micros",
-        "memo",
-        "made_at",
-    )
-    return [dict(zip(names, row, strict=True)) for row in found]
+    names = ("id", "key", "kind", "source", "destination", "currency", "delta_micros", "balance_after_micros", "memo")
+    return [
+        dict(zip((*names, "made_at", "reverses", "memo_hash"), row, strict=False))
+        | {"seal": None if row[12] is None else {"seq": row[12], "leaf": row[13], "hash": row[14]}}
+        for row in found
+    ]

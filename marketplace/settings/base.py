@@ -187,6 +187,8 @@ CELERY_BEAT_SCHEDULE = {
         ("score", "workers.gold.tasks.score_due", 0.25),
         ("due", "workers.assignments.tasks.apply_due_everywhere", 1.0),
         ("settle", "workers.assignments.tasks.settle_due", 1.0),
+        ("seal", "marketplace.ledger.tasks.seal_transfers", 1.0),
+        ("anchor", "marketplace.ledger.tasks.anchor_daily", 3600.0),
         ("fold", "marketplace.batches.tasks.fold_progress", 2.0),
         ("quarantine", "workers.assignments.tasks.refund_quarantined", 1.0),
         ("import", "marketplace.batches.tasks.advance_imports", 1.0),
@@ -250,6 +252,8 @@ STATIC_URL = "/static/"
 WHITENOISE_USE_FINDERS = True
 EMAIL_CONFIG = env.email_url_config(EMAIL_URL)
 vars().update(EMAIL_CONFIG)
+# Who keeps the daily end of the ledger's chain of seals, outside: addresses separated by commas.
+LEDGER_ANCHOR_EMAILS: list[str] = env.list("LEDGER_ANCHOR_EMAILS", default=[])
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="touchstone@localhost")
 LOGGING = {
     "version": 1,

@@ -108,6 +108,8 @@ ROUTES: dict[str, Route] = {
         {"POST": May({"staff"}, {"staff"}, lambda m: {"reason": "mistake"}, foreign=False)}
     ),
     "requesters/{requester}/transfers": Route({"GET": read()}),
+    "ledger/head": Route({"GET": May(KEYS, KEYS)}),
+    "ledger/anchors": Route({"GET": May(KEYS, KEYS)}),
     "invitations": Route(
         {"POST": May({"staff"}, {"staff"}, lambda m: {"accounts": [{"email": f"{uuid4()}@new.example"}]}, (201,))}
     ),

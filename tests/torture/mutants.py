@@ -36,6 +36,7 @@ OUTBOX = "marketplace.common.outbox"
 DECIDE = "workers.assignments.commands.decide"
 PAY = "workers.assignments.commands.pay"
 SCORE = "workers.gold.tasks"
+SEAL = "marketplace.ledger.tasks"
 QUERIES = "marketplace.batches.queries"
 
 _ALL = [
@@ -143,6 +144,16 @@ _ALL = [
         "transfers_open",
         "Posted transfers may be changed.",
         statements=["DROP TRIGGER closed ON ledger_transfer"],
+    ),
+    Mutant(
+        "seals_open",
+        "The chain of seals may be rewritten.",
+        statements=["DROP TRIGGER closed ON ledger_seal"],
+    ),
+    Mutant(
+        "never_sealed",
+        "Transfers are never sealed.",
+        sources=[(SEAL, r"sealed = seal\(\)", "sealed = 0")],
     ),
     Mutant(
         "transfer_key",

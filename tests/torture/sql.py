@@ -40,6 +40,10 @@ WAITING = {
         "SELECT extract(epoch FROM clock_timestamp() - min(due_at))::float8, count(*) FROM assignments_settlement"
         " WHERE settled_at IS NULL"
     ),
+    "unsealed": (
+        "SELECT extract(epoch FROM clock_timestamp() - min(t.made_at))::float8, count(*) FROM ledger_transfer t"
+        " JOIN ledger_sealer k ON (t.xid, t.id) > (k.xid, k.last_id)"
+    ),
     "undecided": (
         "SELECT extract(epoch FROM clock_timestamp() - min(auto_accept_at))::float8, count(*)"
         " FROM assignments_assignment WHERE state = 'submitted' AND auto_accept_at < clock_timestamp()"
