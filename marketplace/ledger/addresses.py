@@ -17,8 +17,23 @@ def escrow_of(batch: UUID) -> str:
     return f"batch:{batch}:escrow"
 
 
+def disputes_of(batch: UUID) -> str:
+    """What the requester set aside for answers that he rejected and has to pay for after an appeal."""
+    return f"batch:{batch}:disputes"
+
+
+def topup_of(batch: UUID) -> str:
+    """What the requester set aside to bring the batch's pay up to the hourly rate that he promised."""
+    return f"batch:{batch}:topup"
+
+
 def earned_by(worker: UUID) -> str:
     return f"worker:{worker}:earned"
+
+
+def withdrawing_by(worker: UUID) -> str:
+    """What is on its way out to the worker and has not arrived."""
+    return f"worker:{worker}:withdrawing"
 
 
 def outside(channel: str) -> str:

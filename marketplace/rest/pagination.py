@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from marketplace.rest.ask import refuse_unknown
 from marketplace.rest.boundary import respond
 from marketplace.rest.errors import BadCursor, Malformed
-from marketplace.rest.sealing import Unsealable, seal, unseal
+from marketplace.common.sealing import Unsealable, seal, unseal
 
 LIMIT_DEFAULT = 100
 LIMIT_MAX = 1_000

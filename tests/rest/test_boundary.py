@@ -13,7 +13,7 @@ from rest_framework.views import APIView
 from marketplace.accounts.models import Requester
 from marketplace.common.errors import Conflict
 from marketplace.rest.boundary import once
-from marketplace.rest.sealing import Unsealable, seal, unseal
+from marketplace.common.sealing import Unsealable, seal, unseal
 
 REQUESTS = APIRequestFactory()
 
