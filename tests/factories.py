@@ -12,6 +12,7 @@ from marketplace.accounts.models import Member, Requester, User
 from marketplace.batches.commands.create import Terms, create_batch
 from marketplace.batches.commands.import_tasks import import_tasks
 from marketplace.batches.commands.lifecycle import publish_batch
+from marketplace.batches.costs import Platform
 from marketplace.batches.models import Batch
 from marketplace.batches.queries import offer_of
 from marketplace.batches.rows import read_jsonl
@@ -97,7 +98,10 @@ def make_draft(project: Project | None = None, **terms: Any) -> Batch:
     values: dict[str, Any] = {"name": "First", "price_micros": PRICE, "overlap": 3, **terms}
     with one_transaction(principal="test"):
         return create_batch(
-            project=project, version=project.versions.get(number=1), terms=Terms(**values), fee_basis_points=1_000
+            project=project,
+            version=project.versions.get(number=1),
+            terms=Terms(**values),
+            platform=Platform(fee_basis_points=1_000),
         )
 
 

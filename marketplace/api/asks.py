@@ -4,11 +4,19 @@ from uuid import UUID
 
 from rest_framework import serializers
 
-from marketplace.batches.models import LEASE_CAP_MAX, LIMIT_MAX, OVERLAP_MAX, PAIR_LIMIT_MAX, PRIORITY_MAX, WEEK_S
+from marketplace.batches.models import (
+    LEASE_CAP_MAX,
+    LIMIT_MAX,
+    OVERLAP_MAX,
+    PAIR_LIMIT_MAX,
+    PRIORITY_MAX,
+    TOPUP_MAX,
+    WEEK_S,
+)
 from marketplace.batches.row_checks import EXTERNAL_ID_MAX
 from marketplace.batches.states import Order
 from marketplace.common.errors import Unprocessable
-from marketplace.common.money import AMOUNT_MAX
+from marketplace.common.money import AMOUNT_MAX, BASIS_POINTS
 from marketplace.rest.ask import Ask
 from workers.assignments.states import RejectReason
 
@@ -40,6 +48,16 @@ class BatchAsk(Ask):
     pair_limit = serializers.IntegerField(min_value=1, max_value=PAIR_LIMIT_MAX, required=False, allow_null=True)
     max_attempts = serializers.IntegerField(min_value=1, max_value=100, default=5)
     head_start_s = serializers.IntegerField(min_value=0, max_value=WEEK_S, default=0)
+    dispute_basis_points = serializers.IntegerField(
+        min_value=0,
+        max_value=BASIS_POINTS,
+        required=False,
+        help_text="What share of the places is set aside for disputes; by default, and at least, the platform's",
+    )
+    target_hourly_micros = serializers.IntegerField(min_value=1, max_value=AMOUNT_MAX, required=False, allow_null=True)
+    topup_basis_points = serializers.IntegerField(
+        min_value=0, max_value=TOPUP_MAX, default=0, help_text="The most that a top-up may add to the price"
+    )
     version = serializers.IntegerField(min_value=1, required=False)
     audience = serializers.DictField(default=dict)
     gold = serializers.DictField(default=dict)
@@ -63,6 +81,20 @@ class PrioritiesAsk(Ask):
 class AcceptAsk(Ask):
     answers = serializers.ListField(child=serializers.UUIDField(), max_length=1_000, required=False)
     all_submitted = serializers.BooleanField(default=False)
+
+
+class UpholdAsk(Ask):
+    answers = serializers.ListField(child=serializers.UUIDField(), min_length=1, max_length=1_000)
+    reason = serializers.CharField(max_length=2_000)
+
+
+class BonusAsk(Ask):
+    worker = serializers.CharField(max_length=24, help_text="The worker's name as you know it")
+    amount_micros = serializers.IntegerField(min_value=1, max_value=AMOUNT_MAX)
+    reason = serializers.CharField(max_length=2_000, help_text="The worker reads it")
+    reference = serializers.CharField(
+        max_length=100, help_text="Your own name for this bonus: the same again pays nothing twice"
+    )
 
 
 class RejectAsk(Ask):

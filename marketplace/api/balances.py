@@ -1,4 +1,4 @@
-"""What an organisation owns: its free funds, and what its batches hold for work that is not paid yet."""
+"""What an organisation owns: its free funds, and what its batches hold for unpaid work, disputes and top-ups."""
 
 from typing import Any
 
@@ -17,7 +17,8 @@ def balances_of(requester: Requester) -> list[dict[str, Any]]:
                 SELECT currency, balance_micros AS funds, 0::bigint AS held FROM ledger_account WHERE address = %s
                 UNION ALL
                 SELECT a.currency, 0, a.balance_micros FROM batches_batch b
-                  JOIN ledger_account a ON a.address = 'batch:' || b.public_id || ':escrow'
+                  JOIN ledger_account a ON a.address = ANY (ARRAY['batch:' || b.public_id || ':escrow',
+                       'batch:' || b.public_id || ':disputes', 'batch:' || b.public_id || ':topup'])
                  WHERE b.requester_id = %s) s
             GROUP BY currency ORDER BY currency
             """,

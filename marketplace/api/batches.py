@@ -21,6 +21,7 @@ from marketplace.api.shapes import (
 )
 from marketplace.batches.commands.create import Terms, create_batch
 from marketplace.batches.commands.lifecycle import close_batch, pause_batch, publish_batch, resume_batch
+from marketplace.batches.costs import Platform
 from marketplace.batches.models import Batch
 from marketplace.batches.queries import batch_for, batches_of, estimate, progress
 from marketplace.projects.queries import project_for, version_of
@@ -47,7 +48,7 @@ class ProjectBatchesView(APIView):
                 project=of,
                 version=version_of(of, number),
                 terms=Terms(**ask),
-                fee_basis_points=settings.FEE_BASIS_POINTS,
+                platform=Platform(**settings.PLATFORM_TERMS),
             )
             return boundary.respond(batch_shape(made), status=201)
 

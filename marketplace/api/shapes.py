@@ -79,6 +79,12 @@ class BatchShape(serializers.Serializer[Any]):
     pair_limit = serializers.IntegerField(allow_null=True)
     max_attempts = serializers.IntegerField()
     head_start_s = serializers.IntegerField()
+    fee_basis_points = serializers.IntegerField()
+    fee_minimum_micros = serializers.IntegerField()
+    dispute_basis_points = serializers.IntegerField()
+    appeal_s = serializers.IntegerField(help_text="For so long a rejection can be contested")
+    target_hourly_micros = serializers.IntegerField(allow_null=True)
+    topup_basis_points = serializers.IntegerField()
     version = serializers.IntegerField()
     audience = serializers.DictField()
     gold = serializers.DictField()
@@ -110,6 +116,12 @@ def batch_shape(batch: Batch) -> dict[str, Any]:
         "pair_limit": batch.pair_limit,
         "max_attempts": batch.max_attempts,
         "head_start_s": batch.head_start_s,
+        "fee_basis_points": batch.fee_basis_points,
+        "fee_minimum_micros": batch.fee_minimum_micros,
+        "dispute_basis_points": batch.dispute_basis_points,
+        "appeal_s": batch.appeal_s,
+        "target_hourly_micros": batch.target_hourly_micros,
+        "topup_basis_points": batch.topup_basis_points,
         "version": batch.version.number,
         "audience": batch.audience,
         "gold": batch.gold_policy,
@@ -173,6 +185,8 @@ class EstimateShape(serializers.Serializer[Any]):
     places = serializers.IntegerField()
     reward_micros = serializers.IntegerField()
     fee_micros = serializers.IntegerField()
+    disputes_micros = serializers.IntegerField(help_text="Set aside for rejections that turn out to be wrong")
+    topup_micros = serializers.IntegerField(help_text="Set aside to raise the pay to the hourly target")
     total_micros = serializers.IntegerField()
     funds_micros = serializers.IntegerField()
     missing_micros = serializers.IntegerField()
@@ -194,7 +208,11 @@ class ProgressShape(serializers.Serializer[Any]):
     expired = serializers.IntegerField()
     quarantined = serializers.IntegerField()
     escrow_micros = serializers.IntegerField()
-    paid_micros = serializers.IntegerField()
+    disputes_micros = serializers.IntegerField(help_text="What still lies aside for disputes")
+    topup_reserve_micros = serializers.IntegerField(help_text="What still lies aside for the top-up")
+    paid_micros = serializers.IntegerField(help_text="For answers, those after a won appeal included")
+    bonus_micros = serializers.IntegerField()
+    topup_micros = serializers.IntegerField()
     fees_micros = serializers.IntegerField()
     refunded_micros = serializers.IntegerField()
 

@@ -8,6 +8,7 @@ from marketplace.api import (
     audiences,
     batches,
     dead_letters,
+    extras,
     imports,
     links,
     money,
@@ -60,6 +61,8 @@ urlpatterns = [
     path("batches/<uuid:batch>/answers", answers.AnswersView.as_view()),
     path("batches/<uuid:batch>/answers/accept", answers.AcceptView.as_view()),
     path("batches/<uuid:batch>/answers/reject", answers.RejectView.as_view()),
+    path("batches/<uuid:batch>/answers/uphold", extras.UpholdView.as_view()),
+    path("batches/<uuid:batch>/bonuses", extras.BonusesView.as_view()),
     path("batches/<uuid:batch>/results", answers.ResultsView.as_view()),
     *(
         path(f"batches/<uuid:batch>/exports/{what}.{form}", answers.export_view(what, form).as_view())

@@ -10,8 +10,9 @@ from django.db import models
 from django.db.models import Q
 
 from marketplace.accounts.models import Requester
+from marketplace.batches.costs import topup_place
 from marketplace.batches.states import BatchState, ImportState, Order, PauseReason
-from marketplace.common.money import AMOUNT_MAX
+from marketplace.common.money import AMOUNT_MAX, BASIS_POINTS
 from marketplace.projects.models import Project, Version
 from workers.profiles.models import Worker
 
@@ -22,6 +23,7 @@ LEASE_CAP_MAX = 100
 WEEK_S = 604_800
 LIMIT_MAX = 1_000_000_000
 PAIR_LIMIT_MAX = 10_000
+TOPUP_MAX = 10 * BASIS_POINTS  # ten times the price
 
 
 class Batch(models.Model):
@@ -48,6 +50,12 @@ class Batch(models.Model):
     pair_limit = models.PositiveSmallIntegerField(null=True)
     max_attempts = models.PositiveSmallIntegerField(default=5)
     head_start_s = models.PositiveIntegerField(default=0)
+    fee_basis_points = models.PositiveIntegerField(default=0)
+    fee_minimum_micros = models.BigIntegerField(default=0)
+    dispute_basis_points = models.PositiveIntegerField(default=0)
+    appeal_s = models.PositiveIntegerField(default=0)
+    target_hourly_micros = models.BigIntegerField(null=True)
+    topup_basis_points = models.PositiveIntegerField(default=0)
     audience = models.JSONField()
     gold_policy = models.JSONField()
     aggregation = models.JSONField()
@@ -76,6 +84,22 @@ class Batch(models.Model):
             models.CheckConstraint(condition=Q(max_attempts__gte=1, max_attempts__lte=100), name="batch_max_attempts"),
             models.CheckConstraint(condition=Q(head_start_s__lte=WEEK_S), name="batch_head_start"),
             models.CheckConstraint(
+                condition=Q(fee_basis_points__lte=BASIS_POINTS)
+                & Q(dispute_basis_points__lte=BASIS_POINTS)
+                & Q(fee_minimum_micros__gte=0, fee_minimum_micros__lte=AMOUNT_MAX),
+                name="batch_shares",
+            ),
+            models.CheckConstraint(
+                condition=Q(target_hourly_micros=None, topup_basis_points=0)
+                | Q(
+                    target_hourly_micros__gte=1,
+                    target_hourly_micros__lte=AMOUNT_MAX,
+                    topup_basis_points__gte=1,
+                    topup_basis_points__lte=TOPUP_MAX,
+                ),
+                name="batch_topup",
+            ),
+            models.CheckConstraint(
                 condition=Q(auto_accept_s__gte=0, auto_accept_s__lte=2_592_000), name="batch_auto_accept"
             ),
             models.CheckConstraint(condition=Q(state__in=BatchState.values), name="batch_state"),
@@ -89,6 +113,11 @@ class Batch(models.Model):
     def unit_micros(self) -> int:
         """What one accepted answer costs the requester."""
         return self.price_micros + self.fee_micros
+
+    @property
+    def topup_place_micros(self) -> int:
+        """What a top-up of one answer costs the requester at most."""
+        return topup_place(self.price_micros, self.topup_basis_points, self.fee_basis_points)
 
 
 class Import(models.Model):

@@ -1,6 +1,6 @@
 """Reads of batches; requesters see their own only."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -9,23 +9,27 @@ from uuid import UUID
 from django.db.models import QuerySet, Sum
 
 from marketplace.accounts.queries import own_of
+from marketplace.batches.costs import Hold, hold_for
 from marketplace.batches.models import Batch, Import
 from marketplace.batches.states import BatchState, ImportState
 from marketplace.common.database import one
 from marketplace.common.errors import NotFound
-from marketplace.ledger.addresses import escrow_of, funds_of
+from marketplace.ledger.addresses import disputes_of, escrow_of, funds_of, topup_of
 from marketplace.ledger.queries import balance, moved_by_kind
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What publishing would hold, for the worst case: every place of every task, gold included, paid with its fee."""
+    """What publishing would hold, for the worst case: every place of every task, gold included, paid with its fee; what
+    is set aside for disputes; and the highest top-up."""
 
     tasks: int
     gold_tasks: int
     places: int
     reward_micros: int
     fee_micros: int
+    disputes_micros: int
+    topup_micros: int
     total_micros: int
     funds_micros: int
     missing_micros: int
@@ -46,7 +50,11 @@ class BatchProgress:
     expired: int
     quarantined: int
     escrow_micros: int
+    disputes_micros: int
+    topup_reserve_micros: int
     paid_micros: int
+    bonus_micros: int
+    topup_micros: int
     fees_micros: int
     refunded_micros: int
 
@@ -60,6 +68,14 @@ def batch_for(user_id: int, public_id: UUID, *, at_least: str = "viewer") -> Bat
     """The user's batch; raises `NotFound` for another's as for none, `Forbidden` below the role."""
     known = Batch.objects.select_related("requester", "project", "version")
     return own_of(known, user_id, public_id, at_least=at_least, what="batch")
+
+
+def any_batch(public_id: UUID) -> Batch:
+    """A batch as staff may know it. Raises `NotFound`."""
+    batch = Batch.objects.select_related("requester").filter(public_id=public_id).first()
+    if batch is None:
+        raise NotFound("There is no such batch.")
+    return batch
 
 
 def visible_batch(public_id: UUID) -> Batch:
@@ -153,20 +169,32 @@ def estimate(batch: Batch) -> Estimate:
         [batch.pk],
     ) or (0, 0)
     tasks, places = int(tasks), int(places)
-    total = places * batch.unit_micros
+    hold = hold_of(batch, places)
     funds = balance(funds_of(batch.requester.public_id), batch.currency)
     return Estimate(
         tasks=tasks,
         gold_tasks=totals["gold_tasks"],
         places=places,
-        reward_micros=places * batch.price_micros,
-        fee_micros=places * batch.fee_micros,
-        total_micros=total,
+        **asdict(hold),
+        total_micros=hold.total_micros,
         funds_micros=funds,
-        missing_micros=max(0, total - funds) if batch.state == BatchState.DRAFT else 0,
+        missing_micros=max(0, hold.total_micros - funds) if batch.state == BatchState.DRAFT else 0,
     )
 
 
+def hold_of(batch: Batch, places: int) -> Hold:
+    """What so many places of the batch cost at most, by its terms."""
+    return hold_for(
+        places=places,
+        price_micros=batch.price_micros,
+        fee_micros=batch.fee_micros,
+        fee_basis_points=batch.fee_basis_points,
+        dispute_basis_points=batch.dispute_basis_points,
+        topup_basis_points=batch.topup_basis_points,
+    )
+
+
+GIVEN_BACK = ("refund", "release", "quarantine")
 COUNTS = ("leased", "submitted", "accepted", "rejected", "returned", "expired", "quarantined")
 
 
@@ -193,7 +221,11 @@ def progress(batch: Batch) -> BatchProgress:
         places=totals["places"],
         **counts(batch.pk),
         escrow_micros=balance(escrow_of(batch.public_id), batch.currency),
-        paid_micros=moved.get("reward", 0),
+        disputes_micros=balance(disputes_of(batch.public_id), batch.currency),
+        topup_reserve_micros=balance(topup_of(batch.public_id), batch.currency),
+        paid_micros=moved.get("reward", 0) + moved.get("upheld", 0),
+        bonus_micros=moved.get("bonus", 0),
+        topup_micros=moved.get("topup", 0),
         fees_micros=moved.get("fee", 0),
-        refunded_micros=moved.get("refund", 0) + moved.get("quarantine", 0) - moved.get("rehold", 0),
+        refunded_micros=sum(moved.get(kind, 0) for kind in GIVEN_BACK) - moved.get("rehold", 0),
     )

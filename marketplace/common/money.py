@@ -1,6 +1,7 @@
 """Money is an integer of millionths of a currency. Nothing here knows fractions, so nothing can lose one."""
 
 MICROS = 1_000_000
+BASIS_POINTS = 10_000
 AMOUNT_MAX = 10**15  # one thousand million currency units; the database holds the same bound
 
 
@@ -10,9 +11,9 @@ def share_rounded_up(amount_micros: int, basis_points: int) -> int:
     >>> share_rounded_up(20_001, 1_000)
     2001
     """
-    if amount_micros < 0 or not 0 <= basis_points <= 10_000:
-        raise ValueError("the amount must not be negative and the share must lie between 0 and 10000 basis points")
-    return -(-amount_micros * basis_points // 10_000)
+    if amount_micros < 0 or not 0 <= basis_points <= BASIS_POINTS:
+        raise ValueError(f"the amount must not be negative, the share between 0 and {BASIS_POINTS} basis points")
+    return -(-amount_micros * basis_points // BASIS_POINTS)
 
 
 def shown(amount_micros: int, currency: str) -> str:

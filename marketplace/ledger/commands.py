@@ -8,7 +8,7 @@ from datetime import date
 from django.db import IntegrityError
 
 from marketplace.common.database import rows, run, value
-from marketplace.common.money import AMOUNT_MAX
+from marketplace.common.money import AMOUNT_MAX, shown
 from marketplace.common.transactions import require_transaction
 from marketplace.ledger.errors import NoSuchTransfer, NotEnough, NotReversible, TransferKeyReused
 from marketplace.ledger.queries import balance, transfer_of
@@ -67,7 +67,7 @@ def move(moves: Sequence[Move]) -> int:
             raise
         address, currency, missing = _shortage(error)
         raise NotEnough(
-            f"The account {address} lacks {missing} millionths of {currency}.",
+            f"The account {address} lacks {shown(missing, currency)}.",
             missing_micros=missing,
             currency=currency,
         ) from error
@@ -123,15 +123,21 @@ def _require_same_terms(repeated: Sequence[Move]) -> None:
             raise TransferKeyReused("The key belongs to a transfer with other terms.", key=m.key)
 
 
-def require_funds(*, address: str, currency: str, amount_micros: int) -> None:
-    """Refuse early, with a clear sentence, what the balance would not allow. Only a hint: the trigger decides."""
+def require_funds(*, address: str, currency: str, amount_micros: int, lines: dict[str, int] | None = None) -> None:
+    """Refuse early, with a clear sentence, what the balance would not allow: how much is missing, and for what, by the
+    lines of the amount. Only a hint: the trigger decides."""
     have = balance(address, currency)
-    if have < amount_micros:
-        raise NotEnough(
-            f"{amount_micros} millionths of {currency} are needed and {have} are there.",
-            missing_micros=amount_micros - have,
-            currency=currency,
-        )
+    if have >= amount_micros:
+        return
+    parts = {what: amount for what, amount in (lines or {}).items() if amount}
+    needed = ", ".join(f"{shown(amount, currency)} for {what}" for what, amount in parts.items())
+    raise NotEnough(
+        f"{shown(amount_micros - have, currency)} is missing: {shown(amount_micros, currency)} is needed"
+        f"{f' ({needed})' if needed else ''} and {shown(have, currency)} is there.",
+        missing_micros=amount_micros - have,
+        currency=currency,
+        needed_for=[{"what": what, "amount_micros": amount} for what, amount in parts.items()],
+    )
 
 
 def reverse(*, key: str, of: str, memo: str, amount_micros: int | None = None) -> int:

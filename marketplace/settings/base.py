@@ -21,8 +21,14 @@ CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 PROXIES: int = env.int("TOUCHSTONE_PROXIES", default=0)
 LIVE_URL: str = env.str("TOUCHSTONE_LIVE_URL", default="")
 EMAIL_URL: str = env.str("EMAIL_URL", default="consolemail://")
-# The platform's fee on each paid answer, in basis points of the price; frozen on a batch when it is made.
-FEE_BASIS_POINTS: int = env.int("TOUCHSTONE_FEE_BASIS_POINTS", default=1_000)
+# What the platform asks of each batch, frozen on it when it is made: the fee on each paid answer in basis points of its
+# price and at least a minimum, the least share of places to set aside for disputes, and how long one can contest.
+PLATFORM_TERMS: dict[str, int] = {
+    "fee_basis_points": env.int("TOUCHSTONE_FEE_BASIS_POINTS", default=1_000),
+    "fee_minimum_micros": env.int("TOUCHSTONE_FEE_MINIMUM_MICROS", default=0),
+    "dispute_basis_points": env.int("TOUCHSTONE_DISPUTE_BASIS_POINTS", default=500),
+    "appeal_s": 86_400 * env.int("TOUCHSTONE_APPEAL_DAYS", default=14),
+}
 # -----------------------------------------------------------------------------------------------------------------
 
 BASE_DIR = Path(__file__).resolve().parents[2]
@@ -196,6 +202,7 @@ CELERY_BEAT_SCHEDULE = {
         ("quarantine", "workers.assignments.tasks.refund_quarantined", 1.0),
         ("import", "marketplace.batches.tasks.advance_imports", 1.0),
         ("finish", "workers.assignments.tasks.finish_batches", 1.0),
+        ("disputes", "workers.assignments.tasks.release_disputes", 60.0),
         ("forget", "marketplace.common.tasks.forget_old", 3600.0),
     ]
 }

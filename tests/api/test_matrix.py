@@ -171,6 +171,19 @@ ROUTES: dict[str, Route] = {
     "batches/{batch}/answers/reject": Route(
         {"POST": step(REVIEWERS, lambda m: {**NOBODY, "reason": "wrong"}, (409,))}
     ),
+    "batches/{batch}/answers/uphold": Route(
+        {"POST": May({"staff"}, {"staff"}, lambda m: {**NOBODY, "reason": "right"}, (409,), foreign=False)}
+    ),
+    "batches/{batch}/bonuses": Route(
+        {
+            "GET": read(),
+            "POST": step(
+                MANAGERS,
+                lambda m: {"worker": "w_nobody", "amount_micros": 1, "reason": "good", "reference": "r"},
+                (422,),
+            ),
+        }
+    ),
     "batches/{batch}/results": Route({"GET": read(), "POST": step(REVIEWERS, lambda m: {}, (409,))}),
     **{
         f"batches/{{batch}}/exports/{what}": Route({"GET": May(REQUESTERS, VIEWERS, None, good)})

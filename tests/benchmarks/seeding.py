@@ -112,6 +112,7 @@ class Market:
     def draft(self, *, overlap: int = 3, **terms: Any) -> Any:
         """A draft batch without tasks."""
         from marketplace.batches.commands.create import Terms, create_batch
+        from marketplace.batches.costs import Platform
         from marketplace.common.transactions import one_transaction
 
         wanted = {"time_limit_s": HOUR_S, **terms}
@@ -120,7 +121,7 @@ class Market:
                 project=self.project,
                 version=self.project.versions.get(number=1),
                 terms=Terms(name=f"Bench {next(self._numbers)}", price_micros=PRICE_MICROS, overlap=overlap, **wanted),
-                fee_basis_points=1_000,
+                platform=Platform(fee_basis_points=1_000),
             )
 
     def batch(self, tasks: int, *, overlap: int = 3, known: int = 0, **terms: Any) -> SeededBatch:

@@ -40,7 +40,17 @@ class TooMany(BadRequest):
 
 class NotDecidable(Conflict):
     code = "answer-not-submitted"
-    title = "Only submitted answers can be decided"
+    title = "These answers cannot be decided so now"
+
+
+class NoWorkToReward(Conflict):
+    code = "no-work-to-reward"
+    title = "This worker has not worked here"
+
+
+class BonusReused(Conflict):
+    code = "bonus-reused"
+    title = "This bonus was already paid with other terms"
 
 
 class NotInBatch(Unprocessable):

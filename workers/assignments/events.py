@@ -28,6 +28,14 @@ class AnswerRejected(AssignmentEvent):
     """Answers were rejected; their places are open again."""
 
 
+class AnswerUpheld(AssignmentEvent):
+    """Rejections were undone; the answers are due for payment."""
+
+
+class BonusPaid(AssignmentEvent):
+    """Workers were paid something besides the price."""
+
+
 class LeaseExpired(AssignmentEvent):
     """Leases ran out; their places are open again."""
 

@@ -1,10 +1,10 @@
 """What assignments does about events: it hastens the sweeps that would find the same work a second later."""
 
 from marketplace.common.outbox import Delivered, handles
-from workers.assignments.events import AnswerAccepted
+from workers.assignments.events import AnswerAccepted, AnswerUpheld
 
 
-@handles(AnswerAccepted)
+@handles(AnswerAccepted, AnswerUpheld)
 def pay_soon(event: Delivered) -> None:
     """Ask for a settlement run."""
     from workers.assignments.tasks import settle_due

@@ -89,14 +89,34 @@ def submitted_past_deadline(batch_id: int | None, limit: int) -> list[tuple[int,
 
 
 def due_settlements(worker_id: int | None, batch_id: int | None, limit: int) -> list[tuple[Any, ...]]:
-    """Unpaid settlements: (assignment, batch, batch public id, worker, worker public id, currency, price, fee)."""
+    """Unpaid settlements: (assignment, batch, batch public id, worker, worker public id, currency, price, fee, whether
+    it is paid from what lies aside for disputes)."""
     return rows(
         "SELECT s.assignment_id, s.batch_id, b.public_id, s.worker_id, w.public_id, b.currency, s.price_micros,"
-        " s.fee_micros FROM assignments_settlement s JOIN batches_batch b ON b.id = s.batch_id"
+        " s.fee_micros, s.from_disputes FROM assignments_settlement s JOIN batches_batch b ON b.id = s.batch_id"
         " JOIN profiles_worker w ON w.id = s.worker_id WHERE s.settled_at IS NULL"
         " AND (%s::bigint IS NULL OR s.worker_id = %s) AND (%s::bigint IS NULL OR s.batch_id = %s)"
         " ORDER BY s.assignment_id LIMIT %s FOR NO KEY UPDATE OF s SKIP LOCKED",
         [worker_id, worker_id, batch_id, batch_id, limit],
+    )
+
+
+def rejected_for_update(batch_id: int, public_ids: list[UUID]) -> list[tuple[int, int]]:
+    """The named rejected assignments of a batch as (id, worker), by id."""
+    return rows(
+        "SELECT id, worker_id FROM assignments_assignment WHERE batch_id = %s AND state = 'rejected'"
+        " AND public_id = ANY(%s) ORDER BY id FOR NO KEY UPDATE",
+        [batch_id, public_ids],
+    )
+
+
+def topups_due(batch_id: int, limit: int) -> list[tuple[Any, ...]]:
+    """Unpaid top-ups of a batch: (id, worker public id, amount, fee); what another payment holds is left to it."""
+    return rows(
+        "SELECT x.id, w.public_id, x.amount_micros, x.fee_micros FROM assignments_extra x"
+        " JOIN profiles_worker w ON w.id = x.worker_id WHERE x.batch_id = %s AND x.settled_at IS NULL"
+        " ORDER BY x.id LIMIT %s FOR NO KEY UPDATE OF x SKIP LOCKED",
+        [batch_id, limit],
     )
 
 

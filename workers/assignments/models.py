@@ -6,7 +6,9 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
+from marketplace.accounts.models import User
 from marketplace.batches.models import Batch, Task
+from marketplace.common.money import AMOUNT_MAX
 from marketplace.projects.models import Version
 from workers.assignments.states import LIVE, State
 from workers.profiles.models import Worker
@@ -99,6 +101,8 @@ class Settlement(models.Model):
     fee_micros = models.BigIntegerField()
     due_at = models.DateTimeField()
     settled_at = models.DateTimeField(null=True)
+    # After a won appeal it is not the place in escrow that pays, for that has been given to somebody else.
+    from_disputes = models.BooleanField(default=False)
 
     class Meta:
         indexes = [
@@ -107,6 +111,78 @@ class Settlement(models.Model):
             models.Index(fields=["batch"], condition=Q(settled_at=None), name="settlement_due_batch"),
             models.Index(fields=["worker", "batch"], name="settlement_of_worker"),
         ]
+
+
+class Uphold(models.Model):
+    """A rejection that was undone, by whom and why; never changed."""
+
+    assignment = models.OneToOneField(Assignment, on_delete=models.PROTECT, primary_key=True, related_name="uphold")
+    made_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    reason = models.TextField()
+    made_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=~Q(reason=""), name="uphold_has_reason")]
+
+
+class Reserve(models.Model):
+    """What a published batch has given back or used of its hold, besides paying answers; written by functions only.
+
+    `released_places` went back to the requester because nobody can take them any more, in `releases` steps.
+    `topup_micros` is what each paid answer gets on top, once it is known; what was aside for it then goes back, as what
+    was aside for disputes does when no rejection can be contested any more.
+    """
+
+    batch = models.OneToOneField(Batch, on_delete=models.PROTECT, primary_key=True, related_name="reserve")
+    dispute_places = models.BigIntegerField(default=0)
+    released_places = models.BigIntegerField(default=0)
+    releases = models.PositiveIntegerField(default=0)
+    median_ms = models.BigIntegerField(null=True)
+    topup_micros = models.BigIntegerField(null=True)
+    topup_released_at = models.DateTimeField(null=True)
+    disputes_released_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["batch"], condition=Q(disputes_released_at=None), name="reserve_for_disputes"),
+        ]
+
+
+class ExtraKind(models.TextChoices):
+    BONUS = "bonus"
+    TOPUP = "topup"
+
+
+class Extra(models.Model):
+    """Pay besides the price: a bonus from the requester with his reason, or the top-up of a batch; paid exactly once.
+    `reference` is the requester's own name for a bonus, so that a repeat is no second one."""
+
+    public_id = models.UUIDField(default=uuid4, unique=True, editable=False)
+    batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="+", db_index=False)
+    worker = models.ForeignKey(Worker, on_delete=models.PROTECT, related_name="+")
+    kind = models.CharField(max_length=5, choices=ExtraKind.choices)
+    reference = models.CharField(max_length=100)
+    amount_micros = models.BigIntegerField()
+    fee_micros = models.BigIntegerField()
+    reason = models.TextField()
+    made_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
+    made_at = models.DateTimeField()
+    settled_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["batch", "worker", "kind", "reference"], name="extra_once"),
+            models.CheckConstraint(
+                condition=Q(amount_micros__gte=1, amount_micros__lte=AMOUNT_MAX)
+                & Q(fee_micros__gte=0, fee_micros__lte=AMOUNT_MAX),
+                name="extra_amounts",
+            ),
+            models.CheckConstraint(condition=~Q(reason="") & ~Q(reference=""), name="extra_has_reason"),
+            models.CheckConstraint(
+                condition=Q(kind="topup", made_by=None) | Q(kind="bonus", made_by__isnull=False), name="extra_kind"
+            ),
+        ]
+        indexes = [models.Index(fields=["batch", "id"], condition=Q(settled_at=None), name="extra_due")]
 
 
 class Walk(models.Model):

@@ -80,6 +80,33 @@ def earnings(worker_id: int) -> list[Earnings]:
     ]
 
 
+def extras_page(batch_id: int, *, after_id: int, limit: int) -> list[dict[str, Any]]:
+    """Bonuses and top-ups of a batch, by id, with worker ids that the caller must replace."""
+    names = ("cursor", "id", "worker_id", "kind", "reference", "amount_micros", "fee_micros", "reason", "made_at")
+    return [
+        dict(zip((*names, "paid"), row, strict=True))
+        for row in rows(
+            "SELECT id, public_id, worker_id, kind, reference, amount_micros, fee_micros, reason, made_at,"
+            " settled_at IS NOT NULL FROM assignments_extra WHERE batch_id = %s AND id > %s ORDER BY id LIMIT %s",
+            [batch_id, after_id, limit],
+        )
+    ]
+
+
+def disputes_over(limit: int) -> list[int]:
+    """Settled batches of which no rejection can be contested any more, and whose dispute reserve is still aside."""
+    return [
+        row[0]
+        for row in rows(
+            "SELECT r.batch_id FROM assignments_reserve r JOIN batches_batch b ON b.id = r.batch_id"
+            " WHERE r.disputes_released_at IS NULL AND b.settled_at IS NOT NULL"
+            " AND NOT EXISTS (SELECT 1 FROM assignments_assignment a WHERE a.batch_id = b.id AND a.state = 'rejected'"
+            "  AND a.decided_at > market_now() - make_interval(secs => b.appeal_s)) ORDER BY r.batch_id LIMIT %s",
+            [limit],
+        )
+    ]
+
+
 def answers_page(batch_id: int, *, state: str | None, after_id: int, limit: int) -> list[dict[str, Any]]:
     """Answers of a batch for its requester, by id: with external ids, and worker ids that the caller must replace.
 

@@ -6,11 +6,11 @@ from marketplace.batches.models import Batch
 from marketplace.batches.states import BatchState
 from marketplace.common.sweeps import got_on, sweep
 from marketplace.common.transactions import one_transaction
-from workers.assignments.commands import quarantine
+from workers.assignments.commands import quarantine, reserves
 from workers.assignments.commands.decide import apply_due, finish_batch
 from workers.assignments.commands.pay import GROUP
 from workers.assignments.commands.pay import settle_due as settle
-from workers.assignments.queries import batches_with_refunds_due
+from workers.assignments.queries import batches_with_refunds_due, disputes_over
 
 ROUNDS = 40
 
@@ -60,6 +60,14 @@ def finish_batches(**_: Any) -> None:
     for batch_id in running.values_list("pk", flat=True):
         with one_transaction(principal="system"):
             finish_batch(batch_id=batch_id)
+
+
+@sweep
+def release_disputes(**_: Any) -> None:
+    """Give back what lies aside for disputes where nothing can be contested any more."""
+    for batch_id in disputes_over(ROUNDS):
+        with one_transaction(principal="system"):
+            reserves.release_disputes(batch_id=batch_id)
 
 
 def _refund() -> None:

@@ -5,6 +5,8 @@ from workers.assignments.events import (
     AnswerAccepted,
     AnswerRejected,
     AnswerSubmitted,
+    AnswerUpheld,
+    BonusPaid,
     LeaseExpired,
     LeaseReturned,
     PaymentSettled,
@@ -13,7 +15,17 @@ from workers.assignments.events import (
 from workers.live.hints import tell
 
 
-@handles(PlaceTaken, AnswerSubmitted, AnswerAccepted, AnswerRejected, LeaseExpired, LeaseReturned, PaymentSettled)
+@handles(
+    PlaceTaken,
+    AnswerSubmitted,
+    AnswerAccepted,
+    AnswerRejected,
+    AnswerUpheld,
+    BonusPaid,
+    LeaseExpired,
+    LeaseReturned,
+    PaymentSettled,
+)
 def tell_workers(event: Delivered) -> None:
     """A hint to each worker concerned; seen twice or late it does no harm."""
     tell(event.body["worker_ids"], event.kind)

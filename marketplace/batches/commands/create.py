@@ -4,11 +4,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from marketplace.batches.audience import audience_errors, is_count, is_number
+from marketplace.batches.costs import Platform, fee_of
 from marketplace.batches.errors import TermsInvalid
-from marketplace.batches.models import LEASE_CAP_MAX, LIMIT_MAX, OVERLAP_MAX, PAIR_LIMIT_MAX, WEEK_S, Batch
+from marketplace.batches.models import (
+    LEASE_CAP_MAX,
+    LIMIT_MAX,
+    OVERLAP_MAX,
+    PAIR_LIMIT_MAX,
+    TOPUP_MAX,
+    WEEK_S,
+    Batch,
+)
 from marketplace.batches.states import Order
 from marketplace.common.database import MarketNow
-from marketplace.common.money import AMOUNT_MAX, share_rounded_up
+from marketplace.common.money import AMOUNT_MAX, BASIS_POINTS
 from marketplace.common.transactions import require_transaction
 from marketplace.projects.errors import VersionNotPublished
 from marketplace.projects.models import Project, Version
@@ -25,6 +34,9 @@ class Terms:
     `worker_limit` and `daily_limit` how many answers one worker may give, in all and on a day (UTC); `pair_limit` how
     many tasks any two workers may share. `max_attempts` workers who give a task up put it into quarantine. With
     `head_start_s` a worker of score s may enter `head_start_s × (1 − s)` seconds after publication: better ones first.
+    `dispute_basis_points` of the places are set aside for rejections that turn out to be wrong (by default, and at
+    least, what the platform asks). With `target_hourly_micros` each answer's pay is raised in the end, by
+    `topup_basis_points` of the price at most, so that an hour of work at the median pace of the batch pays the target.
     """
 
     name: str
@@ -41,6 +53,9 @@ class Terms:
     pair_limit: int | None = None
     max_attempts: int = 5
     head_start_s: int = 0
+    dispute_basis_points: int | None = None
+    target_hourly_micros: int | None = None
+    topup_basis_points: int = 0
     audience: dict[str, Any] = field(default_factory=dict)
     gold: dict[str, Any] = field(default_factory=dict)
     aggregation: dict[str, Any] = field(default_factory=dict)
@@ -50,14 +65,14 @@ GOLD_DEFAULTS = {"min_share": 0.05, "max_share": 0.10, "probation": 20, "probati
 AGGREGATION_DEFAULTS = {"method": "dawid_skene"}
 
 
-def create_batch(*, project: Project, version: Version, terms: Terms, fee_basis_points: int) -> Batch:
+def create_batch(*, project: Project, version: Version, terms: Terms, platform: Platform) -> Batch:
     """A draft batch of the project. Raises `TermsInvalid` naming every field that is wrong."""
     require_transaction()
     if version.published_at is None:
         raise VersionNotPublished("Publish the project's version first; workers are shown published ones only.")
     gold = GOLD_DEFAULTS | terms.gold
     aggregation = AGGREGATION_DEFAULTS | terms.aggregation
-    errors = _errors(terms, gold, aggregation)
+    errors = _errors(terms, gold, aggregation) + _money_errors(terms, platform)
     errors += audience_errors(terms.audience, requester_id=project.requester_id)
     if errors:
         raise TermsInvalid("The terms have errors.", errors=errors)
@@ -68,7 +83,15 @@ def create_batch(*, project: Project, version: Version, terms: Terms, fee_basis_
         name=terms.name,
         currency=terms.currency,
         price_micros=terms.price_micros,
-        fee_micros=share_rounded_up(terms.price_micros, fee_basis_points),
+        fee_micros=fee_of(terms.price_micros, platform.fee_basis_points, platform.fee_minimum_micros),
+        fee_basis_points=platform.fee_basis_points,
+        fee_minimum_micros=platform.fee_minimum_micros,
+        dispute_basis_points=(
+            platform.dispute_basis_points if terms.dispute_basis_points is None else terms.dispute_basis_points
+        ),
+        appeal_s=platform.appeal_s,
+        target_hourly_micros=terms.target_hourly_micros,
+        topup_basis_points=terms.topup_basis_points,
         overlap=terms.overlap,
         time_limit_s=terms.time_limit_s,
         auto_accept_s=terms.auto_accept_s,
@@ -100,6 +123,8 @@ def _errors(terms: Terms, gold: dict[str, Any], aggregation: dict[str, Any]) -> 
         ("pair_limit", terms.pair_limit, 1, PAIR_LIMIT_MAX),
         ("max_attempts", terms.max_attempts, 1, 100),
         ("head_start_s", terms.head_start_s, 0, WEEK_S),
+        ("target_hourly_micros", terms.target_hourly_micros, 1, AMOUNT_MAX // 10**6),
+        ("topup_basis_points", terms.topup_basis_points, 0, TOPUP_MAX),
     ]
     errors = [
         {"field": name, "message": f"must lie between {low} and {high}"}
@@ -118,6 +143,17 @@ def _errors(terms: Terms, gold: dict[str, Any], aggregation: dict[str, Any]) -> 
     ):
         errors += [{"field": f"{part}.{name}", "message": "is not known"} for name in given if name not in known]
     errors += _share_errors(gold)
+    return errors
+
+
+def _money_errors(terms: Terms, platform: Platform) -> list[dict[str, str]]:
+    errors = []
+    low, given = platform.dispute_basis_points, terms.dispute_basis_points
+    if given is not None and not low <= given <= BASIS_POINTS:
+        errors.append({"field": "dispute_basis_points", "message": f"must lie between {low} and {BASIS_POINTS}"})
+    if (terms.target_hourly_micros is None) != (terms.topup_basis_points == 0):
+        missing = "target_hourly_micros" if terms.target_hourly_micros is None else "topup_basis_points"
+        errors.append({"field": missing, "message": "a target for the hour and a limit for the top-up go together"})
     return errors
 
 

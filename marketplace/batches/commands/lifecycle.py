@@ -11,22 +11,23 @@ from marketplace.batches.events import (
 )
 from marketplace.batches.locks import batch_for_update
 from marketplace.batches.models import Batch
-from marketplace.batches.queries import estimate, unfinished_import
+from marketplace.batches.queries import Estimate, estimate, unfinished_import
 from marketplace.batches.states import BatchState, PauseReason, may_become
 from marketplace.common.database import MarketNow
 from marketplace.common.outbox import publish
 from marketplace.common.transactions import require_transaction
-from marketplace.ledger.addresses import escrow_of, funds_of
+from marketplace.ledger.addresses import disputes_of, escrow_of, funds_of, topup_of
 from marketplace.ledger.commands import Move, move, require_funds
 from marketplace.ledger.queries import balance
 
 
 def publish_batch(*, batch_id: int) -> Batch:
-    """Hold the worst case (all places, gold included, with fees) in escrow and open the batch for claims.
+    """Hold the worst case and open the batch for claims: the pay of all places, gold included, with fees in escrow; and
+    aside what the terms provide for disputes and for a top-up.
 
-    Locks the batch, then the ledger accounts, last. Emits `BatchPublished`. Raises `NotEnough` naming what is missing,
-    `NothingToPublish` for a batch without tasks, `ImportRunning` beside an unfinished import. Repeating it on a
-    published batch changes nothing.
+    Locks the batch, then the ledger accounts, last. Emits `BatchPublished`. Raises `NotEnough` naming what is missing
+    and for what, `NothingToPublish` for a batch without tasks, `ImportRunning` beside an unfinished import. Repeating
+    it on a published batch changes nothing.
     """
     require_transaction()
     # First without the lock, which would wait for a step of the import.
@@ -39,23 +40,20 @@ def publish_batch(*, batch_id: int) -> Batch:
     cost = estimate(batch)
     if cost.tasks == cost.gold_tasks:
         raise NothingToPublish("Import tasks before publishing; gold alone is no work.")
-    funds = funds_of(batch.requester.public_id)
-    require_funds(address=funds, currency=batch.currency, amount_micros=cost.total_micros)
+    require_funds(
+        address=funds_of(batch.requester.public_id),
+        currency=batch.currency,
+        amount_micros=cost.total_micros,
+        lines={
+            "pay": cost.reward_micros,
+            "fees": cost.fee_micros,
+            "disputes": cost.disputes_micros,
+            "a top-up": cost.topup_micros,
+        },
+    )
     _become(batch, BatchState.PUBLISHED, published_at=MarketNow())
     publish(BatchPublished(batch_id=batch.pk))
-    move(
-        [
-            Move(
-                key=f"hold:{batch.public_id}",
-                kind="hold",
-                source=funds,
-                destination=escrow_of(batch.public_id),
-                currency=batch.currency,
-                amount_micros=cost.total_micros,
-                batch_id=batch.pk,
-            )
-        ]
-    )
+    move(_holds(batch, cost))
     return batch
 
 
@@ -136,6 +134,27 @@ def settle(*, batch_id: int) -> Batch:
             ]
         )
     return batch
+
+
+def _holds(batch: Batch, cost: Estimate) -> list[Move]:
+    parts = [
+        (f"hold:{batch.public_id}", "hold", escrow_of(batch.public_id), cost.reward_micros + cost.fee_micros),
+        (f"reserve:{batch.public_id}:disputes", "reserve", disputes_of(batch.public_id), cost.disputes_micros),
+        (f"reserve:{batch.public_id}:topup", "reserve", topup_of(batch.public_id), cost.topup_micros),
+    ]
+    return [
+        Move(
+            key=key,
+            kind=kind,
+            source=funds_of(batch.requester.public_id),
+            destination=destination,
+            currency=batch.currency,
+            amount_micros=amount,
+            batch_id=batch.pk,
+        )
+        for key, kind, destination, amount in parts
+        if amount
+    ]
 
 
 def require_no_import(batch_id: int) -> None:

@@ -10,6 +10,8 @@ from marketplace.batches.states import BatchState
 from marketplace.common.database import rows, run, value
 from marketplace.common.outbox import publish
 from marketplace.common.transactions import require_transaction
+from workers.assignments.commands.extras import top_up
+from workers.assignments.commands.reserves import release_unneeded
 from workers.assignments.errors import NotDecidable, TooMany
 from workers.assignments.events import AnswerAccepted, AnswerRejected, LeaseExpired
 from workers.assignments.locks import (
@@ -30,10 +32,10 @@ def accept_answers(*, batch_id: int, assignments: list[UUID] | None, limit: int 
     already is passed over when it was accepted and refused (`NotDecidable`) otherwise. Emits `AnswerAccepted`.
     """
     require_transaction()
-    _require_few(assignments)
+    require_few(assignments)
     found = submitted_for_update(batch_id, assignments, limit)
     if assignments is not None:
-        _require_decidable(batch_id, assignments, {row[0] for row in found}, also="accepted")
+        require_decidable(batch_id, assignments, {row[0] for row in found}, also="accepted")
     _accept(batch_id, [(row[0], row[2]) for row in found])
     return len(found)
 
@@ -44,14 +46,14 @@ def reject_answers(*, batch_id: int, assignments: list[UUID], reason: RejectReas
     Locks: tasks, assignments. Emits `AnswerRejected`. Raises `NotDecidable` naming those that are not submitted.
     """
     require_transaction()
-    _require_few(assignments)
+    require_few(assignments)
     tasks = rows(
         "SELECT task_id FROM assignments_assignment WHERE batch_id = %s AND public_id = ANY(%s)",
         [batch_id, assignments],
     )
     lock_tasks([row[0] for row in tasks])
     found = submitted_for_update(batch_id, assignments, DECISIONS_MAX)
-    _require_decidable(batch_id, assignments, {row[0] for row in found}, also="rejected")
+    require_decidable(batch_id, assignments, {row[0] for row in found}, also="rejected")
     if found:
         run(
             "UPDATE assignments_assignment SET state = 'rejected', decided_at = market_now(), end_reason = %s,"
@@ -96,7 +98,8 @@ def cancel(*, batch_id: int) -> Batch:
 
 
 def finish_batch(*, batch_id: int) -> bool:
-    """Close the batch when its work is done, settle it when all is decided and paid; says whether it moved on.
+    """Close the batch when its work is done, give back what it does not need any more, bring its pay to the hourly
+    target, and settle it when all is decided and paid; says whether it moved on.
 
     What it reads first is a hint; `close_batch` and `settle` lock the batch, and the database refuses to settle one
     that still has live or unpaid work.
@@ -111,15 +114,18 @@ def finish_batch(*, batch_id: int) -> bool:
             return False
         close_batch(batch_id=batch_id)
         return True
-    if state in (BatchState.CLOSING, BatchState.CANCELLED) and not rows(
+    if state not in (BatchState.CLOSING, BatchState.CANCELLED):
+        return False
+    if rows(
         "SELECT 1 WHERE EXISTS (SELECT 1 FROM assignments_assignment WHERE batch_id = %s AND state = 'leased')"
         " OR EXISTS (SELECT 1 FROM assignments_assignment WHERE batch_id = %s AND state = 'submitted')"
         " OR EXISTS (SELECT 1 FROM assignments_settlement WHERE batch_id = %s AND settled_at IS NULL)",
         [batch_id, batch_id, batch_id],
     ):
+        return release_unneeded(batch_id=batch_id) > 0
+    if top_up(batch_id=batch_id):
         settle(batch_id=batch_id)
-        return True
-    return False
+    return True
 
 
 def _accept(batch_id: int, found: list[tuple[int, int]]) -> None:
@@ -149,12 +155,16 @@ def _expire(ids: list[int], reason: str) -> None:
         )
 
 
-def _require_few(assignments: list[UUID] | None) -> None:
+def require_few(assignments: list[UUID] | None) -> None:
+    """Raise `TooMany` where one call names more answers than a transaction should hold."""
     if assignments is not None and len(assignments) > DECISIONS_MAX:
         raise TooMany(f"Decide at most {DECISIONS_MAX} answers at once.")
 
 
-def _require_decidable(batch_id: int, assignments: list[UUID], found: set[int], *, also: str) -> None:
+def require_decidable(
+    batch_id: int, assignments: list[UUID], found: set[int], *, also: str, wanted: str = "submitted"
+) -> None:
+    """Raise `NotDecidable` naming those that are neither found as `wanted` nor have become `also` before."""
     known = {
         row[0]: (row[1], row[2])
         for row in rows(
@@ -168,4 +178,4 @@ def _require_decidable(batch_id: int, assignments: list[UUID], found: set[int], 
         if public_id not in known or (known[public_id][0] not in found and known[public_id][1] != also)
     ]
     if wrong:
-        raise NotDecidable("Some answers are not in this batch, or were decided before.", answers=wrong[:20])
+        raise NotDecidable(f"Some answers are not in this batch, or are not {wanted}.", answers=wrong[:20])

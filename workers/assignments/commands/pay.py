@@ -5,7 +5,7 @@ from uuid import UUID
 from marketplace.common.database import run
 from marketplace.common.outbox import publish
 from marketplace.common.transactions import require_transaction
-from marketplace.ledger.addresses import FEES, earned_by, escrow_of
+from marketplace.ledger.addresses import FEES, disputes_of, earned_by, escrow_of
 from marketplace.ledger.commands import Move, move
 from workers.assignments.events import PaymentSettled
 from workers.assignments.locks import due_settlements
@@ -14,7 +14,8 @@ GROUP = 500
 
 
 def settle_due(*, worker_id: int | None = None, batch_id: int | None = None, limit: int = GROUP) -> int:
-    """Pay up to `limit` due answers by one statement, last in the transaction: escrow → worker, escrow → fees.
+    """Pay up to `limit` due answers by one statement, last in the transaction: escrow → worker, escrow → fees; after a
+    won appeal from what lies aside for disputes.
 
     Also called before a withdrawal, a statement or a batch's settlement, for one worker or batch. Each answer is paid
     once: its settlement row is locked and marked, and the transfers' keys name the assignment. Emits `PaymentSettled`.
@@ -42,12 +43,21 @@ def settle_due(*, worker_id: int | None = None, batch_id: int | None = None, lim
 
 
 def _payment(
-    assignment_id: int, batch_id: int, batch: UUID, worker_id: int, worker: UUID, currency: str, price: int, fee: int
+    assignment_id: int,
+    batch_id: int,
+    batch: UUID,
+    worker_id: int,
+    worker: UUID,
+    currency: str,
+    price: int,
+    fee: int,
+    from_disputes: bool,
 ) -> list[Move]:
+    source = disputes_of(batch) if from_disputes else escrow_of(batch)
     reward = Move(
         key=f"reward:{assignment_id}",
-        kind="reward",
-        source=escrow_of(batch),
+        kind="upheld" if from_disputes else "reward",
+        source=source,
         destination=earned_by(worker),
         currency=currency,
         amount_micros=price,
@@ -60,7 +70,7 @@ def _payment(
         Move(
             key=f"fee:{assignment_id}",
             kind="fee",
-            source=escrow_of(batch),
+            source=source,
             destination=FEES,
             currency=currency,
             amount_micros=fee,

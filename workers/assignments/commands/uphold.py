@@ -1,0 +1,79 @@
+"""Undo rejections that were wrong: the worker is paid although his place has been given to somebody else."""
+
+from uuid import UUID
+
+from marketplace.batches.locks import batch_for_update
+from marketplace.batches.models import Batch
+from marketplace.common.database import rows, run, value
+from marketplace.common.outbox import publish
+from marketplace.common.transactions import require_transaction
+from marketplace.ledger.addresses import disputes_of, funds_of, topup_of
+from marketplace.ledger.commands import Move, move, require_funds
+from marketplace.ledger.queries import balance
+from workers.assignments.commands.decide import require_decidable, require_few
+from workers.assignments.commands.extras import extra_transfers
+from workers.assignments.commands.reserves import disputes_due
+from workers.assignments.events import AnswerUpheld
+from workers.assignments.locks import rejected_for_update
+
+
+def uphold_answers(*, batch_id: int, assignments: list[UUID], made_by: int, reason: str) -> int:
+    """Undo the rejection of the named answers, with a reason; each becomes due for payment by the same step.
+
+    They are paid from what lies aside for disputes. Where that is not enough, the requester's funds fill it up; where
+    they are not enough either, nothing happens and `NotEnough` says what is missing. Upholding twice changes nothing.
+    Locks: batch, assignments, ledger accounts. Emits `AnswerUpheld`. Raises `NotDecidable` naming those that are not
+    rejected. Returns how many were upheld.
+    """
+    require_transaction()
+    require_few(assignments)
+    batch_for_update(batch_id)
+    batch = Batch.objects.select_related("requester").get(pk=batch_id)
+    found = rejected_for_update(batch_id, assignments)
+    require_decidable(batch_id, assignments, {row[0] for row in found}, also="upheld", wanted="rejected")
+    if not found:
+        return 0
+    ids = [row[0] for row in found]
+    run(
+        "INSERT INTO assignments_uphold (assignment_id, made_by_id, reason, made_at)"
+        " SELECT a.id, %s, %s, market_now() FROM unnest(%s::bigint[]) AS a(id)",
+        [made_by, reason, ids],
+    )
+    run("UPDATE assignments_assignment SET state = 'upheld', decided_at = market_now() WHERE id = ANY(%s)", [ids])
+    publish(AnswerUpheld(batch_id=batch_id, worker_ids=sorted({row[1] for row in found}), assignment_ids=ids))
+    raised = rows("SELECT id, worker, amount_micros, fee_micros FROM assignments_raise_upheld(%s, %s)", [batch_id, ids])
+    # Before the batch's top-up is known its limit is added to what lies aside for it; afterwards it is paid at once.
+    known = value("SELECT topup_micros FROM assignments_reserve WHERE batch_id = %s", [batch_id]) is not None
+    topup = sum(row[2] + row[3] for row in raised) if known else len(ids) * batch.topup_place_micros
+    _fill_up(batch, ids[0], topup)
+    move([*_to_topup(batch, ids[0], topup), *extra_transfers(batch, "topup", topup_of(batch.public_id), raised)])
+    return len(ids)
+
+
+def _fill_up(batch: Batch, first: int, topup_micros: int) -> None:
+    """Whatever is due lies aside before the transaction ends, so that a payment never fails later."""
+    missing = disputes_due(batch.pk) + topup_micros - balance(disputes_of(batch.public_id), batch.currency)
+    if missing <= 0:
+        return
+    funds = funds_of(batch.requester.public_id)
+    require_funds(
+        address=funds, currency=batch.currency, amount_micros=missing, lines={"answers wrongly rejected": missing}
+    )
+    move([_aside(batch, f"reserve:upheld:{first}", funds, disputes_of(batch.public_id), missing)])
+
+
+def _to_topup(batch: Batch, first: int, amount_micros: int) -> list[Move]:
+    addresses = disputes_of(batch.public_id), topup_of(batch.public_id)
+    return [_aside(batch, f"reserve:topup:{first}", *addresses, amount_micros)] if amount_micros else []
+
+
+def _aside(batch: Batch, key: str, source: str, destination: str, amount_micros: int) -> Move:
+    return Move(
+        key=key,
+        kind="reserve",
+        source=source,
+        destination=destination,
+        currency=batch.currency,
+        amount_micros=amount_micros,
+        batch_id=batch.pk,
+    )
