@@ -8,6 +8,7 @@ commits gets a clone of its own (`committed`), because append-only tables cannot
 import hashlib
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from django.core.management import call_command
 from django.db import connection, connections
 from psycopg import sql
 
+from marketplace.common.database import value
 from marketplace.rest import throttles
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -125,6 +127,17 @@ def as_owner(committed: str) -> Iterator[psycopg.Connection[Any]]:
     """The committed database as its owner sees it, for attacks and for mutants."""
     with owner_connection(committed) as owner:
         yield owner
+
+
+def older_ended() -> None:
+    """Wait until every transaction has ended that is older than a transfer, even one of another test's database beside
+    this one: before that nothing is sealed."""
+    behind = "SELECT bool_and(xid < pg_snapshot_xmin(pg_current_snapshot())) FROM ledger_transfer"
+    for _moment in range(1_200):
+        if value(behind) is not False:
+            return
+        time.sleep(0.05)
+    raise AssertionError("a transaction runs for a minute")
 
 
 @pytest.fixture

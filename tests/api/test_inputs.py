@@ -65,6 +65,8 @@ def fitting(market: Market) -> dict[str, tuple[str, dict[str, Any]]]:
         f"{at}/quarantine/release": ("owner", {"tasks": ["t0"]}),
         f"{at}/answers/accept": ("owner", {"answers": [], "all_submitted": False}),
         f"{at}/answers/reject": ("owner", {"answers": [str(uuid4())], "reason": "wrong", "comment": ""}),
+        f"{at}/answers/uphold": ("staff", {"answers": [str(uuid4())], "reason": "right"}),
+        f"{at}/bonuses": ("owner", {"worker": "w_x", "amount_micros": 5, "reason": "good", "reference": "one"}),
         f"{at}/results": ("owner", {"method": "majority"}),
         "workers": ("worker", {"country": "DE", "languages": ["de"]}),
         "worker/introductions": ("worker", {"requester": requester}),

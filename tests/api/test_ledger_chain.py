@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from marketplace.ledger.addresses import funds_of
 from marketplace.ledger.tasks import anchor_daily, seal_transfers
 from tests.api.market import make_market
+from tests.conftest import older_ended
 
 
 def test_a_requester_recomputes_his_leaves_and_finds_them_in_the_chain(committed: str) -> None:
@@ -15,6 +16,7 @@ def test_a_requester_recomputes_his_leaves_and_finds_them_in_the_chain(committed
     path = f"requesters/{market.requester.public_id}/transfers"
     unsealed = owner.all(path)
     assert unsealed and all(row["seal"] is None for row in unsealed)
+    older_ended()
     seal_transfers()
     anchor_daily()
 

@@ -364,6 +364,13 @@ def test_every_pair_of_states_passes_or_is_refused_as_the_table_says() -> None:
 
 
 def _raw_step(lease_id: object, state: str) -> None:
+    if state == "upheld":
+        run(
+            "INSERT INTO assignments_uphold (assignment_id, made_by_id, reason, made_at)"
+            " SELECT id, (SELECT min(id) FROM accounts_user), 'right', market_now() FROM assignments_assignment"
+            " WHERE public_id = %s",
+            [lease_id],
+        )
     run(
         "UPDATE assignments_assignment SET state = %(state)s,"
         " end_reason = CASE WHEN %(state)s = 'rejected' THEN 'wrong' ELSE '' END,"

@@ -72,6 +72,8 @@ def test_an_estimate_counts_every_place_gold_and_reserved_included_with_its_fee(
         "places": 4 * 2 + 1 + 5,
         "reward_micros": 14 * make.PRICE,
         "fee_micros": 14 * make.FEE,
+        "disputes_micros": 0,
+        "topup_micros": 0,
         "total_micros": 14 * UNIT,
         "funds_micros": 100_000,
         "missing_micros": 14 * UNIT - 100_000,
@@ -102,7 +104,15 @@ def test_one_micro_unit_too_few_refuses_and_names_what_is_missing() -> None:
     draft = draft_with(8 * UNIT - 1)
     with pytest.raises(NotEnough) as refused:
         do(publish_batch, draft)
-    assert refused.value.facts == {"missing_micros": 1, "currency": "EUR"}
+    lines = [("pay", 8 * make.PRICE), ("fees", 8 * make.FEE)]
+    assert refused.value.facts == {
+        "missing_micros": 1,
+        "currency": "EUR",
+        "needed_for": [{"what": what, "amount_micros": amount} for what, amount in lines],
+    }
+    assert refused.value.detail == (
+        "0.000001 EUR is missing: 0.176 EUR is needed (0.16 EUR for pay, 0.016 EUR for fees) and 0.175999 EUR is there."
+    )
     draft.refresh_from_db()
     assert (draft.state, draft.published_at) == ("draft", None)
     assert money(draft) == (8 * UNIT - 1, 0)
@@ -118,7 +128,7 @@ def test_funds_of_another_currency_do_not_help() -> None:
     make.add_rows(draft, make.rows(1))
     with pytest.raises(NotEnough) as refused:
         do(publish_batch, draft)
-    assert refused.value.facts == {"missing_micros": 3 * UNIT, "currency": "USD"}
+    assert (refused.value.facts["missing_micros"], refused.value.facts["currency"]) == (3 * UNIT, "USD")
 
 
 def test_two_batches_share_funds_and_the_second_is_refused_what_the_first_holds() -> None:

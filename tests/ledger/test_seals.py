@@ -18,6 +18,7 @@ from marketplace.ledger.commands import Move, move, reverse, seal
 from marketplace.ledger.errors import NoSuchTransfer, NotEnough, NotReversible, TransferKeyReused
 from marketplace.ledger.queries import anchors, balance, head
 from marketplace.ledger.tasks import anchor_daily, seal_transfers
+from tests.conftest import older_ended
 
 BANK, ACME, ZOE = "outside:bank", "requester:acme:funds", "worker:zoe:earned"
 
@@ -48,6 +49,7 @@ def books(committed: str) -> str:
     post("deposit", BANK, ACME, 1_000)
     for number in range(4):
         post(f"pay-{number}", ACME, ZOE, 100, memo='müde "und" \\n\x7f\n\t€')
+    older_ended()
     return committed
 
 
@@ -77,6 +79,7 @@ def test_nothing_is_sealed_before_what_may_still_come_to_stand_before_it(committ
         assert sealed() == 0, "the slow transaction is older, and its transfer has no place yet"
         go_on.set()
         slow.result()
+    older_ended()
     assert sealed() == 2
     assert order() == ["slow", "quick"]
 
@@ -104,6 +107,7 @@ def test_the_sweep_seals_all_and_raises_an_alarm_for_what_waited(
     seal_transfers()
     assert head().seq == 5 and not caplog.records
     post("late", BANK, ACME, 5)
+    older_ended()
     clock(timedelta(seconds=6))
     assert 6 <= head().unsealed_s < 60
     seal_transfers()
@@ -115,6 +119,7 @@ def test_after_a_restore_into_another_server_the_chain_goes_on(books: str, as_ow
     as_owner.execute("UPDATE ledger_sealer SET server = 1, xid = '999999999999'")
     assert sealed(1) == 2, "what came along unsealed is sealed at once"
     post("after", BANK, ACME, 5)
+    older_ended()
     assert sealed() == 1
     assert order()[-1] == "after"
     assert broken() == [] and audit().first_bad is None
@@ -199,6 +204,7 @@ def test_the_end_of_the_chain_is_written_down_and_mailed_once_a_day(
     anchor_daily()
     assert len(mailoutbox) == 1 and head().hash in mailoutbox[0].body
     post("later", BANK, ACME, 5)
+    older_ended()
     sealed()
     clock(timedelta(days=1))
     anchor_daily()
@@ -229,6 +235,7 @@ def test_a_transfer_is_taken_back_once_wholly_or_in_part(books: str) -> None:
     with pytest.raises(NotEnough), one_transaction(principal="test"):
         reverse(key="undo-3", of="pay-3", memo="")
     assert balance(ZOE, "EUR") == 0
+    older_ended()
     sealed()
     assert broken() == [] and audit().first_bad is None
 

@@ -7,7 +7,6 @@ if nothing had ever happened. `POINTS` is the list that is walked; what moves mo
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from time import sleep
 from typing import Any
 
 import pytest
@@ -15,12 +14,12 @@ from django.db import OperationalError, connection
 
 from marketplace.batches.commands.lifecycle import close_batch, publish_batch
 from marketplace.batches.models import Batch
-from marketplace.common.database import rows, value
+from marketplace.common.database import rows
 from marketplace.common.promises import check_promises
 from marketplace.common.transactions import one_transaction
 from marketplace.ledger.commands import make_anchor, reverse, seal
 from tests import factories as make
-from tests.conftest import owner_connection
+from tests.conftest import older_ended, owner_connection
 from workers.assignments.commands.decide import accept_answers, finish_batch, reject_answers
 from workers.assignments.commands.extras import pay_bonus, top_up
 from workers.assignments.commands.leases import return_lease
@@ -232,9 +231,7 @@ def _reverse() -> Step:
 
 def _seal() -> Step:
     _deposit()()
-    # Nothing is sealed while an older transaction runs, even one of another database beside this one.
-    while not value("SELECT bool_and(xid < pg_snapshot_xmin(pg_current_snapshot())) FROM ledger_transfer"):
-        sleep(0.05)
+    older_ended()
     return lambda: in_one(seal)
 
 

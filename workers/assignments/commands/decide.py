@@ -122,7 +122,8 @@ def finish_batch(*, batch_id: int) -> bool:
         " OR EXISTS (SELECT 1 FROM assignments_settlement WHERE batch_id = %s AND settled_at IS NULL)",
         [batch_id, batch_id, batch_id],
     ):
-        return release_unneeded(batch_id=batch_id) > 0
+        release_unneeded(batch_id=batch_id)
+        return False
     if top_up(batch_id=batch_id):
         settle(batch_id=batch_id)
     return True
