@@ -1,8 +1,8 @@
 """The session dies at every statement of every step that moves money, at its COMMIT, and after it with the answer lost.
 
 Nothing is known about where a step writes: it is run again and again, and its session is killed at the first
-statement, the second, and so on until it gets through. After each death everything must be as before; after the last, as
-if nothing had ever happened. `POINTS` is the list that is walked; what moves money belongs into it.
+statement, the second, and so on until it gets through. After each death everything must be as before; after the last,
+as if nothing had ever happened. `POINTS` is the list that is walked; what moves money belongs into it.
 """
 
 from collections.abc import Callable, Iterator
