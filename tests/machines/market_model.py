@@ -42,9 +42,15 @@ class ModelAssignment:
     state: str = "leased"
     attempts: int = 1
     auto_accept_at: int = 0
+    rejected_at: int = 0
     paid: bool = False
     draft: bool = False
+    submitted: bool = False  # at any time
     old_tokens: list[UUID] = field(default_factory=list)
+
+    @property
+    def payable(self) -> bool:
+        return self.state in ("accepted", "upheld")
 
 
 @dataclass
@@ -60,10 +66,16 @@ class ModelBatch:
     outsiders: frozenset[int]
     max_attempts: int = 5
     worker_limit: int | None = None
+    dispute_places: int = 0
+    appeal_s: int = 14 * 86_400
     state: str = "published"
     settled: bool = False
     now: int = 0
     to_score: int = 0
+    released_places: int = 0
+    disputes_added: int = 0
+    disputes_released: int | None = None
+    bonuses: dict[tuple[int, str], int] = field(default_factory=dict)
     by_task: dict[tuple[str, int], ModelAssignment] = field(default_factory=dict)
 
     # Reads
@@ -126,7 +138,7 @@ class ModelBatch:
         return not self.all("leased", "submitted") and not self.due()
 
     def due(self) -> list[ModelAssignment]:
-        return sorted((a for a in self.all("accepted") if not a.paid), key=lambda a: a.pk)
+        return sorted((a for a in self.all("accepted", "upheld") if not a.paid), key=lambda a: a.pk)
 
     def overdue(self) -> list[ModelAssignment]:
         return [a for a in self.all("leased") if a.lease_until <= self.now]
@@ -141,19 +153,39 @@ class ModelBatch:
         return sum(task.overlap for task in self.tasks.values()) * self.unit_micros
 
     @property
-    def paid_places(self) -> int:
+    def paid_answers(self) -> int:
         return sum(a.paid for a in self.by_task.values())
 
     @property
+    def paid_places(self) -> int:
+        """Those that escrow has paid; what was upheld is paid from what lies aside."""
+        return sum(a.paid and a.state == "accepted" for a in self.by_task.values())
+
+    @property
     def escrow_micros(self) -> int:
-        return 0 if self.settled else self.hold_micros - self.paid_places * self.unit_micros
+        places = self.hold_micros // self.unit_micros - self.paid_places - self.released_places
+        return 0 if self.settled else places * self.unit_micros
 
     @property
     def refunded_micros(self) -> int:
-        return self.hold_micros - self.paid_places * self.unit_micros if self.settled else 0
+        """What has gone back, from escrow and from what lay aside."""
+        left = self.hold_micros - self.paid_places * self.unit_micros
+        return (left if self.settled else self.released_places * self.unit_micros) + (self.disputes_released or 0)
+
+    @property
+    def aside_micros(self) -> int:
+        """What lies aside for disputes."""
+        paid = sum(a.paid and a.state == "upheld" for a in self.by_task.values())
+        provided = self.dispute_places * self.unit_micros + self.disputes_added
+        return provided - paid * self.unit_micros - (self.disputes_released or 0)
+
+    @property
+    def aside_due_micros(self) -> int:
+        return sum(a.state == "upheld" for a in self.due()) * self.unit_micros
 
     def earned_micros(self, worker: int) -> int:
-        return sum(a.paid and a.worker == worker for a in self.by_task.values()) * self.price_micros
+        bonuses = sum(amount for (of, _), amount in self.bonuses.items() if of == worker)
+        return sum(a.paid and a.worker == worker for a in self.by_task.values()) * self.price_micros + bonuses
 
     # Steps
 
@@ -211,7 +243,7 @@ class ModelBatch:
     def submitted(self, a: ModelAssignment, token: UUID, has_values: bool) -> str:
         """What a submission comes to."""
         if a.state == "leased" and a.token == token and a.lease_until > self.now:
-            a.state, a.auto_accept_at, a.draft = "submitted", self.now + self.auto_accept_s, False
+            a.state, a.auto_accept_at, a.draft, a.submitted = "submitted", self.now + self.auto_accept_s, False, True
             self.to_score += 1
             return "submitted"
         if a.state not in ("leased", "expired", "returned"):
@@ -226,6 +258,29 @@ class ModelBatch:
             self.gave_up(a)
             return True
         return a.state == "returned" and a.token == token
+
+    def uphold(self, named: list[ModelAssignment]) -> int:
+        """Rejections are undone; returns what the requester has to add for them."""
+        for a in named:
+            a.state = "upheld"
+        missing = max(0, self.aside_due_micros - self.aside_micros)
+        self.disputes_added += missing
+        return missing
+
+    def may_release_disputes(self) -> bool:
+        return self.settled and not any(a.rejected_at + self.appeal_s > self.now for a in self.all("rejected"))
+
+    def release_disputes(self) -> bool:
+        """Whether anything changes: what is not due goes back, once."""
+        if self.disputes_released is not None:
+            return False
+        self.disputes_released = self.aside_micros - self.aside_due_micros
+        return True
+
+    def release_places(self) -> None:
+        """A batch that takes no more work keeps what is live or due, and no more."""
+        kept = len(self.all("leased", "submitted")) + sum(a.state == "accepted" for a in self.due())
+        self.released_places = self.hold_micros // self.unit_micros - self.paid_places - kept
 
     def cancel(self) -> None:
         self.state = "cancelled"
@@ -243,4 +298,6 @@ class ModelBatch:
             self.settled = True
             self.state = "settled" if self.state == "closing" else self.state
             return True
+        if self.state in ("closing", "cancelled"):
+            self.release_places()
         return False

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from uuid import UUID, uuid4
 
 import pytest
+from django.db import IntegrityError
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from hypothesis.stateful import run_state_machine_as_test as run_machine
@@ -22,17 +23,28 @@ from marketplace.batches.states import Order
 from marketplace.common.database import one, rows, run
 from marketplace.common.errors import NotFound
 from marketplace.common.transactions import one_transaction
-from marketplace.ledger.addresses import FEES, earned_by, escrow_of, funds_of
+from marketplace.ledger.addresses import FEES, disputes_of, earned_by, escrow_of, funds_of
 from tests import factories as make
 from tests.machines.effort import effort
 from tests.machines.example import RolledBack
 from tests.machines.market_model import Kind, ModelAssignment, ModelBatch, ModelTask
 from workers.assignments.commands.claim import claim
 from workers.assignments.commands.decide import accept_answers, apply_due, cancel, finish_batch, reject_answers
+from workers.assignments.commands.extras import Bonus, pay_bonus
 from workers.assignments.commands.leases import return_lease
 from workers.assignments.commands.pay import settle_due
+from workers.assignments.commands.reserves import release_disputes
 from workers.assignments.commands.submit import NextPage, Submission, Submitted, submit
-from workers.assignments.errors import LeaseLost, LimitReached, NotDecidable, NotEligible, NothingToClaim
+from workers.assignments.commands.uphold import uphold_answers
+from workers.assignments.errors import (
+    BonusReused,
+    LeaseLost,
+    LimitReached,
+    NotDecidable,
+    NotEligible,
+    NothingToClaim,
+    NoWorkToReward,
+)
 from workers.assignments.queries import LeasedTask
 from workers.assignments.states import RejectReason, ReturnReason
 from workers.gold.commands import score_due
@@ -62,6 +74,7 @@ class Plan:
     order: str
     max_attempts: int
     worker_limit: int | None
+    dispute_basis_points: int
 
 
 plans = st.builds(
@@ -73,6 +86,7 @@ plans = st.builds(
     order=st.sampled_from(Order.values),
     max_attempts=st.sampled_from([5, 2, 3]),
     worker_limit=st.sampled_from([None, None, 3, 1]),
+    dispute_basis_points=st.sampled_from([0, 500, 5_000]),
 )
 
 
@@ -99,6 +113,7 @@ class AssignmentMachine(RuleBasedStateMachine):
             order=plan.order,
             max_attempts=plan.max_attempts,
             worker_limit=plan.worker_limit,
+            dispute_basis_points=plan.dispute_basis_points,
             gold={"probation_share": 0.4, "probation": 1_000},
         )
         self.workers = [make.make_worker() for _ in range(CREW)]
@@ -122,6 +137,7 @@ class AssignmentMachine(RuleBasedStateMachine):
             outsiders=frozenset({insider.pk}),
             max_attempts=plan.max_attempts,
             worker_limit=plan.worker_limit,
+            dispute_places=-(-sum(task.overlap for task in tasks) * plan.dispute_basis_points // 10_000),
         )
 
     def import_tasks(self, draft: Batch, tasks: list[ModelTask]) -> None:
@@ -300,7 +316,7 @@ class AssignmentMachine(RuleBasedStateMachine):
         waiting = sorted(self.model.all("submitted"), key=lambda a: a.pk)
         chosen = waiting[data.draw(st.integers(0, len(waiting) - 1))]
         assert self.decide(False, [chosen]) == 1
-        _become([chosen], "rejected")
+        self.rejected([chosen])
 
     @precondition(lambda self: self.model.by_task)
     @rule(data=st.data(), accept=st.booleans(), undecided=st.booleans())
@@ -312,10 +328,71 @@ class AssignmentMachine(RuleBasedStateMachine):
         if all(a.state in ("submitted", goal) for a in named):
             waiting = [a for a in named if a.state == "submitted"]
             assert self.decide(accept, named) == len(waiting)
-            _become(waiting, goal)
+            if accept:
+                _become(waiting, goal)
+            else:
+                self.rejected(waiting)
         else:
             with pytest.raises(NotDecidable):
                 self.decide(accept, named)
+
+    def rejected(self, answers: list[ModelAssignment]) -> None:
+        _become(answers, "rejected")
+        for answer in answers:
+            answer.rejected_at = self.model.now
+
+    @precondition(lambda self: self.model.all("rejected"))
+    @rule(data=st.data())
+    def staff_undo_rejections(self, data: st.DataObject) -> None:
+        known = sorted(self.model.all("rejected"), key=lambda a: a.pk)
+        named = data.draw(st.lists(st.sampled_from(known), min_size=1, max_size=3, unique_by=lambda a: a.pk))
+        with one_transaction(principal="test"):
+            upheld = uphold_answers(
+                batch_id=self.batch.pk,
+                assignments=[answer.id for answer in named],
+                made_by=self.workers[-1].user_id,
+                reason="It was right.",
+            )
+        assert upheld == len(named)
+        self.model.uphold(named)
+
+    @rule(place=crew, reference=st.sampled_from(["a", "b"]), amount=st.sampled_from([7, 5_000]))
+    def the_requester_gives_a_bonus(self, place: int, reference: str, amount: int) -> None:
+        worker = self.workers[place].pk
+        given = self.model.bonuses.get((worker, reference))
+
+        def give() -> Bonus:
+            with one_transaction(principal="test"):
+                return pay_bonus(
+                    batch_id=self.batch.pk,
+                    worker_id=worker,
+                    amount_micros=amount,
+                    reason="good",
+                    reference=reference,
+                    made_by=self.workers[-1].user_id,
+                )
+
+        if not any(a.worker == worker and a.submitted for a in self.model.all()):
+            with pytest.raises(NoWorkToReward):
+                give()
+        elif given not in (None, amount):
+            with pytest.raises(BonusReused):
+                give()
+        else:
+            assert give().is_new == (given is None)
+            self.model.bonuses[worker, reference] = amount
+
+    @precondition(lambda self: self.model.settled)
+    @rule(wait=st.booleans())
+    def what_lies_aside_is_given_back(self, wait: bool) -> None:
+        if wait:
+            self.time_passes(15 * 86_400)
+        if self.model.may_release_disputes() or self.model.disputes_released is not None:
+            with one_transaction(principal="test"):
+                assert release_disputes(batch_id=self.batch.pk) == self.model.release_disputes()
+        else:
+            with pytest.raises(IntegrityError, match="can still be contested"), one_transaction(principal="test"):
+                release_disputes(batch_id=self.batch.pk)
 
     def decide(self, accept: bool, named: list[ModelAssignment]) -> int:
         ids = [a.id for a in named]
@@ -427,7 +504,17 @@ class AssignmentMachine(RuleBasedStateMachine):
             " LEFT JOIN assignments_settlement s ON s.assignment_id = a.id"
         )
         assert set(stored) == {
-            (a.pk, a.task.name, a.worker, a.state, a.attempts, a.token, a.draft, a.state == "accepted", a.paid)
+            (
+                a.pk,
+                a.task.name,
+                a.worker,
+                a.state,
+                a.attempts,
+                a.token,
+                a.draft,
+                a.state in ("accepted", "upheld"),
+                a.paid,
+            )
             for a in self.model.all()
         }
 
@@ -442,11 +529,13 @@ class AssignmentMachine(RuleBasedStateMachine):
     @invariant()
     def money_is_where_the_model_says(self) -> None:
         model, requester = self.model, self.batch.requester
-        paid = model.paid_places
+        bonuses, their_fees = sum(model.bonuses.values()), sum(-(-given // 10) for given in model.bonuses.values())
+        spent = model.hold_micros + model.dispute_places * model.unit_micros + model.disputes_added
         wanted = {
-            funds_of(requester.public_id): FUNDS - model.hold_micros + model.refunded_micros,
+            funds_of(requester.public_id): FUNDS - spent - bonuses - their_fees + model.refunded_micros,
             escrow_of(self.batch.public_id): model.escrow_micros,
-            FEES: paid * (model.unit_micros - model.price_micros),
+            disputes_of(self.batch.public_id): model.aside_micros,
+            FEES: model.paid_answers * (model.unit_micros - model.price_micros) + their_fees,
             **{earned_by(worker.public_id): model.earned_micros(worker.pk) for worker in self.workers},
         }
         stored = rows("SELECT address, balance_micros FROM ledger_account WHERE address NOT LIKE 'outside:%'")
@@ -460,7 +549,8 @@ class AssignmentMachine(RuleBasedStateMachine):
         told = progress(self.batch)
         assert (told.state, self.batch.settled_at is not None) == (self.model.state, self.model.settled)
         assert (told.escrow_micros, told.refunded_micros) == (self.model.escrow_micros, self.model.refunded_micros)
-        for state in ("leased", "submitted", "accepted", "rejected", "returned", "expired"):
+        assert told.accepted == len(self.model.all("accepted", "upheld"))
+        for state in ("leased", "submitted", "rejected", "returned", "expired"):
             assert getattr(told, state) == len(self.model.all(state)), state
 
     def teardown(self) -> None:
