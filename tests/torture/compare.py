@@ -43,6 +43,7 @@ class Stored:
     deposits: dict[str, tuple[int, str, str]] = field(default_factory=dict)  # amount, currency, destination
     batches: dict[str, tuple[str, bool]] = field(default_factory=dict)  # state, published
     imports: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)  # tasks, how often
+    bonuses: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)  # amount, transfers
     payments_twice: dict[str, int] = field(default_factory=dict)
 
 
@@ -119,6 +120,19 @@ def _reject(fact: Fact, stored: Stored) -> Iterator[Finding]:
             yield _lost(f"rejection {answer}", fact, there)
 
 
+def _uphold(fact: Fact, stored: Stored) -> Iterator[Finding]:
+    for answer in fact["answers"]:
+        there = stored.assignments.get(answer)
+        if there is None or there.state != "upheld":
+            yield _lost(f"rejection undone {answer}", fact, there)
+
+
+def _bonus(fact: Fact, stored: Stored) -> Iterator[Finding]:
+    there = stored.bonuses.get((fact["batch"], fact["reference"]))
+    if there != (fact["amount"], 1):
+        yield _lost(f"bonus {fact['reference']}", fact, there)
+
+
 def _deposit(fact: Fact, stored: Stored) -> Iterator[Finding]:
     there = stored.deposits.get(fact["transfer"])
     if there != (fact["amount"], fact["currency"], fact["destination"]):
@@ -145,6 +159,8 @@ CHECKS = {
     "draft": _draft,
     "accept": _accept,
     "reject": _reject,
+    "uphold": _uphold,
+    "bonus": _bonus,
     "deposit": _deposit,
     "batch": _batch,
     "import": _import,

@@ -38,6 +38,7 @@ PAY = "workers.assignments.commands.pay"
 SCORE = "workers.gold.tasks"
 SEAL = "marketplace.ledger.tasks"
 QUERIES = "marketplace.batches.queries"
+RELEASE = "assignments_release_places"
 
 _ALL = [
     Mutant(
@@ -241,6 +242,26 @@ _ALL = [
         "half_imports_shown",
         "The tasks of an import that is not done are shown.",
         sources=[(QUERIES, r"l\.tasks - coalesce\(sum\(i\.tasks\), 0\)", "l.tasks")],
+    ),
+    Mutant(
+        "upheld_from_escrow",
+        "An answer that was upheld is paid from the place of somebody else.",
+        sources=[(PAY, r"disputes_of\(batch\) if from_disputes", "escrow_of(batch) if from_disputes")],
+    ),
+    Mutant(
+        "released_too_much",
+        "What is accepted and not paid yet is given back to the requester.",
+        functions=[(RELEASE, r"- live\.places - due\.places", "- live.places")],
+    ),
+    Mutant(
+        "upheld_without_reason",
+        "A rejection may be undone without a reason.",
+        statements=["DROP TRIGGER upheld_with_reason ON assignments_assignment"],
+    ),
+    Mutant(
+        "disputes_given_back",
+        "What lies aside for disputes may be given back at any time.",
+        statements=["DROP TRIGGER reserve_step ON assignments_reserve"],
     ),
     Mutant(
         "paid_unmarked",

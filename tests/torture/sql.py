@@ -48,7 +48,8 @@ WAITING = {
         "SELECT extract(epoch FROM clock_timestamp() - min(auto_accept_at))::float8, count(*)"
         " FROM assignments_assignment WHERE state = 'submitted' AND auto_accept_at < clock_timestamp()"
     ),
-    # Nothing says since when, so it is judged at the end only.
+    # Nothing says since when, so these are judged at the end only.
+    "topup": "SELECT NULL::float8, count(*) FROM assignments_extra WHERE settled_at IS NULL",
     "refund": (
         "SELECT NULL::float8, count(*) FROM assignments_quarantine q JOIN batches_batch b ON b.id = q.batch_id"
         " WHERE q.due AND b.settled_at IS NULL"
@@ -116,6 +117,11 @@ DEPOSITS = (
 )
 PAYMENTS = "SELECT key, count(*) FROM ledger_transfer GROUP BY key HAVING count(*) > 1"
 BATCHES = "SELECT public_id::text, state, published_at IS NOT NULL FROM batches_batch"
+BONUSES = (
+    "SELECT b.public_id::text, x.reference, x.amount_micros, count(t.id) FROM assignments_extra x"
+    " JOIN batches_batch b ON b.id = x.batch_id LEFT JOIN ledger_transfer t ON t.key = 'bonus:' || x.id"
+    " WHERE x.kind = 'bonus' GROUP BY x.id, b.id"
+)
 IMPORTS = (
     "SELECT b.public_id::text, encode(i.body_sha256, 'hex'), i.tasks, count(*) FROM batches_import i"
     " JOIN batches_batch b ON b.id = i.batch_id WHERE i.state = 'done' GROUP BY 1, 2, 3"
@@ -232,6 +238,29 @@ ATTACKS: dict[str, tuple[str, list[str], str]] = {
         f"DELETE FROM assignments_answer WHERE assignment_id = (SELECT id FROM assignments_assignment {_MINE})",
     ),
     "delete_an_assignment": ("owner", [_lease()], f"DELETE FROM assignments_assignment {_MINE}"),
+    "give_oneself_a_bonus": (
+        "app",
+        [],
+        "INSERT INTO assignments_extra (batch_id, worker_id, kind, reference, amount_micros, fee_micros, reason,"
+        " made_by_id, made_at) SELECT %(batch)s, %(worker)s, 'bonus', 'x', 5, 0, 'x', min(id), market_now() FROM accounts_user",
+    ),
+    "top_up_without_terms": ("app", [], "SELECT assignments_raise_pay(%(batch)s, 1, 1)"),
+    "undo_a_rejection_without_a_reason": (
+        "owner",
+        [
+            _lease(),
+            _SUBMIT,
+            _ANSWER,
+            "UPDATE assignments_assignment SET state = 'rejected', end_reason = 'wrong', decided_at = market_now()"
+            f" {_MINE}",
+        ],
+        f"UPDATE assignments_assignment SET state = 'upheld' {_MINE}",
+    ),
+    "release_what_can_be_contested": (
+        "app",
+        [],
+        "UPDATE assignments_reserve SET disputes_released_at = market_now() WHERE batch_id = %(batch)s",
+    ),
     "settle_while_work_is_open": (
         "app",
         [_lease(), "UPDATE batches_batch SET state = 'closing' WHERE id = %(batch)s"],

@@ -59,6 +59,7 @@ class Actor:
         self.person = person
         self.stage = setting.stage
         self.control = setting.control
+        self.folder = setting.folder
         self.chance = Random(f"{setting.seed}:{name}")
         self.journal = Journal(setting.folder / f"{name}.jsonl", name)
         self._caller = Caller(HOST, setting.web_port, person.key, setting.cutter_port)

@@ -20,7 +20,8 @@ class Requester(Actor):
 
     kind: ClassVar[str] = "requester"
     habits: ClassVar[dict[str, int]] = {
-        "decide": 58,
+        "decide": 52,
+        "bonus": 6,
         "pause": 6,
         "side": 12,
         "end_side": 12,
@@ -38,6 +39,7 @@ class Requester(Actor):
         self.pseudonyms: list[str] = before["pseudonyms"]
         self.sides: list[str] = []
         self.made: int = before["made"]
+        self.bonuses = 0
 
     def prepare(self) -> None:
         """A published project and the first main batch."""
@@ -134,6 +136,8 @@ class Requester(Actor):
             ]
             limits = {"worker_limit": 6, "daily_limit": 7, "pair_limit": 4}
             terms = {name: limit for name, limit in limits.items() if self.chance.random() < 0.4}
+            if self.chance.random() < 0.5:
+                terms |= {"target_hourly_micros": 10**9, "topup_basis_points": self.chance.choice([1, 777, 20_000])}
             batch = self.make(f"side {self.made}", rows, order=self.chance.choice(ORDERS), **terms)
             if batch:
                 self.sides.append(batch)
@@ -174,7 +178,34 @@ class Requester(Actor):
         if ids[cut:]:
             fact = {"reason": self.chance.choice(REJECTIONS), "comment": f"{self.name} {self.chance.random()}"}
             done = self.write(f"/batches/{batch}/answers/reject", {"answers": ids[cut:], **fact})
-            self._decided(done, "reject", ids[cut:], fact)
+            self._decided(done, "reject", ids[cut:], {"batch": batch, **fact})
+
+    def bonus(self) -> None:
+        """Pay somebody who has answered something more; sometimes again, or with another amount."""
+        batch = self.chance.choice([*self.main[-2:], *self.sides] or [""])
+        shown = self.read(f"/batches/{batch}/answers?limit=20")["results"] if batch else []
+        if not shown:
+            return
+        self.bonuses += 1
+        ask = {
+            "worker": self.chance.choice(shown)["worker"],
+            "amount_micros": self.chance.randint(1, 50_000),
+            "reason": "good work",
+            "reference": f"{self.name} {self.bonuses}",
+        }
+        done = self.write(f"/batches/{batch}/bonuses", ask)
+        if not self.expect(done, "not-enough-funds"):
+            return
+        self.journal.note("bonus", batch=batch, reference=ask["reference"], amount=ask["amount_micros"])
+        draw = self.chance.random()
+        if draw < 0.3:
+            self.repeat(done)
+        elif draw < 0.6:
+            self.expect(self.write(f"/batches/{batch}/bonuses", ask))
+        elif draw < 0.8:
+            other = self.write(f"/batches/{batch}/bonuses", {**ask, "amount_micros": ask["amount_micros"] + 1})
+            if other.reply.good:
+                self.wrong("duplicated", "one reference was paid with two amounts", str(ask))
 
     def _decided(self, done: Written, what: str, ids: list[str], fact: dict[str, str]) -> None:
         if self.expect(done, "answer-not-submitted"):

@@ -26,13 +26,31 @@ class Staff(Actor):
             self.deposit(requester.id, FUNDS_MICROS)
 
     def step(self) -> float:
-        if self.chance.random() < 0.2:
+        draw = self.chance.random()
+        if draw < 0.3:
+            self.uphold()
+        elif draw < 0.45:
             found = self.read("/check")
             if found.get("violations") or found.get("ledger_sum_micros"):
                 self.wrong("invariant_violations", "GET /check found something", json.dumps(found))
         else:
             self.deposit(self.chance.choice(self.stage.requesters).id, self.chance.randint(1, 10**9))
         return self.chance.uniform(0.5, 2.0)
+
+    def uphold(self) -> None:
+        """Undo a rejection that a requester's journal tells of."""
+        path = self.folder / f"{self.chance.choice(self.stage.requesters).name}.jsonl"
+        lines = path.read_text(encoding="utf-8").splitlines()[-200:] if path.exists() else []
+        told = [json.loads(line) for line in lines if line.startswith('{"did": "reject"') and line.endswith("}")]
+        if not told:
+            return
+        fact = self.chance.choice(told)
+        answers = [self.chance.choice(fact["answers"])]
+        done = self.write(f"/batches/{fact['batch']}/answers/uphold", {"answers": answers, "reason": "It was right."})
+        if self.expect(done, "not-enough-funds"):
+            self.journal.note("uphold", answers=answers)
+            if self.chance.random() < 0.3:
+                self.repeat(done)
 
     def deposit(self, requester: str, amount: int) -> None:
         """Record one deposit; sometimes again, under the same key, under another, or with another amount."""

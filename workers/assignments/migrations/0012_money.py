@@ -319,6 +319,23 @@ CHANGED = {
     ),
 }
 ADDED = {
+    "inv_r06_covered": (
+        "What a batch has given back leaves enough in escrow for every answer that is leased, undecided or unpaid.",
+        """
+        SELECT b.id AS batch_id, held.places AS held_places, live.places AS live_places
+          FROM batches_batch b
+          LEFT JOIN assignments_reserve r ON r.batch_id = b.id
+          CROSS JOIN LATERAL (SELECT coalesce(sum(overlap - refunded), 0) - coalesce(r.released_places, 0)
+                                     - (SELECT count(*) FROM assignments_settlement s WHERE s.batch_id = b.id
+                                           AND s.settled_at IS NOT NULL AND NOT s.from_disputes) AS places
+                                FROM batches_task WHERE batch_id = b.id) held
+          CROSS JOIN LATERAL (SELECT count(*) AS places FROM assignments_assignment a
+                                LEFT JOIN assignments_settlement s ON s.assignment_id = a.id
+                               WHERE a.batch_id = b.id AND (a.state IN ('leased', 'submitted')
+                                  OR a.state = 'accepted' AND s.settled_at IS NULL)) live
+         WHERE b.settled_at IS NULL AND held.places < live.places
+        """,
+    ),
     "inv_r05_extra": (
         "Every bonus and every top-up is paid exactly once, with its fee.",
         """
