@@ -193,7 +193,7 @@ def test_what_was_taken_and_not_answered_is_unclear_and_found_by_its_twin(provid
 
     assert time.monotonic() - began < 1.5
     assert SECRET not in repr(caught.value)
-    assert len(provider.orders()) == 1
+    assert paths(provider) == ["POST /v1/oauth2/token", "POST /v1/payments/payouts"]  # not where a redirect pointed
     assert PayPal().look_up(AGAIN) == Answer(Fate.SETTLED, "BATCH0")
     assert len(provider.batches) == 1
     assert paths(provider)[-1] == "GET /v1/payments/payouts/BATCH0"
@@ -563,6 +563,7 @@ def test_a_notice_that_paypal_did_not_sign_is_not_believed(provider: FakePayPal,
         "https://api.paypal.com.evil.example/cert",
         "https://evilpaypal.com/cert",
         "https://paypal.com@evil.example/cert",
+        "https://evil.example@api.paypal.com/cert",
         "https://evil.example/api.paypal.com",
         "https://api.paypal.com:8443/cert",
         "https://evil.example\\.paypal.com/cert",

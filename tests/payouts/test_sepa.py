@@ -231,6 +231,11 @@ def test_texts_are_written_in_the_letters_that_every_bank_takes(text: str, lette
     assert in_bank_letters(text, 70) == letters
 
 
+def test_a_cut_leaves_no_slash_at_the_end() -> None:
+    assert in_bank_letters("ab/cd", 3) == "ab"
+    assert in_bank_letters("ab cd", 3) == "ab"
+
+
 @given(st.text(max_size=300), st.integers(1, 140))
 def test_whatever_the_text_a_bank_can_take_what_is_made_of_it(text: str, length_max: int) -> None:
     made = in_bank_letters(text, length_max)

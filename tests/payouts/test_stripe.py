@@ -44,6 +44,8 @@ class FakeStripe(FakeProvider):
     def answer(self, asked: Asked) -> tuple[int, Any]:
         if asked.headers.get("authorization") != f"Bearer {SECRET}":
             return 401, problem("invalid_request_error", f"Invalid API Key provided: {SECRET[:8]}****")
+        if asked.path != "/v1/transfers":
+            return 404, problem("invalid_request_error", "Unrecognized request URL")
         if asked.method == "GET":
             found = [each for each in self.transfers if each["transfer_group"] == asked.query["transfer_group"]]
             return 200, {"object": "list", "url": "/v1/transfers", "has_more": False, "data": found}
@@ -137,7 +139,7 @@ def test_what_was_paid_and_not_answered_is_unclear_and_found_by_its_group(provid
         StripeConnect().send(ORDER)
 
     assert time.monotonic() - began < 1.5
-    assert len(provider.orders()) == 1
+    assert [asked.path for asked in provider.asked] == ["/v1/transfers"]  # and not where a redirect pointed
     assert SECRET not in repr(caught.value)
     assert StripeConnect().look_up(ORDER) == Answer(Fate.SETTLED, "tr_0")
     assert len(provider.transfers) == 1
