@@ -6,13 +6,17 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-SLOW_S = 2.0
+from marketplace.payouts.providers.base import Answer, CallProvider, Order, Unclear
+
+SLOW_S = 1.2
 # What can go wrong with an order. Before: nothing was done. After: all was done, and the answer is lost or spoilt.
+# And `late`: it is done when who asked has long given up.
 BEFORE = ("drop before", "503 before")
 AFTER = ("drop after", "500 after", "slow", "half", "garbage", "nothing", "other")
 
@@ -54,6 +58,17 @@ class FakeProvider:
         return [each for each in self.asked if self.is_order(each)]
 
 
+def paid_in_the_end(provider: CallProvider, order: Order) -> Answer:
+    """What a careful caller gets: he sends once, and after an unclear outcome looks up until nothing is unclear."""
+    with suppress(Unclear):
+        return provider.send(order)
+    for _ in range(20):
+        with suppress(Unclear):
+            found = provider.look_up(replace(order, age=timedelta(minutes=1)))
+            return found or provider.send(order)
+    raise AssertionError(f"{order.key} was unclear for 20 look-ups.")
+
+
 @contextmanager
 def serving(provider: FakeProvider) -> Iterator[str]:
     """The address at which the provider answers."""
@@ -87,6 +102,8 @@ def serving(provider: FakeProvider) -> Iterator[str]:
             elif fault == "503 before":
                 self._reply(503, b"{}")
             else:
+                if fault == "late":
+                    time.sleep(SLOW_S)
                 scripted = order and provider.scripted
                 status, answer = provider.scripted.pop(0) if scripted else provider.answer(asked)
                 self._spoilt(fault, status, answer if isinstance(answer, bytes) else json.dumps(answer).encode())

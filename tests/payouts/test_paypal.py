@@ -3,6 +3,7 @@
 import base64
 import json
 import logging
+import random
 import time
 import zlib
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ from hypothesis import strategies as st
 from marketplace.payouts.providers import paypal
 from marketplace.payouts.providers.base import Answer, BadNotice, Fate, Notice, Order, Refused, Unclear
 from marketplace.payouts.providers.paypal import PayPal, cents_in_units
-from tests.payouts.local_http import AFTER, BEFORE, Asked, FakeProvider, serving
+from tests.payouts.local_http import AFTER, BEFORE, SLOW_S, Asked, FakeProvider, paid_in_the_end, serving
 
 CLIENT, SECRET, HOOK = "client-id", "the-very-secret", "4JH86294D6297924G"
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -197,6 +198,34 @@ def test_what_was_taken_and_not_answered_is_unclear_and_found_by_its_twin(provid
     assert PayPal().look_up(AGAIN) == Answer(Fate.SETTLED, "BATCH0")
     assert len(provider.batches) == 1
     assert paths(provider)[-1] == "GET /v1/payments/payouts/BATCH0"
+
+
+def test_an_order_that_paypal_begins_after_we_gave_up_is_still_paid_once(provider: FakePayPal) -> None:
+    provider.faults = ["late"]
+
+    with pytest.raises(Unclear):
+        PayPal().send(ORDER)
+    assert PayPal().look_up(AGAIN) == Answer(Fate.ACCEPTED, "BATCH0")
+    time.sleep(SLOW_S)
+
+    assert len(provider.orders()) == 2
+    assert len(provider.batches) == 1
+
+
+def test_three_hundred_orders_over_a_bad_line_are_each_paid_once(provider: FakePayPal) -> None:
+    draw = random.Random(11)
+    faults = ["drop before", "503 before", "drop after", "500 after", "half", "garbage", "nothing"]
+    orders = [replace(ORDER, key=f"po{number:032x}", amount_cents=100 + number) for number in range(300)]
+    provider.faults = [draw.choice(faults) if draw.random() < 0.4 else "" for _ in range(2_000)]
+
+    answers = [paid_in_the_end(PayPal(), order) for order in orders]
+
+    assert {answer.fate for answer in answers} == {Fate.ACCEPTED}
+    assert {answer.reference for answer in answers} == {batch["id"] for batch in provider.batches.values()}
+    assert sorted((key, batch["items"][0]["amount"]["value"]) for key, batch in provider.batches.items()) == [
+        (order.key, cents_in_units(order.amount_cents)) for order in orders
+    ]
+    assert len(provider.orders()) > 300
 
 
 def test_an_order_sent_twice_is_paid_once(provider: FakePayPal) -> None:

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import json
 import logging
+import random
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -16,7 +17,7 @@ import stripe
 from marketplace.payouts.providers import stripe_connect
 from marketplace.payouts.providers.base import Answer, BadNotice, Fate, Notice, Order, Refused, Unclear
 from marketplace.payouts.providers.stripe_connect import TOLD, StripeConnect
-from tests.payouts.local_http import AFTER, BEFORE, Asked, FakeProvider, serving
+from tests.payouts.local_http import AFTER, BEFORE, SLOW_S, Asked, FakeProvider, paid_in_the_end, serving
 
 SECRET = "sk_test_veryverysecret"
 HOOK_SECRET = "whsec_alsoverysecret"
@@ -143,6 +144,34 @@ def test_what_was_paid_and_not_answered_is_unclear_and_found_by_its_group(provid
     assert SECRET not in repr(caught.value)
     assert StripeConnect().look_up(ORDER) == Answer(Fate.SETTLED, "tr_0")
     assert len(provider.transfers) == 1
+
+
+def test_an_order_that_stripe_begins_after_we_gave_up_is_still_paid_once(provider: FakeStripe) -> None:
+    provider.faults = ["late"]
+
+    with pytest.raises(Unclear):
+        StripeConnect().send(ORDER)
+    assert StripeConnect().look_up(ORDER) is None
+    StripeConnect().send(ORDER)
+    time.sleep(SLOW_S)
+
+    assert len(provider.orders()) == 2
+    assert len(provider.transfers) == 1
+
+
+def test_three_hundred_orders_over_a_bad_line_are_each_paid_once(provider: FakeStripe) -> None:
+    draw = random.Random(11)
+    faults = ["drop before", "503 before", "drop after", "500 after", "half", "garbage", "nothing"]
+    orders = [replace(ORDER, key=f"po{number:032x}", amount_cents=100 + number) for number in range(300)]
+    provider.faults = [draw.choice(faults) if draw.random() < 0.4 else "" for _ in range(2_000)]
+
+    answers = [paid_in_the_end(StripeConnect(), order) for order in orders]
+
+    assert {answer.fate for answer in answers} == {Fate.SETTLED}
+    assert sorted((each["transfer_group"], each["amount"]) for each in provider.transfers) == [
+        (order.key, order.amount_cents) for order in orders
+    ]
+    assert len(provider.orders()) > 300
 
 
 def test_an_address_where_nobody_answers_is_unclear(settings: Any) -> None:
