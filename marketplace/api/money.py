@@ -1,14 +1,20 @@
 """Deposits recorded by staff, and what a requester may see of the ledger."""
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 from django.http import HttpResponse
-from drf_spectacular.utils import extend_schema
+from django.utils.dateparse import parse_datetime
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.views import APIView
 
 from marketplace.accounts.queries import any_requester, requester_for
 from marketplace.api.asks import DepositAsk
 from marketplace.api.shapes import (
+    AccountShape,
     AnchorShape,
     CheckShape,
     DepositShape,
@@ -18,10 +24,12 @@ from marketplace.api.shapes import (
     head_shape,
     transfer_shape,
 )
+from marketplace.common.errors import Unprocessable
 from marketplace.common.promises import check_promises
 from marketplace.ledger.addresses import funds_of, outside
 from marketplace.ledger.commands import Move, move
-from marketplace.ledger.queries import anchors, balance, head, ledger_sum, statement
+from marketplace.ledger.queries import anchors, balance, balances_at, head, ledger_sum, statement
+from marketplace.rest.ask import refuse_unknown
 from marketplace.rest.boundary import once, respond
 from marketplace.rest.openapi import listing
 from marketplace.rest.pagination import page_of_rows
@@ -72,13 +80,64 @@ class TransfersView(APIView):
     )
     def get(self, request: KeyRequest, requester: UUID) -> HttpResponse:
         address = funds_of(requester_for(request.user.pk, requester).public_id)
-        return page_of_rows(
-            request,
-            lambda after, limit: [
-                {"cursor": row["id"], **row} for row in statement(address, before_id=after or None, limit=limit)
-            ],
-            transfer_shape,
+        return _transfers(request, address)
+
+
+class AccountView(APIView):
+    permission_classes = [IsStaffKey]
+
+    @extend_schema(
+        summary="Any account as of now or of any moment",
+        tags=["operations"],
+        parameters=[
+            OpenApiParameter("address", str, required=True),
+            OpenApiParameter("at", OpenApiTypes.DATETIME, description="a moment with its time zone; now if left out"),
+        ],
+        responses=AccountShape,
+    )
+    def get(self, request: KeyRequest) -> HttpResponse:
+        refuse_unknown(request.query_params, ("address", "at"))
+        address, at = request.query_params.get("address", ""), _moment(request.query_params.get("at"))
+        return respond(
+            {
+                "address": address,
+                "at": at,
+                "balances": [
+                    {"currency": currency, "balance_micros": amount}
+                    for currency, amount in balances_at(address, at).items()
+                ],
+            }
         )
+
+
+class AccountTransfersView(APIView):
+    permission_classes = [IsStaffKey]
+
+    @extend_schema(
+        summary="The transfers of any account, newest first, with the balance after each",
+        tags=["operations"],
+        **listing(TransferShape, OpenApiParameter("address", str, required=True)),
+    )
+    def get(self, request: KeyRequest) -> HttpResponse:
+        return _transfers(request, request.query_params.get("address", ""), allowed=["address"])
+
+
+def _transfers(request: KeyRequest, address: str, allowed: Sequence[str] = ()) -> HttpResponse:
+    def page(after: int, limit: int) -> list[dict[str, Any]]:
+        return [{"cursor": row["id"], **row} for row in statement(address, before_id=after or None, limit=limit)]
+
+    return page_of_rows(request, page, transfer_shape, allowed=allowed)
+
+
+def _moment(text: str | None) -> datetime:
+    try:
+        moment = datetime.now(UTC) if text is None else parse_datetime(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        message = "must be a moment with its time zone, as 2026-01-31T12:00:00Z"
+        raise Unprocessable("There is no such moment.", errors=[{"field": "at", "message": message}])
+    return moment
 
 
 class HeadView(APIView):

@@ -295,7 +295,20 @@ class TransferShape(serializers.Serializer[Any]):
     made_at = serializers.DateTimeField()
     reverses = serializers.CharField(allow_null=True, help_text="The key of the transfer that this one takes back")
     memo_hash = serializers.CharField(help_text="What stands for the memo in the leaf")
+    source_hash = serializers.CharField(help_text="What stands for the source, whose worker you know by another name")
+    destination_hash = serializers.CharField(help_text="The same of the destination")
     seal = SealShape(allow_null=True, help_text="None for the first seconds")
+
+
+class AccountBalanceShape(serializers.Serializer[Any]):
+    currency = serializers.CharField()
+    balance_micros = serializers.IntegerField()
+
+
+class AccountShape(serializers.Serializer[Any]):
+    address = serializers.CharField()
+    at = serializers.DateTimeField()
+    balances = AccountBalanceShape(many=True)
 
 
 class HeadShape(serializers.Serializer[Any]):

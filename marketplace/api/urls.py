@@ -34,6 +34,8 @@ urlpatterns = [
     path("lists/<uuid:list>/members", skills.MembersView.as_view()),
     path("workers/links", links.LinksView.as_view()),
     path("workers/links/<uuid:link>/end", links.LinkEndView.as_view()),
+    path("ledger/account", money.AccountView.as_view()),
+    path("ledger/transfers", money.AccountTransfersView.as_view()),
     path("ledger/head", money.HeadView.as_view()),
     path("ledger/anchors", money.AnchorsView.as_view()),
     path("deposits", money.DepositsView.as_view()),

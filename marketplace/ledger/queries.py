@@ -29,6 +29,11 @@ def balance_at(address: str, currency: str, moment: datetime) -> int:
     return int(row[0]) if row else 0
 
 
+def balances_at(address: str, moment: datetime) -> dict[str, int]:
+    """Micro-units by currency at an address as of a moment."""
+    return {currency: balance_at(address, currency, moment) for currency in balances(address)}
+
+
 @dataclass(frozen=True)
 class Terms:
     """What a transfer says. `reverses` is the key of the one it takes back, `reversed_by` of the one that took it
@@ -114,10 +119,12 @@ def ledger_sum() -> int:
 
 def statement(address: str, *, before_id: int | None, limit: int) -> list[dict[str, Any]]:
     """The account's transfers, newest first, each with the change and the balance after it, and its seal if it has one:
-    who knows what a transfer says can recompute the leaf (`audit.leaf`), the memo by its hash alone."""
+    who knows what a transfer says can recompute the leaf (`audit.leaf`), and what he may not know enters it by its
+    hash."""
     found = rows(
         "SELECT t.id, t.key, t.kind, s.address, d.address, t.currency, p.delta_micros, p.balance_after_micros,"
-        " t.memo, t.made_at, r.key, ledger_hidden(t.key, t.memo), x.seq, encode(x.leaf, 'hex'), encode(x.hash, 'hex')"
+        " t.memo, t.made_at, r.key, ledger_hidden(t.key, t.memo), ledger_hidden(t.key, s.address),"
+        " ledger_hidden(t.key, d.address), x.seq, encode(x.leaf, 'hex'), encode(x.hash, 'hex')"
         " FROM ledger_account a JOIN ledger_posting p ON p.account_id = a.id"
         " JOIN ledger_transfer t ON t.id = p.transfer_id JOIN ledger_account s ON s.id = t.source_id"
         " JOIN ledger_account d ON d.id = t.destination_id LEFT JOIN ledger_transfer r ON r.id = t.reverses_id"
@@ -125,9 +132,12 @@ def statement(address: str, *, before_id: int | None, limit: int) -> list[dict[s
         " WHERE a.address = %s AND (%s::bigint IS NULL OR t.id < %s) ORDER BY t.id DESC LIMIT %s",
         [address, before_id, before_id, limit],
     )
-    names = ("id", "key", "kind", "source", "destination", "currency", "delta_micros", "balance_after_micros", "memo")
+    names = (
+        *("id", "key", "kind", "source", "destination", "currency", "delta_micros", "balance_after_micros", "memo"),
+        *("made_at", "reverses", "memo_hash", "source_hash", "destination_hash"),
+    )
     return [
-        dict(zip((*names, "made_at", "reverses", "memo_hash"), row, strict=False))
-        | {"seal": None if row[12] is None else {"seq": row[12], "leaf": row[13], "hash": row[14]}}
+        dict(zip(names, row, strict=False))
+        | {"seal": None if row[14] is None else {"seq": row[14], "leaf": row[15], "hash": row[16]}}
         for row in found
     ]

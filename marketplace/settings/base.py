@@ -29,6 +29,17 @@ PLATFORM_TERMS: dict[str, int] = {
     "dispute_basis_points": env.int("TOUCHSTONE_DISPUTE_BASIS_POINTS", default=500),
     "appeal_s": 86_400 * env.int("TOUCHSTONE_APPEAL_DAYS", default=14),
 }
+# How payouts leave. A provider whose values are not all given is not offered; an API base is for tests.
+SEPA_NAME: str = env.str("TOUCHSTONE_SEPA_NAME", default="")
+SEPA_IBAN: str = env.str("TOUCHSTONE_SEPA_IBAN", default="")
+SEPA_BIC: str = env.str("TOUCHSTONE_SEPA_BIC", default="")
+STRIPE_SECRET_KEY: str = env.str("TOUCHSTONE_STRIPE_SECRET_KEY", default="")
+STRIPE_WEBHOOK_SECRET: str = env.str("TOUCHSTONE_STRIPE_WEBHOOK_SECRET", default="")
+STRIPE_API_BASE: str = env.str("TOUCHSTONE_STRIPE_API_BASE", default="https://api.stripe.com")
+PAYPAL_CLIENT_ID: str = env.str("TOUCHSTONE_PAYPAL_CLIENT_ID", default="")
+PAYPAL_SECRET: str = env.str("TOUCHSTONE_PAYPAL_SECRET", default="")
+PAYPAL_WEBHOOK_ID: str = env.str("TOUCHSTONE_PAYPAL_WEBHOOK_ID", default="")
+PAYPAL_API_BASE: str = env.str("TOUCHSTONE_PAYPAL_API_BASE", default="https://api-m.paypal.com")
 # -----------------------------------------------------------------------------------------------------------------
 
 BASE_DIR = Path(__file__).resolve().parents[2]

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 from marketplace.ledger.addresses import funds_of
 from marketplace.ledger.tasks import anchor_daily, seal_transfers
@@ -41,3 +42,24 @@ def test_a_requester_recomputes_his_leaves_and_finds_them_in_the_chain(committed
     assert market.callers["worker"].all("ledger/anchors") == [
         {"day": datetime.now(UTC).date().isoformat(), "seq": head["seq"], "hash": head["hash"]}
     ]
+
+
+def test_staff_see_any_account_as_of_any_moment_and_nobody_else_does(committed: str) -> None:
+    market = make_market()
+    staff, address = market.callers["staff"], funds_of(market.requester.public_id)
+    lines = staff.all(f"ledger/transfers?address={address}")
+    assert len(lines) > 1
+    for newest, older in pairwise(lines):
+        at = newest["made_at"].replace("+", "%2B")
+        assert staff.get(f"ledger/account?address={address}&at={at}").expect(200)["balances"] == [
+            {"currency": "EUR", "balance_micros": newest["balance_after_micros"]}
+        ]
+        assert newest["balance_after_micros"] - newest["delta_micros"] == older["balance_after_micros"]
+    assert staff.get(f"ledger/account?address={address}").expect(200)["balances"] == [
+        {"currency": "EUR", "balance_micros": lines[0]["balance_after_micros"]}
+    ]
+    for wrong in ("yesterday", "2026-01-31T12:00:00", "2026-13-41T12:00:00Z"):
+        refused = staff.get(f"ledger/account?address={address}&at={wrong}")
+        assert (refused.status, refused.json["errors"][0]["field"]) == (422, "at")
+    assert staff.get(f"ledger/account?address={address}&when=x").status == 400
+    assert market.callers["owner"].get(f"ledger/account?address={address}").status == 403

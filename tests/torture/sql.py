@@ -242,7 +242,8 @@ ATTACKS: dict[str, tuple[str, list[str], str]] = {
         "app",
         [],
         "INSERT INTO assignments_extra (batch_id, worker_id, kind, reference, amount_micros, fee_micros, reason,"
-        " made_by_id, made_at) SELECT %(batch)s, %(worker)s, 'bonus', 'x', 5, 0, 'x', min(id), market_now() FROM accounts_user",
+        " made_by_id, made_at)"
+        " SELECT %(batch)s, %(worker)s, 'bonus', 'x', 5, 0, 'x', min(id), market_now() FROM accounts_user",
     ),
     "top_up_without_terms": ("app", [], "SELECT assignments_raise_pay(%(batch)s, 1, 1)"),
     "undo_a_rejection_without_a_reason": (

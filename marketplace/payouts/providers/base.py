@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import ClassVar
 
@@ -18,6 +18,9 @@ class Order:
     currency: str
     details: Mapping[str, str]  # of the destination, as it was checked
     reference: str  # what the receiver reads on his statement
+    # What is known of earlier calls for it. A provider that forgets our key needs it to tell what became of the order.
+    known_as: str = ""  # the `reference` of an earlier answer
+    age: timedelta | None = None  # since the first call may have been made; None if there was none, or nobody knows
 
 
 class Fate(StrEnum):
@@ -77,6 +80,10 @@ class Provider(ABC):
     def check(self, details: Mapping[str, str], currency: str) -> dict[str, str]:
         """What is wrong with a destination, by field; a payment to what passes can be ordered."""
 
+    def strange(self, details: Mapping[str, str]) -> dict[str, str]:
+        """What is wrong with the names of a destination's fields."""
+        return {name: f"{self.title} knows no field of this name." for name in details if name not in self.fields}
+
     @abstractmethod
     def canonical(self, details: Mapping[str, str]) -> str:
         """The same text for the same receiver, however it was typed: by it one payout belongs to one person (R41)."""
@@ -96,10 +103,18 @@ class CallProvider(Provider):
     @abstractmethod
     def look_up(self, order: Order) -> Answer | None:
         """What has become of the order; None if the provider is sure never to have taken it, and then it may be sent
-        again under the same key. Raises `Unclear`."""
+        again under the same key. Raises `Unclear`.
+
+        Where a provider finds our key only when asked for the same payment again, this asks for it, and it may be paid
+        then: once.
+        """
 
     def read_notice(self, headers: Mapping[str, str], body: bytes, now: datetime) -> Sequence[Notice]:
-        """What a webhook says; things that do not concern payouts are left out. Raises `BadNotice`."""
+        """What a webhook says; things that do not concern payouts are left out, but a key may be somebody else's.
+
+        May ask the provider over the network. Raises `BadNotice`; `Unclear` if he did not answer, and then he shall
+        send the notice again.
+        """
         raise BadNotice("This provider sends no notices.")
 
 
@@ -111,4 +126,7 @@ class FileProvider(Provider):
 
     @abstractmethod
     def write(self, orders: Sequence[Order], *, run: str, made_at: datetime) -> bytes:
-        """The file of a run; the same bytes for the same run, so that it can be made again. `run` is its public id."""
+        """The file of a run; the same bytes for the same run, so that it can be made again. `run` is its public id.
+
+        Raises `Refused`, naming the order, if one of them cannot be written; then there is no file.
+        """
