@@ -14,11 +14,12 @@ from rest_framework.views import APIView
 from marketplace.accounts.queries import any_requester, requester_for
 from marketplace.api.asks import DepositAsk
 from marketplace.api.shapes import (
-    AccountShape,
     AnchorShape,
+    BookedTransferShape,
     CheckShape,
     DepositShape,
     HeadShape,
+    LedgerAccountShape,
     TransferShape,
     anchor_shape,
     head_shape,
@@ -93,11 +94,11 @@ class AccountView(APIView):
             OpenApiParameter("address", str, required=True),
             OpenApiParameter("at", OpenApiTypes.DATETIME, description="a moment with its time zone; now if left out"),
         ],
-        responses=AccountShape,
+        responses=LedgerAccountShape,
     )
     def get(self, request: KeyRequest) -> HttpResponse:
         refuse_unknown(request.query_params, ("address", "at"))
-        address, at = request.query_params.get("address", ""), _moment(request.query_params.get("at"))
+        address, at = _address(request), _moment(request.query_params.get("at"))
         return respond(
             {
                 "address": address,
@@ -116,10 +117,10 @@ class AccountTransfersView(APIView):
     @extend_schema(
         summary="The transfers of any account, newest first, with the balance after each",
         tags=["operations"],
-        **listing(TransferShape, OpenApiParameter("address", str, required=True)),
+        **listing(BookedTransferShape, OpenApiParameter("address", str, required=True)),
     )
     def get(self, request: KeyRequest) -> HttpResponse:
-        return _transfers(request, request.query_params.get("address", ""), allowed=["address"])
+        return _transfers(request, _address(request), allowed=["address"])
 
 
 def _transfers(request: KeyRequest, address: str, allowed: Sequence[str] = ()) -> HttpResponse:
@@ -127,6 +128,13 @@ def _transfers(request: KeyRequest, address: str, allowed: Sequence[str] = ()) -
         return [{"cursor": row["id"], **row} for row in statement(address, before_id=after or None, limit=limit)]
 
     return page_of_rows(request, page, transfer_shape, allowed=allowed)
+
+
+def _address(request: KeyRequest) -> str:
+    address = request.query_params.get("address", "")
+    if not address:
+        raise Unprocessable("Which account?", errors=[{"field": "address", "message": "is needed, as platform:fees"}])
+    return address
 
 
 def _moment(text: str | None) -> datetime:

@@ -300,12 +300,16 @@ class TransferShape(serializers.Serializer[Any]):
     seal = SealShape(allow_null=True, help_text="None for the first seconds")
 
 
+class BookedTransferShape(TransferShape):
+    """The same, of any account."""
+
+
 class AccountBalanceShape(serializers.Serializer[Any]):
     currency = serializers.CharField()
     balance_micros = serializers.IntegerField()
 
 
-class AccountShape(serializers.Serializer[Any]):
+class LedgerAccountShape(serializers.Serializer[Any]):
     address = serializers.CharField()
     at = serializers.DateTimeField()
     balances = AccountBalanceShape(many=True)

@@ -108,8 +108,8 @@ ROUTES: dict[str, Route] = {
         {"POST": May({"staff"}, {"staff"}, lambda m: {"reason": "mistake"}, foreign=False)}
     ),
     "requesters/{requester}/transfers": Route({"GET": read()}),
-    "ledger/account": Route({"GET": May({"staff"}, {"staff"})}),
-    "ledger/transfers": Route({"GET": May({"staff"}, {"staff"})}),
+    "ledger/account": Route({"GET": May({"staff"}, {"staff"}, None, (422,))}),
+    "ledger/transfers": Route({"GET": May({"staff"}, {"staff"}, None, (422,))}),
     "ledger/head": Route({"GET": May(KEYS, KEYS)}),
     "ledger/anchors": Route({"GET": May(KEYS, KEYS)}),
     "invitations": Route(

@@ -14,6 +14,8 @@ from tests.api.described import description, findings
 from tests.api.market import Market
 
 UNSAFE = ("post", "put", "patch", "delete")
+# What some reads cannot do without.
+NEEDED = {f"/api/v1/ledger/{what}": "?address=platform:fees" for what in ("account", "transfers")}
 NOT_DESCRIBED = {"/api/v1/schema", "/api/v1/docs"}
 
 
