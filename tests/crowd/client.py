@@ -114,7 +114,7 @@ class Session:
         return imported
 
     def estimate(self, batch_id: str) -> Json:
-        """{tasks, gold_tasks, places, reward_micros, fee_micros, total_micros, funds_micros, missing_micros}."""
+        """{tasks, gold_tasks, places, total_micros and what it is made of, funds_micros, missing_micros}."""
         return self._get(f"/batches/{batch_id}/estimate")
 
     def publish_batch(self, batch_id: str) -> Json:
