@@ -186,8 +186,9 @@ def publish(stage: Stage) -> None:
         stage.staff.deposit(stage.owner.requester_id, cost["missing_micros"], CURRENCY, f"demo {stage.run}")
     requester.publish_batch(stage.batch_id)
     say(
-        f"5. The estimate was {euros(cost['total_micros'])} ({euros(cost['reward_micros'])} for the workers and"
-        f" {euros(cost['fee_micros'])} fee). It was deposited, and publishing holds it in escrow."
+        f"5. The estimate was {euros(cost['total_micros'])} ({euros(cost['reward_micros'])} for the workers,"
+        f" {euros(cost['fee_micros'])} fee, {euros(cost['disputes_micros'])} aside for disputes). It was deposited, and"
+        " publishing holds it."
     )
 
 
