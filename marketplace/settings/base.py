@@ -23,6 +23,16 @@ LIVE_URL: str = env.str("TOUCHSTONE_LIVE_URL", default="")
 EMAIL_URL: str = env.str("EMAIL_URL", default="consolemail://")
 # The platform's fee on each paid answer, in basis points of the price; frozen on a batch when it is made.
 FEE_BASIS_POINTS: int = env.int("TOUCHSTONE_FEE_BASIS_POINTS", default=1_000)
+# What may be paid out, in micro-units of any currency: at once, and for one person within a day.
+PAYOUT_MINIMUM_MICROS: int = env.int("TOUCHSTONE_PAYOUT_MINIMUM_MICROS", default=1_000_000)
+PAYOUT_MAXIMUM_MICROS: int = env.int("TOUCHSTONE_PAYOUT_MAXIMUM_MICROS", default=5_000_000_000)
+PAYOUT_DAILY_MICROS: int = env.int("TOUCHSTONE_PAYOUT_DAILY_MICROS", default=10_000_000_000)
+PAYOUT_DAILY_COUNT: int = env.int("TOUCHSTONE_PAYOUT_DAILY_COUNT", default=5)
+# From this amount on staff look at a payout before it is sent.
+PAYOUT_REVIEW_MICROS: int = env.int("TOUCHSTONE_PAYOUT_REVIEW_MICROS", default=500_000_000)
+# The provider for trials; it is not offered without both.
+PAYOUT_TEST_URL: str = env.str("TOUCHSTONE_PAYOUT_TEST_URL", default="")
+PAYOUT_TEST_SECRET: str = env.str("TOUCHSTONE_PAYOUT_TEST_SECRET", default="")
 # -----------------------------------------------------------------------------------------------------------------
 
 BASE_DIR = Path(__file__).resolve().parents[2]
