@@ -151,6 +151,8 @@ ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_EMAIL_VERIFICATION = "optional"
 ACCOUNT_UNIQUE_EMAIL = True
 ALLAUTH_TRUSTED_PROXY_COUNT = PROXIES
+MFA_ADAPTER = "marketplace.accounts.second_factor.Adapter"
+MFA_TOTP_ISSUER = "Touchstone"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/"
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
@@ -206,6 +208,11 @@ CELERY_BEAT_SCHEDULE = {
         ("quarantine", "workers.assignments.tasks.refund_quarantined", 1.0),
         ("import", "marketplace.batches.tasks.advance_imports", 1.0),
         ("finish", "workers.assignments.tasks.finish_batches", 1.0),
+        ("notices", "marketplace.accounts.tasks.send_notices", 2.0),
+        ("approve-payouts", "marketplace.payouts.tasks.approve_unreviewed", 5.0),
+        ("send-payouts", "marketplace.payouts.tasks.send_approved", 2.0),
+        ("follow-payouts", "marketplace.payouts.tasks.look_up_sent", 2.0),
+        ("withdraw", "workers.earnings.tasks.withdraw_above_thresholds", 60.0),
         ("forget", "marketplace.common.tasks.forget_old", 3600.0),
     ]
 }
@@ -228,6 +235,7 @@ THROTTLES = {
     "invitation": "30 per hour",
     "password-account": "10 per 15 minutes",
     "password-address": "50 per 15 minutes",
+    "payout-notice": "60 per hour",
 }
 REST_KNOX = {
     "AUTH_HEADER_PREFIX": "Bearer",
