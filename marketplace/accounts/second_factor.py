@@ -57,6 +57,13 @@ class Proof:
 
 
 @dataclass(frozen=True)
+class Shown:
+    """That somebody knew the account's password just now. Made by `require_password` only."""
+
+    user_id: int
+
+
+@dataclass(frozen=True)
 class Enrolment:
     """What an authenticator app is set up with, shown once; the token is what it is confirmed with."""
 
@@ -86,10 +93,11 @@ def prove(*, user_id: int, password: str, code: str) -> Proof:
     return Proof(user_id, step)
 
 
-def require_password(*, user_id: int, password: str) -> None:
+def require_password(*, user_id: int, password: str) -> Shown:
     """Raise `PasswordWrong` where it is not the account's."""
     if not User.objects.get(pk=user_id).check_password(password):
         raise PasswordWrong("`password` is not the password of this account.", field="password")
+    return Shown(user_id)
 
 
 def spend(proof: Proof | None, *, user_id: int) -> None:
@@ -115,12 +123,14 @@ def use_code(*, user_id: int, code: str) -> bool:
     return True
 
 
-def begin_enrolment(*, user: User) -> Enrolment:
+def begin_enrolment(shown: Shown | None, *, user: User) -> Enrolment:
     """A new secret for somebody who has just shown his password. Nothing is kept: the token holds it, sealed.
 
-    Raises `SecondFactorThere`.
+    Raises `SecondFactorThere`, `PasswordWrong`.
     """
     require_transaction()
+    if shown is None or shown.user_id != user.pk:
+        raise PasswordWrong("`password` is needed.", field="password")
     if _factor(user.pk) is not None:
         raise SecondFactorThere("This account has a second factor already.")
     secret = generate_totp_secret()

@@ -85,3 +85,8 @@ class NoticeRefused(BadRequest):
 class ThresholdInvalid(Unprocessable):
     code = "threshold-invalid"
     title = "This threshold cannot be set"
+
+
+class FileUnreadable(Conflict):
+    code = "file-unreadable"
+    title = "The file of this run cannot be made"

@@ -125,8 +125,8 @@ class Payout(models.Model):
 
 
 class ProviderNotice(models.Model):
-    """What a provider told by himself, once for each event. It is a reason to look the payout up, and no more: so it may
-    come twice, late or in any order. Without a payout it waits for people."""
+    """What a provider told by himself, once for each event. It is a reason to look the payout up, and no more: so it
+    may come twice, late or in any order. Without a payout it waits for people."""
 
     provider = models.CharField(max_length=PROVIDER_MAX)
     event = models.CharField(max_length=200)
@@ -180,8 +180,8 @@ class Report(models.Model):
 
 
 class Turn(models.Model):
-    """Whose turn it is to do a long sweep: a hint that keeps a slow provider from holding every process at once. What is
-    right does not rest on it."""
+    """Whose turn it is to do a long sweep: a hint that keeps a slow provider from holding every process at once. What
+    is right does not rest on it."""
 
     name = models.TextField(primary_key=True)
     token = models.UUIDField()

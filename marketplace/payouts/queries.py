@@ -1,14 +1,21 @@
 """Reads of destinations, payouts, runs and reports."""
 
+import json
+import logging
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from django.db.models import Count, Q, QuerySet, Sum
 
 from marketplace.common.database import rows
-from marketplace.payouts.errors import NoSuchPayout, NoSuchRun
-from marketplace.payouts.models import Attempt, Destination, Payout, Report, Run, Threshold
+from marketplace.common.sealing import Unsealable, unseal
+from marketplace.payouts.errors import FileUnreadable, NoSuchPayout, NoSuchRun
+from marketplace.payouts.models import CENT_MICROS, Attempt, Destination, Payout, Report, Run, Threshold
+from marketplace.payouts.providers.base import FileProvider, Order
+from marketplace.payouts.providers.registry import provider
 
+logger = logging.getLogger("touchstone.payouts")
 DESTINATION_SEAL = "destination"
 
 
@@ -99,3 +106,40 @@ def in_flight() -> list[dict[str, Any]]:
             " WHERE state IN ('requested', 'approved', 'sent', 'in_doubt', 'failed') GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
         )
     ]
+
+
+@dataclass(frozen=True)
+class RunFile:
+    """The file of a run."""
+
+    body: bytes
+    content_type: str
+    extension: str
+
+
+def run_file(run: Run) -> RunFile:
+    """The file of the run, made anew from its payouts, with the same bytes each time. Raises `NoSuchProvider`,
+    `FileUnreadable`."""
+    by = provider(run.provider)
+    assert isinstance(by, FileProvider), "a run is of a provider that is given files"
+    orders = [order_of(payout) for payout in payouts_of_run(run.pk)]
+    if None in orders:
+        raise FileUnreadable("Some destinations of this run cannot be read: was SECRET_KEY replaced?")
+    body = by.write([order for order in orders if order is not None], run=str(run.public_id), made_at=run.made_at)
+    return RunFile(body, by.content_type, by.extension)
+
+
+def order_of(payout: Payout) -> Order | None:
+    """What the provider is asked, to the letter the same each time; None where the details cannot be unsealed."""
+    try:
+        details = json.loads(unseal(DESTINATION_SEAL, bytes(payout.destination.details)))
+    except Unsealable:
+        logger.error("the destination of payout %s cannot be read: was SECRET_KEY replaced?", payout.public_id)
+        return None
+    return Order(
+        key=payout.provider_key,
+        amount_cents=payout.amount_micros // CENT_MICROS,
+        currency=payout.currency,
+        details=details,
+        reference=f"Touchstone {str(payout.public_id)[:8]}",
+    )

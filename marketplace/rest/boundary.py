@@ -9,11 +9,11 @@ from django.utils.crypto import salted_hmac
 from rest_framework.request import Request
 
 from marketplace.common.errors import DomainError
+from marketplace.common.sealing import Unsealable, seal, unseal
 from marketplace.common.transactions import Once, is_known, one_transaction
 from marketplace.rest.errors import AnswerForgotten, KeyMalformed, KeyMissing
 from marketplace.rest.problems import problem_of
 from marketplace.rest.rendering import http_response, json_bytes
-from marketplace.common.sealing import Unsealable, seal, unseal
 
 KEY_LENGTH_MAX = 200
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")

@@ -10,10 +10,10 @@ from django.db.models import Model, Q, QuerySet
 from django.http import HttpResponse
 from rest_framework.request import Request
 
+from marketplace.common.sealing import Unsealable, seal, unseal
 from marketplace.rest.ask import refuse_unknown
 from marketplace.rest.boundary import respond
 from marketplace.rest.errors import BadCursor, Malformed
-from marketplace.common.sealing import Unsealable, seal, unseal
 
 LIMIT_DEFAULT = 100
 LIMIT_MAX = 1_000

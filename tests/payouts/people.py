@@ -148,3 +148,12 @@ def wait_until(true: Callable[[], bool], seconds: float = 10) -> None:
     while not true():
         assert time.monotonic() < end, "it did not happen in time"
         time.sleep(0.02)
+
+
+def aged(add_it: Callable[..., Destination], *args: Any, **kwargs: Any) -> Destination:
+    """Add a destination as of three days ago, by moving the clock there and back."""
+    run("UPDATE test_clock SET shift = shift - %s", [HOLD])
+    try:
+        return add_it(*args, **kwargs)
+    finally:
+        run("UPDATE test_clock SET shift = shift + %s", [HOLD])

@@ -4,6 +4,7 @@ from uuid import UUID
 
 from marketplace.common.transactions import require_transaction
 from marketplace.payouts.commands.payouts import request_payout
+from marketplace.payouts.locks import user_for_update
 from marketplace.payouts.models import Payout, Threshold
 from workers.assignments.commands.pay import GROUP, settle_due
 from workers.profiles.models import Worker
@@ -15,6 +16,8 @@ def withdraw(*, worker_id: int, destination: UUID, currency: str, amount_micros:
     """
     require_transaction()
     worker = Worker.objects.get(pk=worker_id)
+    # Before any account: whoever holds this person wants his accounts next.
+    user_for_update(worker.user_id)
     while settle_due(worker_id=worker_id) == GROUP:
         pass
     return request_payout(

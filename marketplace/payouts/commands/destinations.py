@@ -44,7 +44,8 @@ def add_destination(
         return taken
     added = one(
         "INSERT INTO payouts_destination (public_id, user_id, provider, currency, details, shown, fingerprint)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT (fingerprint) WHERE removed_at IS NULL DO NOTHING RETURNING id",
+        " VALUES (%s, %s, %s, %s, %s, %s, %s)"
+        " ON CONFLICT (fingerprint) WHERE removed_at IS NULL DO NOTHING RETURNING id",
         [
             uuid4(),
             user_id,

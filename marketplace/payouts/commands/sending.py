@@ -8,21 +8,19 @@ Whatever happens after 1, the provider is not asked to pay again before a look-u
 Where 3 is missing, `doubt_unanswered` says so once the lease has ended.
 """
 
-import json
 import logging
 from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 from marketplace.common.database import one, rows, run, value
-from marketplace.common.sealing import Unsealable, unseal
 from marketplace.common.transactions import require_transaction
 from marketplace.ledger.commands import move
 from marketplace.payouts.commands.steps import fail, send_back, settle, step, write
 from marketplace.payouts.locks import held_for_update
-from marketplace.payouts.models import CENT_MICROS, Payout
+from marketplace.payouts.models import Payout
 from marketplace.payouts.providers.base import Answer, Fate, Order
-from marketplace.payouts.queries import DESTINATION_SEAL
+from marketplace.payouts.queries import order_of
 from marketplace.payouts.states import PayoutState
 
 logger = logging.getLogger("touchstone.payouts")
@@ -53,7 +51,8 @@ def take_approved(*, providers: Collection[str], limit: int) -> list[Held]:
     taken = rows(
         f"UPDATE payouts_payout p SET state = 'sent', lease = %s, lease_until = market_now() + {LEASE}"
         " WHERE p.id IN (SELECT q.id FROM payouts_payout q JOIN payouts_destination d ON d.id = q.destination_id"
-        "  WHERE q.state = 'approved' AND q.provider = ANY(%s) AND d.removed_at IS NULL AND d.usable_from <= market_now()"
+        "  WHERE q.state = 'approved' AND q.provider = ANY(%s) AND d.removed_at IS NULL"
+        "  AND d.usable_from <= market_now()"
         "  ORDER BY q.id LIMIT %s FOR NO KEY UPDATE OF q SKIP LOCKED) RETURNING p.id",
         [lease, list(providers), limit],
     )
@@ -224,19 +223,3 @@ def _held(ids: list[int], lease: UUID) -> list[Held]:
     return [
         Held(payout.pk, lease, payout.provider, payout.state, payout.provider_key, order_of(payout)) for payout in found
     ]
-
-
-def order_of(payout: Payout) -> Order | None:
-    """What the provider is asked, to the letter the same each time; None where the details cannot be unsealed."""
-    try:
-        details = json.loads(unseal(DESTINATION_SEAL, bytes(payout.destination.details)))
-    except Unsealable:
-        logger.error("the destination of payout %s cannot be read: was SECRET_KEY replaced?", payout.public_id)
-        return None
-    return Order(
-        key=payout.provider_key,
-        amount_cents=payout.amount_micros // CENT_MICROS,
-        currency=payout.currency,
-        details=details,
-        reference=f"Touchstone {str(payout.public_id)[:8]}",
-    )
