@@ -24,7 +24,8 @@ Proven = TypeVar("Proven")
 
 
 def proof_of(request: KeyRequest, *, password: str, code: str) -> Proof | None:
-    """Password and code, or None for a repeat. Raises `PasswordWrong`, `SecondFactorMissing`, `CodeWrong`, `TooMany`."""
+    """Password and code, or None for a repeat. Raises `PasswordWrong`, `SecondFactorMissing`, `CodeWrong`,
+    `TooMany`."""
     return _guess(request, lambda: prove(user_id=request.user.pk, password=password, code=code))
 
 
@@ -34,7 +35,8 @@ def shown_password(request: KeyRequest, *, password: str) -> Shown | None:
 
 
 def new_factor_of(request: KeyRequest, *, token: str, code: str) -> NewFactor | None:
-    """The first code of a new second factor, or None for a repeat. Raises `EnrolmentInvalid`, `CodeWrong`, `TooMany`."""
+    """The first code of a new second factor, or None for a repeat. Raises `EnrolmentInvalid`, `CodeWrong`,
+    `TooMany`."""
     return _guess(request, lambda: prove_enrolment(user_id=request.user.pk, token=token, code=code))
 
 

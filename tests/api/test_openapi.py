@@ -114,6 +114,8 @@ def test_every_read_says_what_its_description_says(market: Market) -> None:
         "id": market.batch.imports.get().public_id,
         "skill": market.skill.public_id,
         "list": market.worker_list.public_id,
+        "payout": market.payout.public_id,
+        "run": market.run.public_id,
         "number": 1,
     }
 
