@@ -22,7 +22,7 @@ from marketplace.accounts.errors import (
     WeakPassword,
 )
 from marketplace.accounts.locks import open_invitation
-from marketplace.accounts.models import ApiKey, Invitation, Member, Requester, Role, Scope, User
+from marketplace.accounts.models import ApiKey, Invitation, Member, Notice, Requester, Role, Scope, User
 from marketplace.common.database import MarketNow, one, rows, run
 from marketplace.common.errors import NotFound
 from marketplace.common.transactions import require_transaction
@@ -210,3 +210,36 @@ def ensure_staff(*, email: str, name: str = "") -> User:
     run("SELECT grant_staff(%s)", [user.pk])
     user.refresh_from_db()
     return user
+
+
+def notify(*, user_id: int, subject: str, text: str) -> None:
+    """Have a mail sent to the person once this transaction has committed: to his address, and to each that was his
+    within the last 30 days, for the one there is now may be a thief's."""
+    require_transaction()
+    run(
+        "INSERT INTO accounts_notice (user_id, email, subject, text) SELECT %s, a.email, %s, %s FROM"
+        " (SELECT email FROM accounts_user WHERE id = %s"
+        "  UNION SELECT email FROM accounts_formeraddress"
+        "  WHERE user_id = %s AND left_at > market_now() - interval '30 days') a",
+        [user_id, subject, text, user_id, user_id],
+    )
+
+
+def take_notices(*, limit: int = 20) -> list[Notice]:
+    """Notices that are due, none of which another sweep will take before its next try is due; that comes later each
+    time, up to six hours."""
+    require_transaction()
+    taken = rows(
+        "UPDATE accounts_notice SET tries = least(tries + 1, 1000)::smallint,"
+        " next_try_at = market_now() + least(interval '2 minutes' * power(2, least(tries, 8)), interval '6 hours')"
+        " WHERE id IN (SELECT id FROM accounts_notice WHERE sent_at IS NULL AND next_try_at <= market_now()"
+        "  ORDER BY next_try_at LIMIT %s FOR NO KEY UPDATE SKIP LOCKED) RETURNING id",
+        [limit],
+    )
+    return list(Notice.objects.filter(pk__in=[row[0] for row in taken]).order_by("pk"))
+
+
+def notice_sent(*, notice_id: int) -> None:
+    """Note that it was handed to the mail server."""
+    require_transaction()
+    run("UPDATE accounts_notice SET sent_at = market_now() WHERE id = %s AND sent_at IS NULL", [notice_id])

@@ -43,3 +43,35 @@ class InvitationInvalid(NotFound):
 
     code = "invitation-invalid"
     title = "This invitation cannot be used"
+
+
+class PasswordWrong(Forbidden):
+    code = "password-wrong"
+    title = "The password is wrong"
+
+
+class SecondFactorMissing(Conflict):
+    code = "second-factor-missing"
+    title = "A second factor is needed first"
+
+
+class SecondFactorThere(Conflict):
+    code = "second-factor-there"
+    title = "There is a second factor already"
+
+
+class CodeWrong(Forbidden):
+    """Also for one of another time."""
+
+    code = "code-wrong"
+    title = "The code is wrong"
+
+
+class CodeUsed(Forbidden):
+    code = "code-used"
+    title = "This code was used already"
+
+
+class EnrolmentInvalid(Unprocessable):
+    code = "enrolment-invalid"
+    title = "This enrolment cannot be confirmed"

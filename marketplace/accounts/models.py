@@ -124,3 +124,37 @@ class Invitation(models.Model):
         constraints = [
             models.CheckConstraint(condition=Q(expires_at__gt=models.F("made_at")), name="invitation_expires_later"),
         ]
+
+
+class UsedCode(models.Model):
+    """A step of time whose code a person's second factor has shown already: each counts once."""
+
+    pk = models.CompositePrimaryKey("user_id", "step")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    step = models.BigIntegerField()
+    used_at = models.DateTimeField(db_default=MARKET_NOW, editable=False)
+
+
+class FormerAddress(models.Model):
+    """An e-mail address that was a person's until lately, written by trigger: whoever takes an account over cannot keep
+    notices from its owner by changing the address first."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    email = models.EmailField(max_length=254)
+    left_at = models.DateTimeField(db_default=MARKET_NOW, editable=False)
+
+
+class Notice(models.Model):
+    """A mail to a person about his account: written with the change it tells of, sent after its commit by a sweep."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    email = models.EmailField(max_length=254)
+    subject = models.TextField()
+    text = models.TextField()
+    made_at = models.DateTimeField(db_default=MARKET_NOW, editable=False)
+    next_try_at = models.DateTimeField(db_default=MARKET_NOW, editable=False)
+    tries = models.SmallIntegerField(default=0, db_default=0)
+    sent_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["next_try_at"], condition=Q(sent_at=None), name="notice_to_send")]

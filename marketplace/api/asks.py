@@ -18,6 +18,7 @@ from marketplace.batches.states import Order
 from marketplace.common.errors import Unprocessable
 from marketplace.common.money import AMOUNT_MAX, BASIS_POINTS
 from marketplace.rest.ask import Ask
+from marketplace.rest.ask import EmptyAsk as EmptyAsk
 from workers.assignments.states import RejectReason
 
 
@@ -113,10 +114,6 @@ class DepositAsk(Ask):
     # Transfers are for ever: money in a currency that no batch can have would never leave again.
     currency = serializers.RegexField(r"^[A-Z]{3}$", help_text="ISO 4217, three capitals")
     reference = serializers.CharField(max_length=200)
-
-
-class EmptyAsk(Ask):
-    """A request that says everything by its address."""
 
 
 def uuid_of(text: str, name: str) -> UUID:

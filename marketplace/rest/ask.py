@@ -40,6 +40,10 @@ class Ask(serializers.Serializer[Any]):
         return super().to_internal_value(data)
 
 
+class EmptyAsk(Ask):
+    """A request that says everything by its address."""
+
+
 def refuse_unknown(given: Iterable[str], known: Iterable[str], *, within: str = "") -> None:
     """Raise `UnknownField` naming every field that is not known."""
     unknown = sorted(f"{within}.{name}" if within else str(name) for name in set(given) - set(known))

@@ -13,6 +13,7 @@ from rest_framework.authentication import BaseAuthentication, get_authorization_
 from rest_framework.request import Request
 
 from marketplace.accounts.models import ApiKey, User
+from marketplace.accounts.second_factor import use_code
 from marketplace.common.database import one
 from marketplace.rest.errors import KeyRefused
 from marketplace.rest.throttles import PasswordGuesses
@@ -112,11 +113,10 @@ class PasswordAuthentication(BaseAuthentication):
         return user, None
 
     def _require_second_factor(self, request: Request, user: User, guesses: PasswordGuesses) -> None:
-        factor = Authenticator.objects.filter(user=user, type=Authenticator.Type.TOTP).first()
-        if factor is None:
+        if not Authenticator.objects.filter(user=user, type=Authenticator.Type.TOTP).exists():
             return
         code = request.headers.get("Touchstone-OTP", "")
-        if not code or not factor.wrap().validate_code(code):
+        if not code or not use_code(user_id=user.pk, code=code):
             if code:
                 guesses.count_wrong()
             raise KeyRefused("Send the code of your second factor as Touchstone-OTP.", "second-factor-needed")

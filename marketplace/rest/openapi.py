@@ -53,7 +53,9 @@ class Schema(AutoSchema):
 
     def get_override_parameters(self) -> list[Any]:
         parameters = list(super().get_override_parameters())
-        return parameters if self.method in SAFE else [*parameters, IDEMPOTENCY_KEY]
+        if self.method in SAFE or getattr(self.view, "counts_once_by_itself", False):
+            return parameters
+        return [*parameters, IDEMPOTENCY_KEY]
 
     def get_operation(self, *args: Any, **kwargs: Any) -> dict[str, Any] | None:
         operation = super().get_operation(*args, **kwargs)

@@ -40,6 +40,16 @@ PAYPAL_CLIENT_ID: str = env.str("TOUCHSTONE_PAYPAL_CLIENT_ID", default="")
 PAYPAL_SECRET: str = env.str("TOUCHSTONE_PAYPAL_SECRET", default="")
 PAYPAL_WEBHOOK_ID: str = env.str("TOUCHSTONE_PAYPAL_WEBHOOK_ID", default="")
 PAYPAL_API_BASE: str = env.str("TOUCHSTONE_PAYPAL_API_BASE", default="https://api-m.paypal.com")
+# What may be paid out, in micro-units of any currency: at once, and for one person within a day.
+PAYOUT_MINIMUM_MICROS: int = env.int("TOUCHSTONE_PAYOUT_MINIMUM_MICROS", default=1_000_000)
+PAYOUT_MAXIMUM_MICROS: int = env.int("TOUCHSTONE_PAYOUT_MAXIMUM_MICROS", default=5_000_000_000)
+PAYOUT_DAILY_MICROS: int = env.int("TOUCHSTONE_PAYOUT_DAILY_MICROS", default=10_000_000_000)
+PAYOUT_DAILY_COUNT: int = env.int("TOUCHSTONE_PAYOUT_DAILY_COUNT", default=5)
+# From this amount on staff look at a payout before it is sent.
+PAYOUT_REVIEW_MICROS: int = env.int("TOUCHSTONE_PAYOUT_REVIEW_MICROS", default=500_000_000)
+# The provider for trials; it is not offered without both.
+PAYOUT_TEST_URL: str = env.str("TOUCHSTONE_PAYOUT_TEST_URL", default="")
+PAYOUT_TEST_SECRET: str = env.str("TOUCHSTONE_PAYOUT_TEST_SECRET", default="")
 # -----------------------------------------------------------------------------------------------------------------
 
 BASE_DIR = Path(__file__).resolve().parents[2]
@@ -158,6 +168,8 @@ ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_EMAIL_VERIFICATION = "optional"
 ACCOUNT_UNIQUE_EMAIL = True
 ALLAUTH_TRUSTED_PROXY_COUNT = PROXIES
+MFA_ADAPTER = "marketplace.accounts.second_factor.Adapter"
+MFA_TOTP_ISSUER = "Touchstone"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/"
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
@@ -214,6 +226,11 @@ CELERY_BEAT_SCHEDULE = {
         ("import", "marketplace.batches.tasks.advance_imports", 1.0),
         ("finish", "workers.assignments.tasks.finish_batches", 1.0),
         ("disputes", "workers.assignments.tasks.release_disputes", 60.0),
+        ("notices", "marketplace.accounts.tasks.send_notices", 2.0),
+        ("approve-payouts", "marketplace.payouts.tasks.approve_unreviewed", 5.0),
+        ("send-payouts", "marketplace.payouts.tasks.send_approved", 2.0),
+        ("follow-payouts", "marketplace.payouts.tasks.look_up_sent", 2.0),
+        ("withdraw", "workers.earnings.tasks.withdraw_above_thresholds", 60.0),
         ("forget", "marketplace.common.tasks.forget_old", 3600.0),
     ]
 }
@@ -236,6 +253,7 @@ THROTTLES = {
     "invitation": "30 per hour",
     "password-account": "10 per 15 minutes",
     "password-address": "50 per 15 minutes",
+    "payout-notice": "60 per hour",
 }
 REST_KNOX = {
     "AUTH_HEADER_PREFIX": "Bearer",

@@ -8,9 +8,12 @@ from marketplace.accounts.commands import ensure_staff
 from marketplace.accounts.models import Member, Requester, User
 from marketplace.batches.models import Batch
 from marketplace.common.transactions import one_transaction
+from marketplace.payouts.commands.runs import make_run
+from marketplace.payouts.models import Destination, Payout, Run
 from marketplace.projects.models import Project
 from tests import factories as make
 from tests.api.callers import Caller, Reply, caller_for
+from tests.payouts import people
 from workers.profiles.commands import pseudonym_for
 from workers.profiles.commands.links import link_accounts
 from workers.profiles.commands.lists import create_list
@@ -25,6 +28,7 @@ class Market:
     """Two organisations with a published and a draft batch each, two workers, staff; `own` is the first of each.
 
     The first organisation knows the first worker as `known`, and has a skill and a list; two more accounts are linked.
+    The first worker has a destination and a payout that was asked for; a payout of a third one is in a run.
     """
 
     requester: Requester
@@ -37,6 +41,9 @@ class Market:
     skill: Skill
     worker_list: WorkerList
     link: Link
+    destination: Destination
+    payout: Payout
+    run: Run
     callers: dict[str, Caller]
     said: list[Reply] = field(default_factory=list)
 
@@ -61,6 +68,7 @@ def make_market(tasks: int = 6, gold: int = 2, **terms: Any) -> Market:
         skill = create_skill(requester_id=requester.pk, kind="skill", name="Reads")
     with one_transaction(principal="test"):
         worker_list = create_list(requester_id=requester.pk, name="Friends")
+    destination, payout, run = make_payouts(worker, other_worker, staff)
     with one_transaction(principal="test"):
         link = link_accounts(workers=two_ids(), reason="one phone", by=staff.pk)
     people: dict[str, tuple[User, str]] = {
@@ -74,8 +82,39 @@ def make_market(tasks: int = 6, gold: int = 2, **terms: Any) -> Market:
     callers = {who: caller_for(user, scope, who=who, said=said) for who, (user, scope) in people.items()}
     callers["anonymous"] = Caller("anonymous", said=said)
     return Market(
-        requester, project, batch, draft, worker, other_worker, known, skill, worker_list, link, callers, said
+        requester=requester,
+        project=project,
+        batch=batch,
+        draft=draft,
+        worker=worker,
+        other_worker=other_worker,
+        known=known,
+        skill=skill,
+        worker_list=worker_list,
+        link=link,
+        destination=destination,
+        payout=payout,
+        run=run,
+        callers=callers,
+        said=said,
     )
+
+
+def make_payouts(worker: Worker, other: Worker, staff: User) -> tuple[Destination, Payout, Run]:
+    """A destination of the worker's and a payout there that was asked for, and a run with a payout of a third one. Both
+    workers have the same password and the same second factor, so that one body fits both."""
+    for one in (worker, other):
+        one.user.set_password(people.PASSWORD)
+        one.user.save(update_fields=["password"])
+        people.enrol(one.user, like=None if one is worker else worker.user)
+    people.earn(worker, 5 * people.EURO)
+    third = people.make_payee(people.EURO)
+    added = people.aged(people.add, worker)
+    there = people.aged(people.add, third)
+    payout = people.ask(worker, added)
+    people.approved(third, there, staff)
+    with one_transaction(principal="test"):
+        return added, payout, make_run(provider_name="manual", currency="EUR", by=staff.pk)
 
 
 def two_ids() -> list[UUID]:

@@ -19,6 +19,7 @@ from tests import factories as make
 from tests.api.callers import BASE, Reply, caller_for
 from tests.api.market import ROLES, Market, make_market, two_ids
 from tests.api.test_openapi import served
+from tests.payouts import people
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 ANYBODY = set(ROLES)
@@ -56,6 +57,17 @@ def read(own: set[str] = VIEWERS) -> May:
     return May(REQUESTERS, own)
 
 
+def place() -> dict[str, Any]:
+    """A destination that nobody has."""
+    return {"provider": "manual", "currency": "EUR", "details": {"name": "A", "account": str(uuid4())}}
+
+
+def proof(market: Market) -> dict[str, str]:
+    """The password and a code of either worker."""
+    people.forget_codes()
+    return {"password": people.PASSWORD, "code": people.code_of(market.worker.user)}
+
+
 def step(own: set[str], body: Body = lambda market: {}, good: tuple[int, ...] = (200,)) -> May:
     return May(REQUESTERS, own, body, good)
 
@@ -66,6 +78,13 @@ NOBODYS = str(uuid4())
 LEASE = ("assignment", "token")
 PASSWORD = "twelve apples"
 NOBODY = {"answers": [NOBODYS]}
+REPORT = {
+    "provider": "manual",
+    "since": "2026-01-01T00:00:00Z",
+    "until": "2026-02-01T00:00:00Z",
+    "csv": "key,reference,amount,currency,state\n",
+}
+STAFF = May({"staff"}, {"staff"})
 STEPS = ("publish", "pause", "resume", "close", "cancel")
 ROUTES: dict[str, Route] = {
     "accounts": Route(
@@ -136,6 +155,26 @@ ROUTES: dict[str, Route] = {
     "dead-letters": Route({"GET": May({"staff"}, {"staff"})}),
     "dead-letters/{letter}/retry": Route({"POST": May({"staff"}, {"staff"}, lambda m: {}, foreign=False)}),
     "check": Route({"GET": May({"staff"}, {"staff"})}),
+    "payouts": Route({"GET": STAFF}),
+    "payouts/in-flight": Route({"GET": STAFF}),
+    # The signature is all that counts there, and the provider that is named here has none to give.
+    "payouts/notices/{provider}": Route({"POST": May(ANYBODY, ANYBODY, lambda m: b"{}", (404,), foreign=False)}),
+    "payouts/{payout}/approve": Route({"POST": May({"staff"}, {"staff"}, lambda m: {}, foreign=False)}),
+    "payouts/{payout}/refuse": Route(
+        {"POST": May({"staff"}, {"staff"}, lambda m: {"reason": "odd"}, foreign=False)}
+    ),
+    "payout-runs": Route(
+        {
+            "GET": STAFF,
+            "POST": May({"staff"}, {"staff"}, lambda m: {"provider": "manual", "currency": "USD"}, (409,)),
+        }
+    ),
+    "payout-runs/{run}/file": Route({"GET": May({"staff"}, {"staff"}, foreign=False)}),
+    "payout-runs/{run}/outcomes": Route(
+        {"POST": May({"staff"}, {"staff"}, lambda m: {"outcome": "settled"}, foreign=False)}
+    ),
+    "payout-reports": Route({"GET": STAFF, "POST": May({"staff"}, {"staff"}, lambda m: REPORT, (201,))}),
+    "destination-attempts": Route({"GET": STAFF}),
     "projects": Route(
         {
             "GET": read(REQUESTERS),
@@ -218,6 +257,30 @@ ROUTES: dict[str, Route] = {
     "worker/submissions": Route(
         {"POST": May(WORKERS, WORKERS, lambda m: {"answers": [dict.fromkeys(LEASE, NOBODYS)]}, (404,))}
     ),
+    # Whoever asks here has a second factor already: he is let in, and told so.
+    "worker/totp": Route({"POST": May(WORKERS, WORKERS, lambda m: {"password": PASSWORD}, (409,))}),
+    "worker/totp/confirm": Route({"POST": May(WORKERS, WORKERS, lambda m: {"token": "t", "code": "1"}, (422,))}),
+    "worker/payout-providers": Route({"GET": May(WORKERS, WORKERS)}),
+    "worker/destinations": Route(
+        {"GET": May(WORKERS, WORKERS), "POST": May(WORKERS, WORKERS, lambda m: {**place(), **proof(m)}, (201,))}
+    ),
+    "worker/destinations/{destination}/remove": Route({"POST": May(WORKERS, {"worker"}, lambda m: proof(m))}),
+    "worker/payouts": Route(
+        {
+            "GET": May(WORKERS, WORKERS),
+            "POST": May(WORKERS, WORKERS, lambda m: {"destination": NOBODYS, "currency": "EUR"}, (404,)),
+        }
+    ),
+    "worker/payouts/{payout}": Route({"GET": May(WORKERS, {"worker"})}),
+    "worker/payouts/{payout}/cancel": Route({"POST": May(WORKERS, {"worker"}, lambda m: {})}),
+    "worker/payout-thresholds": Route(
+        {
+            "GET": May(WORKERS, WORKERS),
+            "POST": May(
+                WORKERS, WORKERS, lambda m: {"destination": NOBODYS, "above_micros": 10**7, **proof(m)}, (404,)
+            ),
+        }
+    ),
     "worker/earnings": Route({"GET": May(WORKERS, WORKERS)}),
     "worker/reputation": Route({"GET": May(WORKERS, WORKERS)}),
 }  # fmt: skip
@@ -251,6 +314,10 @@ def ids(market: Market) -> dict[str, dict[str, Any]]:
         ).public_id,
         "id": market.batch.imports.get().public_id,
         "number": 1,
+        "destination": market.destination.public_id,
+        "payout": market.payout.public_id,
+        "run": market.run.public_id,
+        "provider": "manual",
     }
     foreign = {
         "requester": theirs.requester.public_id,
@@ -263,6 +330,10 @@ def ids(market: Market) -> dict[str, dict[str, Any]]:
         "key": key_of(_user(theirs, "owner")),
         "id": theirs.batch.imports.get().public_id,
         "number": 1,
+        "destination": theirs.destination.public_id,
+        "payout": theirs.payout.public_id,
+        "run": theirs.run.public_id,
+        "provider": "manual",
     }
     return {"own": own, "foreign": foreign, "nonexistent": {**{name: uuid4() for name in own}, "number": 1}}
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from workers.api import profiles, skills, work
+from workers.api import payouts, profiles, skills, work
 
 urlpatterns = [
     path("worker/submissions", work.SubmitView.as_view()),
@@ -19,4 +19,13 @@ urlpatterns = [
     path("worker/assignments/<uuid:assignment>/return", work.ReturnView.as_view()),
     path("worker/earnings", work.EarningsView.as_view()),
     path("worker/reputation", work.ReputationView.as_view()),
+    path("worker/totp", payouts.EnrolView.as_view()),
+    path("worker/totp/confirm", payouts.ConfirmView.as_view()),
+    path("worker/payout-providers", payouts.ProvidersView.as_view()),
+    path("worker/destinations", payouts.DestinationsView.as_view()),
+    path("worker/destinations/<uuid:destination>/remove", payouts.DestinationRemoveView.as_view()),
+    path("worker/payouts", payouts.PayoutsView.as_view()),
+    path("worker/payouts/<uuid:payout>", payouts.PayoutView.as_view()),
+    path("worker/payouts/<uuid:payout>/cancel", payouts.PayoutCancelView.as_view()),
+    path("worker/payout-thresholds", payouts.ThresholdsView.as_view()),
 ]

@@ -1,0 +1,153 @@
+"""What a provider says to have paid, compared with what is written here."""
+
+import csv
+import hashlib
+import io
+import json
+import re
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from marketplace.common.database import rows, run
+from marketplace.common.transactions import require_transaction
+from marketplace.payouts.errors import ReportInvalid
+from marketplace.payouts.models import CENT_MICROS, Report
+from marketplace.payouts.providers.registry import provider
+
+COLUMNS = ["key", "reference", "amount", "currency", "state"]
+STATES = ("settled", "failed", "accepted")
+ROWS_MAX, FINDINGS_MAX, ERRORS_MAX = 50_000, 1_000, 100
+AMOUNT = re.compile(r"(\d{1,11})\.(\d{2})")
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row of a report."""
+
+    key: str
+    reference: str
+    amount_micros: int
+    currency: str
+    state: str
+
+
+def take_in_report(*, provider_name: str, since: datetime, until: datetime, text: str, by: int) -> Report:
+    """Compare the report with the payouts, and keep what differs:
+
+    paid-unknown     paid there, and no payout of ours has the key
+    paid-not-settled paid there, and not settled here
+    settled-missing  settled here within the time, and not paid there
+    amount-differs   another amount or currency
+    doubled          paid there more than once
+
+    Raises `NoSuchProvider`, `ReportInvalid` naming rows.
+    """
+    require_transaction()
+    provider(provider_name)
+    if until <= since:
+        raise ReportInvalid("`until` must be after `since`.", errors=[{"field": "until", "message": "is not later"}])
+    lines = _lines(text)
+    findings = _findings(provider_name, since, until, lines)
+    public_id: UUID = uuid4()
+    run(
+        "INSERT INTO payouts_report (public_id, provider, since, until, rows, sha256, findings, made_by_id)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s::jsonb, %s)",
+        [
+            public_id,
+            provider_name,
+            since,
+            until,
+            len(lines),
+            hashlib.sha256(text.encode()).digest(),
+            json.dumps(findings[:FINDINGS_MAX]),
+            by,
+        ],
+    )
+    return Report.objects.get(public_id=public_id)
+
+
+def _lines(text: str) -> list[Line]:
+    reader = csv.reader(io.StringIO(text.removeprefix("\ufeff")))
+    lines: list[Line] = []
+    errors: list[dict[str, Any]] = []
+    try:
+        if next(reader, None) != COLUMNS:
+            raise ReportInvalid(
+                f"The first line must be {','.join(COLUMNS)}.",
+                errors=[{"row": 0, "field": "csv", "message": f"must begin with {','.join(COLUMNS)}"}],
+            )
+        for number, cells in enumerate(reader, 1):
+            if number > ROWS_MAX:
+                raise ReportInvalid(f"A report has at most {ROWS_MAX} rows.", errors=[])
+            line = _line(number, cells, errors)
+            if line is not None:
+                lines.append(line)
+    except csv.Error as error:
+        raise ReportInvalid(f"The text is not CSV: {error}.", errors=[]) from None
+    if errors:
+        raise ReportInvalid("Some rows are wrong.", errors=errors[:ERRORS_MAX])
+    return lines
+
+
+def _line(number: int, cells: list[str], errors: list[dict[str, Any]]) -> Line | None:
+    if len(cells) != len(COLUMNS):
+        errors.append({"row": number, "field": "", "message": f"has {len(cells)} cells and not {len(COLUMNS)}"})
+        return None
+    key, reference, amount, currency, state = (cell.strip() for cell in cells)
+    parts = AMOUNT.fullmatch(amount)
+    wrong = {
+        "key": not key or len(key) > 200,
+        "amount": parts is None or not amount.isascii(),
+        "currency": re.fullmatch("[A-Z]{3}", currency) is None,
+        "state": state not in STATES,
+    }
+    errors += [{"row": number, "field": field, "message": "is not usable"} for field, bad in wrong.items() if bad]
+    if any(wrong.values()) or parts is None:
+        return None
+    return Line(key, reference[:200], (int(parts[1]) * 100 + int(parts[2])) * CENT_MICROS, currency, state)
+
+
+def _findings(name: str, since: datetime, until: datetime, lines: list[Line]) -> list[dict[str, Any]]:
+    paid = [line for line in lines if line.state == "settled"]
+    ours = {
+        row[0]: row[1:]
+        for row in rows(
+            "SELECT provider_key, amount_micros, currency, state FROM payouts_payout"
+            " WHERE provider = %s AND (provider_key = ANY(%s)"
+            "  OR (state = 'settled' AND settled_at >= %s AND settled_at < %s))",
+            [name, [line.key for line in lines], since, until],
+        )
+    }
+    findings = [_finding(line, ours.get(line.key)) for line in paid]
+    times = Counter(line.key for line in paid)
+    findings += [{"kind": "doubled", "key": key, "detail": f"{n} times"} for key, n in sorted(times.items()) if n > 1]
+    settled = {
+        row[0]
+        for row in rows(
+            "SELECT provider_key FROM payouts_payout WHERE provider = %s AND state = 'settled'"
+            " AND settled_at >= %s AND settled_at < %s",
+            [name, since, until],
+        )
+    }
+    findings += [
+        {"kind": "settled-missing", "key": key, "detail": "settled here"} for key in sorted(settled - times.keys())
+    ]
+    return [finding for finding in findings if finding is not None]
+
+
+def _finding(line: Line, ours: tuple[Any, ...] | None) -> dict[str, Any] | None:
+    if ours is None:
+        return {"kind": "paid-unknown", "key": line.key, "detail": f"{line.amount_micros} {line.currency}"}
+    amount_micros, currency, state = ours
+    if (amount_micros, currency) != (line.amount_micros, line.currency):
+        return {
+            "kind": "amount-differs",
+            "key": line.key,
+            "detail": f"{line.amount_micros} {line.currency} there, {amount_micros} {currency} here",
+        }
+    if state != "settled":
+        return {"kind": "paid-not-settled", "key": line.key, "detail": f"{state} here"}
+    return None
