@@ -1,5 +1,7 @@
 """What requests to the requester's side may carry; a field that is not named here is refused."""
 
+import re
+from dataclasses import dataclass
 from uuid import UUID
 
 from rest_framework import serializers
@@ -11,6 +13,21 @@ from marketplace.common.errors import Unprocessable
 from marketplace.common.money import AMOUNT_MAX
 from marketplace.rest.ask import Ask
 from workers.assignments.states import RejectReason
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a word has to look."""
+
+    pattern: re.Pattern[str]
+    message: str
+
+    @property
+    def schema(self) -> dict[str, str]:
+        return {"type": "string", "pattern": self.pattern.pattern}
+
+
+CHANNEL = Form(re.compile(r"^[a-z][a-z0-9_]{0,39}$"), "is `bank`, or a provider's name in small letters")
 
 
 class ProjectAsk(Ask):
@@ -81,6 +98,10 @@ class DepositAsk(Ask):
     # Transfers are for ever: money in a currency that no batch can have would never leave again.
     currency = serializers.RegexField(r"^[A-Z]{3}$", help_text="ISO 4217, three capitals")
     reference = serializers.CharField(max_length=200)
+    channel = serializers.RegexField(CHANNEL.pattern, default="bank", help_text="`bank`, or a provider's name")
+    evidence = serializers.CharField(
+        max_length=2_000, required=False, help_text="What shows that it came in; without, it says who recorded it"
+    )
 
 
 class EmptyAsk(Ask):

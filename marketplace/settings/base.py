@@ -23,6 +23,13 @@ LIVE_URL: str = env.str("TOUCHSTONE_LIVE_URL", default="")
 EMAIL_URL: str = env.str("EMAIL_URL", default="consolemail://")
 # The platform's fee on each paid answer, in basis points of the price; frozen on a batch when it is made.
 FEE_BASIS_POINTS: int = env.int("TOUCHSTONE_FEE_BASIS_POINTS", default=1_000)
+# Who sends the invoices; without a name none is issued. Lines of the address are separated by "|".
+INVOICE_SELLER: dict[str, str] = {
+    "name": env.str("TOUCHSTONE_INVOICE_SELLER", default=""),
+    "address": env.str("TOUCHSTONE_INVOICE_SELLER_ADDRESS", default="").replace("|", "\n"),
+    "tax_id": env.str("TOUCHSTONE_INVOICE_SELLER_TAX_ID", default=""),
+    "note": env.str("TOUCHSTONE_INVOICE_NOTE", default=""),
+}
 # -----------------------------------------------------------------------------------------------------------------
 
 BASE_DIR = Path(__file__).resolve().parents[2]
@@ -196,6 +203,7 @@ CELERY_BEAT_SCHEDULE = {
         ("quarantine", "workers.assignments.tasks.refund_quarantined", 1.0),
         ("import", "marketplace.batches.tasks.advance_imports", 1.0),
         ("finish", "workers.assignments.tasks.finish_batches", 1.0),
+        ("invoice", "marketplace.billing.tasks.issue_invoices", 600.0),
         ("forget", "marketplace.common.tasks.forget_old", 3600.0),
     ]
 }

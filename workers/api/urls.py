@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from workers.api import profiles, skills, work
+from workers.api import earnings, profiles, skills, work
 
 urlpatterns = [
     path("worker/submissions", work.SubmitView.as_view()),
@@ -18,5 +18,8 @@ urlpatterns = [
     path("worker/assignments/<uuid:assignment>/draft", work.DraftView.as_view()),
     path("worker/assignments/<uuid:assignment>/return", work.ReturnView.as_view()),
     path("worker/earnings", work.EarningsView.as_view()),
+    path("worker/statement", earnings.StatementView.as_view()),
+    path("worker/statement/lines", earnings.StatementLinesView.as_view()),
+    path("worker/statement.csv", earnings.StatementCsvView.as_view()),
     path("worker/reputation", work.ReputationView.as_view()),
 ]
