@@ -91,7 +91,7 @@ class Statement:
 
 def statement_of(requester: Requester, currency: str, period: Period) -> Statement:
     """The requester's statement; an account that was never used, or was not yet there, has none of it."""
-    batches = _batches_of(requester.pk, currency)
+    batches = _batches_of(requester.pk)
     addresses = {f"batch:{batch.id}:{room}": (room, batch) for batch in batches.values() for room in HELD}
     of = stretches([funds_of(requester.public_id), *addresses], currency, period)
     accounts = [Account(*addresses.get(one.address, ("funds", None)), one) for one in of]
@@ -100,14 +100,14 @@ def statement_of(requester: Requester, currency: str, period: Period) -> Stateme
     return Statement(requester, currency, period, books, batches, accounts)
 
 
-def _batches_of(requester_id: int, currency: str) -> dict[int, OwnBatch]:
+def _batches_of(requester_id: int) -> dict[int, OwnBatch]:
     return {
         row[0]: OwnBatch(*row)
         for row in rows(
             "SELECT b.id, b.public_id, b.name, p.public_id, p.name FROM batches_batch b"
             " JOIN projects_project p ON p.id = b.project_id"
-            " WHERE b.requester_id = %s AND b.currency = %s AND b.published_at IS NOT NULL ORDER BY b.id",
-            [requester_id, currency],
+            " WHERE b.requester_id = %s ORDER BY b.id",
+            [requester_id],
         )
     }
 
@@ -129,9 +129,9 @@ def held_now(requester: Requester, currency: str) -> int:
     return int(
         value(
             "SELECT coalesce(sum(a.balance_micros), 0) FROM batches_batch b CROSS JOIN unnest(%s::text[]) AS room"
-            " JOIN ledger_account a ON a.address = 'batch:' || b.public_id || ':' || room AND a.currency = b.currency"
-            " WHERE b.requester_id = %s AND b.currency = %s",
-            [list(HELD), requester.pk, currency],
+            " JOIN ledger_account a ON a.address = 'batch:' || b.public_id || ':' || room AND a.currency = %s"
+            " WHERE b.requester_id = %s",
+            [list(HELD), currency, requester.pk],
         )
     )
 

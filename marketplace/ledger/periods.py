@@ -104,9 +104,12 @@ WITH RECURSIVE own AS MATERIALIZED (
      WHERE s.low < s.high
 ), found AS MATERIALIZED (
     SELECT s.id, s.moment,
-           coalesce((SELECT max(p.version) FROM ledger_posting p JOIN ledger_transfer t ON t.id = p.transfer_id
-                      WHERE p.account_id = s.id AND p.version > s.low AND p.version <= s.low + %s
-                        AND t.made_at < s.moment), s.low) AS version
+           coalesce((SELECT max(v.version)
+                       FROM (SELECT p.version, (SELECT t.made_at FROM ledger_transfer t WHERE t.id = p.transfer_id)
+                               FROM ledger_posting p
+                              WHERE p.account_id = s.id AND p.version > s.low AND p.version <= s.low + %s)
+                            AS v(version, made_at)
+                      WHERE v.made_at < s.moment), s.low) AS version
       FROM search s WHERE s.low = s.high
 ), ends AS (
     SELECT id, (array_agg(version ORDER BY moment))[1] AS before, (array_agg(version ORDER BY moment))[2] AS last
@@ -142,7 +145,8 @@ def flows(of: Sequence[Stretch]) -> list[Flow]:
              CROSS JOIN LATERAL (
                 SELECT t.kind, t.batch_id, p.delta_micros,
                        CASE WHEN t.source_id = p.account_id THEN t.destination_id ELSE t.source_id END AS other_id
-                  FROM ledger_posting p JOIN ledger_transfer t ON t.id = p.transfer_id
+                  FROM ledger_posting p
+                 CROSS JOIN LATERAL (SELECT * FROM ledger_transfer l WHERE l.id = p.transfer_id OFFSET 0) t
                  WHERE p.account_id = w.id AND p.version > w.before AND p.version <= w.last OFFSET 0) m
               JOIN ledger_account c ON c.id = m.other_id
              GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
