@@ -27,7 +27,7 @@ class BillingDetailsAsk(Ask):
     name = serializers.CharField(max_length=200)
     address = serializers.CharField(max_length=1_000, allow_blank=True, default="")
     tax_id = serializers.CharField(max_length=40, allow_blank=True, default="")
-    email = serializers.EmailField(max_length=254, allow_blank=True, default="")
+    email = serializers.EmailField(max_length=254, allow_blank=True, required=False)
 
 
 class InvoiceAsk(Ask):
@@ -137,7 +137,7 @@ class BillingDetailsView(APIView):
         ask = BillingDetailsAsk.of(request)
         with again(request):
             of = requester_for(request.user.pk, requester, at_least="manager")
-            details = set_billing_details(requester_id=of.pk, by=request.user, **ask)
+            details = set_billing_details(requester_id=of.pk, by=request.user, **{"email": "", **ask})
         return respond(details_shape(details))
 
 

@@ -66,6 +66,7 @@ NOBODYS = str(uuid4())
 LEASE = ("assignment", "token")
 PASSWORD = "twelve apples"
 NOBODY = {"answers": [NOBODYS]}
+REPORT = b"reference,amount,currency,date\nR1,12.50,EUR,2026-10-01\n"
 STEPS = ("publish", "pause", "resume", "close", "cancel")
 ROUTES: dict[str, Route] = {
     "accounts": Route(
@@ -116,8 +117,32 @@ ROUTES: dict[str, Route] = {
     "invitations/accept": Route(
         {"POST": May(ANYBODY, set(), lambda m: {"code": "unknown", "password": "twelve apples"}, (404,))}
     ),
+    "requesters/{requester}/statement": Route({"GET": read()}),
+    "requesters/{requester}/statement/lines": Route({"GET": read()}),
+    "requesters/{requester}/statement.csv": Route({"GET": read()}),
+    "requesters/{requester}/billing-details": Route({"GET": read(), "PUT": step(MANAGERS, lambda m: {"name": "A"})}),
+    "requesters/{requester}/invoices": Route(
+        {"GET": read(), "POST": step(MANAGERS, lambda m: {"month": "2026-01"}, (409,))}
+    ),
+    "invoices/{invoice}": Route({"GET": read()}),
+    "invoices/{invoice}/pdf": Route({"GET": read()}),
+    "invoices/{invoice}/credit-note": Route(
+        {"POST": May({"staff"}, {"staff"}, lambda m: {"reason": "wrong name"}, (201,), foreign=False)}
+    ),
+    "liabilities": Route({"GET": May({"staff"}, {"staff"})}),
+    "liabilities.csv": Route({"GET": May({"staff"}, {"staff"})}),
+    "deposit-reports": Route(
+        {
+            "GET": May({"staff"}, {"staff"}),
+            "POST": May({"staff"}, {"staff"}, lambda m: REPORT, (201,), content_type="text/csv"),
+        }
+    ),
+    "deposits/{deposit}/reverse": Route(
+        {"POST": May({"staff"}, {"staff"}, lambda m: {"reason": "typed twice"}, foreign=False)}
+    ),
     "deposits": Route(
         {
+            "GET": May({"staff"}, {"staff"}),
             "POST": May(
                 {"staff"},
                 {"staff"},
@@ -204,6 +229,9 @@ ROUTES: dict[str, Route] = {
         {"POST": May(WORKERS, WORKERS, lambda m: {"answers": [dict.fromkeys(LEASE, NOBODYS)]}, (404,))}
     ),
     "worker/earnings": Route({"GET": May(WORKERS, WORKERS)}),
+    "worker/statement": Route({"GET": May(WORKERS, WORKERS)}),
+    "worker/statement/lines": Route({"GET": May(WORKERS, WORKERS)}),
+    "worker/statement.csv": Route({"GET": May(WORKERS, WORKERS)}),
     "worker/reputation": Route({"GET": May(WORKERS, WORKERS)}),
 }  # fmt: skip
 
@@ -229,6 +257,8 @@ def ids(market: Market) -> dict[str, dict[str, Any]]:
         "skill": market.skill.public_id,
         "list": market.worker_list.public_id,
         "link": market.link.public_id,
+        "deposit": make.make_deposit(market.requester).public_id,
+        "invoice": make.make_invoice(market.requester).public_id,
         "assignment": lease["id"],
         "key": key_of(_user(market, "owner")),
         "letter": DeadLetter.objects.create(
@@ -244,6 +274,8 @@ def ids(market: Market) -> dict[str, dict[str, Any]]:
         "skill": theirs.skill.public_id,
         "list": theirs.worker_list.public_id,
         "link": theirs.link.public_id,
+        "deposit": make.make_deposit(theirs.requester).public_id,
+        "invoice": make.make_invoice(theirs.requester).public_id,
         "assignment": other_lease["assignments"][0]["id"],
         "key": key_of(_user(theirs, "owner")),
         "id": theirs.batch.imports.get().public_id,

@@ -10,6 +10,7 @@ from django.test import Client
 from django.urls import URLPattern, get_resolver
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from tests import factories as make
 from tests.api.described import description, findings
 from tests.api.market import Market
 
@@ -112,6 +113,7 @@ def test_every_read_says_what_its_description_says(market: Market) -> None:
         "id": market.batch.imports.get().public_id,
         "skill": market.skill.public_id,
         "list": market.worker_list.public_id,
+        "invoice": make.make_invoice(market.requester).public_id,
         "number": 1,
     }
 

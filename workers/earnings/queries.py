@@ -19,10 +19,7 @@ OF_ACCOUNT = {
     "outside": "returned_micros",
     "worker:withdrawing": "withdrawn_from_micros",
 }
-OTHERS = (
-    *("rewards_micros", "upheld_micros", "topups_micros", "bonuses_micros", "returned_micros"),
-    *("other_micros", "other_withdrawing_micros"),
-)
+MOVED = (*OF_ACCOUNT.values(), "withdrawn_micros", "other_micros")
 
 
 @dataclass(frozen=True)
@@ -88,22 +85,23 @@ def worker_statement(worker_id: int, currency: str, period: Period) -> WorkerSta
     for flow in flows(list(of.values())):
         if flow.address == own:
             went[OF_ACCOUNT.get(flow.place, "other_micros")] += flow.net_micros
-        elif flow.place != "worker:earned":
-            went["withdrawn_micros" if flow.place == "outside" else "other_withdrawing_micros"] += flow.net_micros
+        elif flow.place == "outside":
+            went["withdrawn_micros"] -= flow.net_micros
+    went["withdrawn_from_micros"] *= -1
+    account, way_out = ((of[at].opening_micros, of[at].closing_micros) if at in of else (0, 0) for at in (own, leaving))
     due, pending = _undecided(worker_id, currency, period)
     return WorkerStatement(
         currency=currency,
         period=period,
-        opening_micros=of[own].opening_micros if own in of else 0,
-        closing_micros=of[own].closing_micros if own in of else 0,
-        withdrawing_opening_micros=of[leaving].opening_micros if leaving in of else 0,
-        withdrawing_closing_micros=of[leaving].closing_micros if leaving in of else 0,
+        opening_micros=account[0],
+        closing_micros=account[1],
+        withdrawing_opening_micros=way_out[0],
+        withdrawing_closing_micros=way_out[1],
+        other_withdrawing_micros=way_out[1] - way_out[0] - went["withdrawn_from_micros"] + went["withdrawn_micros"],
         due_micros=due,
         pending_micros=pending,
         hours=hours_of(worker_id, currency, period, extra_micros=went["topups_micros"] + went["bonuses_micros"]),
-        withdrawn_from_micros=-went.pop("withdrawn_from_micros", 0),
-        withdrawn_micros=-went.pop("withdrawn_micros", 0),
-        **{name: went[name] for name in OTHERS},
+        **{name: went[name] for name in MOVED},
     )
 
 
