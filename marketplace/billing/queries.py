@@ -45,7 +45,7 @@ def reports() -> QuerySet[DepositReport]:
 def details_of(requester: Requester) -> BillingDetails:
     """To whom its invoices go; before anybody said so, to its name and nothing else. Not saved by this."""
     found = BillingDetails.objects.filter(requester=requester).first()
-    return found or BillingDetails(requester=requester, name=requester.name, changed_at=None)
+    return found or BillingDetails(requester=requester, name=requester.name, changed_at=None)  # type: ignore[misc]
 
 
 @dataclass(frozen=True)
@@ -92,10 +92,15 @@ class Statement:
 def statement_of(requester: Requester, currency: str, period: Period) -> Statement:
     """The requester's statement; an account that was never used, or was not yet there, has none of it."""
     batches = _batches_of(requester.pk)
-    addresses = {f"batch:{batch.id}:{room}": (room, batch) for batch in batches.values() for room in HELD}
+    addresses: dict[str, tuple[str, OwnBatch | None]] = {
+        f"batch:{batch.id}:{room}": (room, batch) for batch in batches.values() for room in HELD
+    }
     of = stretches([funds_of(requester.public_id), *addresses], currency, period)
-    accounts = [Account(*addresses.get(one.address, ("funds", None)), one) for one in of]
-    by_address = {address: batch.pk for address, (_, batch) in addresses.items()}
+    accounts = []
+    for one in of:
+        place, batch = addresses.get(one.address, ("funds", None))
+        accounts.append(Account(place, batch, one))
+    by_address = {address: batch.pk for address, (_, batch) in addresses.items() if batch is not None}
     books = books_of(of, flows(of), by_address)
     return Statement(requester, currency, period, books, batches, accounts)
 
