@@ -5,6 +5,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
 
+from marketplace.pages import invoices
 from marketplace.pages import views as pages
 from marketplace.pages.refusals import refusal_page
 from marketplace.rest import views as rest
@@ -18,6 +19,8 @@ urlpatterns = [
     path("api/v1/docs", rest.docs, name="docs"),
     path("", pages.home, name="home"),
     path("health/", pages.health, name="health"),
+    path("invoices/<uuid:invoice>", invoices.invoice_page, name="invoice"),
+    path("invoices/<uuid:invoice>.pdf", invoices.invoice_pdf, name="invoice_pdf"),
     path("accounts/", include("allauth.urls")),
 ]
 

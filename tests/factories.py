@@ -1,6 +1,7 @@
 """Short ways to the states that tests start from, through the same commands as everybody."""
 
 from collections.abc import Iterable, Iterator
+from datetime import date
 from io import BytesIO
 from itertools import count
 from json import dumps
@@ -16,6 +17,8 @@ from marketplace.batches.costs import Platform
 from marketplace.batches.models import Batch
 from marketplace.batches.queries import offer_of
 from marketplace.batches.rows import read_jsonl
+from marketplace.billing.commands.deposits import record_deposit
+from marketplace.billing.models import Deposit, Invoice
 from marketplace.common.transactions import one_transaction
 from marketplace.ledger.addresses import funds_of, outside
 from marketplace.ledger.commands import Move, move
@@ -75,6 +78,34 @@ def deposit(requester: Requester, amount_micros: int) -> None:
             )
         ]
     )
+
+
+def make_deposit(requester: Requester, amount_micros: int = 5, **terms: Any) -> Deposit:
+    """A recorded deposit."""
+    with one_transaction(principal="test"):
+        return record_deposit(
+            requester=requester,
+            amount_micros=amount_micros,
+            currency=terms.pop("currency", "EUR"),
+            reference=terms.pop("reference", str(uuid4())),
+            recorded_by=terms.pop("recorded_by", None) or requester.members.order_by("pk")[0].user,
+            **terms,
+        )
+
+
+def make_invoice(requester: Requester, **fields: Any) -> Invoice:
+    """An invoice over one fee, whatever the books say; number and time are the database's."""
+    party = {"name": "Acme Labels", "address": "", "tax_id": ""}
+    line = {"batch": None, "batch_name": "", "project_name": "", "what": "fees", "amount_micros": 7}
+    names = ("opening", "deposits", "taken_back", "funds_closing", "held_closing", "closing")
+    values: dict[str, Any] = {
+        "requester": requester, "currency": "EUR", "period_from": date(2026, 1, 1), "period_to": date(2026, 1, 31),
+        "seller": {**party, "note": ""}, "buyer": {**party, "email": ""}, "lines": [line],
+        "money": {f"{name}_micros": 0 for name in names}, "work_micros": 0, "fees_micros": 7, "total_micros": 7,
+        **fields,
+    }  # fmt: skip
+    made = Invoice.objects.create(**values)
+    return Invoice.objects.select_related("requester", "corrects", "credit_note").get(pk=made.pk)
 
 
 def make_project(requester: Requester | None = None, interface: dict[str, Any] | None = None) -> Project:

@@ -21,6 +21,7 @@ from marketplace.api.shapes import (
 )
 from marketplace.batches.models import Batch
 from marketplace.batches.queries import batch_for
+from marketplace.common.cells import as_csv
 from marketplace.common.errors import Unprocessable
 from marketplace.common.transactions import one_transaction
 from marketplace.rest.ask import refuse_unknown
@@ -30,7 +31,7 @@ from marketplace.rest.pagination import page_of, page_of_rows
 from marketplace.rest.permissions import IsRequesterKey
 from marketplace.rest.requests import KeyRequest
 from marketplace.results.commands import aggregate, gold_tasks, worker_names
-from marketplace.results.export import as_csv, as_jsonl
+from marketplace.results.export import as_jsonl
 from marketplace.results.models import Run
 from marketplace.results.queries import RESULT_COLUMNS, answer_columns, answer_rows, result_rows, run_for
 from workers.assignments.commands.decide import DECISIONS_MAX, accept_answers, apply_due, reject_answers

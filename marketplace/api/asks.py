@@ -1,5 +1,7 @@
 """What requests to the requester's side may carry; a field that is not named here is refused."""
 
+import re
+from dataclasses import dataclass
 from uuid import UUID
 
 from rest_framework import serializers
@@ -20,6 +22,21 @@ from marketplace.common.money import AMOUNT_MAX, BASIS_POINTS
 from marketplace.rest.ask import Ask
 from marketplace.rest.ask import EmptyAsk as EmptyAsk
 from workers.assignments.states import RejectReason
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a word has to look."""
+
+    pattern: re.Pattern[str]
+    message: str
+
+    @property
+    def schema(self) -> dict[str, str]:
+        return {"type": "string", "pattern": self.pattern.pattern}
+
+
+CHANNEL = Form(re.compile(r"^[a-z][a-z0-9_]{0,39}$"), "is `bank`, or a provider's name in small letters")
 
 
 class ProjectAsk(Ask):
@@ -114,6 +131,10 @@ class DepositAsk(Ask):
     # Transfers are for ever: money in a currency that no batch can have would never leave again.
     currency = serializers.RegexField(r"^[A-Z]{3}$", help_text="ISO 4217, three capitals")
     reference = serializers.CharField(max_length=200)
+    channel = serializers.RegexField(CHANNEL.pattern, default="bank", help_text="`bank`, or a provider's name")
+    evidence = serializers.CharField(
+        max_length=2_000, required=False, help_text="What shows that it came in; without, it says who recorded it"
+    )
 
 
 def uuid_of(text: str, name: str) -> UUID:

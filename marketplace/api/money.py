@@ -1,4 +1,4 @@
-"""Deposits recorded by staff, and what a requester may see of the ledger."""
+"""What a requester may see of the ledger, and its seals."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -11,13 +11,11 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.views import APIView
 
-from marketplace.accounts.queries import any_requester, requester_for
-from marketplace.api.asks import DepositAsk
+from marketplace.accounts.queries import requester_for
 from marketplace.api.shapes import (
     AnchorShape,
     BookedTransferShape,
     CheckShape,
-    DepositShape,
     HeadShape,
     LedgerAccountShape,
     TransferShape,
@@ -27,48 +25,14 @@ from marketplace.api.shapes import (
 )
 from marketplace.common.errors import Unprocessable
 from marketplace.common.promises import check_promises
-from marketplace.ledger.addresses import funds_of, outside
-from marketplace.ledger.commands import Move, move
-from marketplace.ledger.queries import anchors, balance, balances_at, head, ledger_sum, statement
+from marketplace.ledger.addresses import funds_of
+from marketplace.ledger.queries import anchors, balances_at, head, ledger_sum, statement
 from marketplace.rest.ask import refuse_unknown
-from marketplace.rest.boundary import once, respond
+from marketplace.rest.boundary import respond
 from marketplace.rest.openapi import listing
 from marketplace.rest.pagination import page_of_rows
 from marketplace.rest.permissions import IsRequesterKey, IsStaffKey
 from marketplace.rest.requests import KeyRequest
-
-
-class DepositsView(APIView):
-    permission_classes = [IsStaffKey]
-
-    @extend_schema(
-        summary="Record a deposit with its evidence",
-        tags=["money"],
-        request=DepositAsk,
-        responses={201: DepositShape},
-    )
-    def post(self, request: KeyRequest) -> HttpResponse:
-        ask = DepositAsk.of(request)
-        with once(request) as boundary:
-            if boundary.replay:
-                return boundary.replay
-            address = funds_of(any_requester(ask["requester"]).public_id)
-            key = f"deposit:{ask['reference']}"
-            move(
-                [
-                    Move(
-                        key=key,
-                        kind="deposit",
-                        source=outside("bank"),
-                        destination=address,
-                        currency=ask["currency"],
-                        amount_micros=ask["amount_micros"],
-                        memo=f"recorded by {request.user.public_id}",
-                    )
-                ]
-            )
-            funds = balance(address, ask["currency"])
-            return boundary.respond({"transfer": key, "requester": ask["requester"], "funds_micros": funds}, status=201)
 
 
 class TransfersView(APIView):

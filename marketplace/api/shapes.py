@@ -272,12 +272,6 @@ def run_shape(run: Run) -> dict[str, Any]:
     }
 
 
-class DepositShape(serializers.Serializer[Any]):
-    transfer = serializers.CharField()
-    requester = serializers.UUIDField()
-    funds_micros = serializers.IntegerField()
-
-
 class SealShape(serializers.Serializer[Any]):
     seq = serializers.IntegerField(help_text="Place in the chain, from 1")
     leaf = serializers.CharField(help_text="SHA-256 of what the transfer says, in hexadecimal")

@@ -16,9 +16,18 @@ def share_rounded_up(amount_micros: int, basis_points: int) -> int:
     return -(-amount_micros * basis_points // BASIS_POINTS)
 
 
-def shown(amount_micros: int, currency: str) -> str:
-    """The amount for people: `12.50 EUR`; further digits only where they are not zero."""
+def exact(amount_micros: int) -> str:
+    """The amount in units of its currency, to the last digit: `12.50`; further digits only where they are not zero.
+
+    >>> exact(12_500_000), exact(-1), exact(0)
+    ('12.50', '-0.000001', '0.00')
+    """
     sign = "-" if amount_micros < 0 else ""
     whole, micros = divmod(abs(amount_micros), MICROS)
     digits = f"{micros:06d}".rstrip("0").ljust(2, "0")
-    return f"{sign}{whole}.{digits} {currency}"
+    return f"{sign}{whole}.{digits}"
+
+
+def shown(amount_micros: int, currency: str) -> str:
+    """The amount for people: `12.50 EUR`."""
+    return f"{exact(amount_micros)} {currency}"

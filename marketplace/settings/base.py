@@ -50,6 +50,13 @@ PAYOUT_REVIEW_MICROS: int = env.int("TOUCHSTONE_PAYOUT_REVIEW_MICROS", default=5
 # The provider for trials; it is not offered without both.
 PAYOUT_TEST_URL: str = env.str("TOUCHSTONE_PAYOUT_TEST_URL", default="")
 PAYOUT_TEST_SECRET: str = env.str("TOUCHSTONE_PAYOUT_TEST_SECRET", default="")
+# Who sends the invoices; without a name none is issued. Lines of the address are separated by "|".
+INVOICE_SELLER: dict[str, str] = {
+    "name": env.str("TOUCHSTONE_INVOICE_SELLER", default=""),
+    "address": env.str("TOUCHSTONE_INVOICE_SELLER_ADDRESS", default="").replace("|", "\n"),
+    "tax_id": env.str("TOUCHSTONE_INVOICE_SELLER_TAX_ID", default=""),
+    "note": env.str("TOUCHSTONE_INVOICE_NOTE", default=""),
+}
 # -----------------------------------------------------------------------------------------------------------------
 
 BASE_DIR = Path(__file__).resolve().parents[2]
@@ -231,6 +238,7 @@ CELERY_BEAT_SCHEDULE = {
         ("send-payouts", "marketplace.payouts.tasks.send_approved", 2.0),
         ("follow-payouts", "marketplace.payouts.tasks.look_up_sent", 2.0),
         ("withdraw", "workers.earnings.tasks.withdraw_above_thresholds", 60.0),
+        ("invoice", "marketplace.billing.tasks.issue_invoices", 600.0),
         ("forget", "marketplace.common.tasks.forget_old", 3600.0),
     ]
 }

@@ -1,6 +1,7 @@
 """What requests may carry (R29, R32), and what a repeated request gets (R16)."""
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
@@ -12,6 +13,7 @@ from marketplace.batches.models import Batch, Task
 from marketplace.common.models import Idempotency
 from marketplace.common.money import AMOUNT_MAX
 from marketplace.projects.models import Project
+from tests import factories as make
 from tests.api.callers import Caller, Reply
 from tests.api.described import description
 from tests.api.market import Market, make_market, two_ids
@@ -46,8 +48,14 @@ def fitting(market: Market) -> dict[str, tuple[str, dict[str, Any]]]:
         f"workers/links/{market.link.public_id}/end": ("staff", {"reason": "mistake"}),
         "deposits": (
             "staff",
-            {"requester": requester, "amount_micros": 5, "currency": "EUR", "reference": str(uuid4())},
+            {
+                "requester": requester, "amount_micros": 5, "currency": "EUR", "reference": str(uuid4()),
+                "channel": "bank", "evidence": "line 4",
+            },
         ),
+        f"deposits/{make.make_deposit(market.requester).public_id}/reverse": ("staff", {"reason": "typed twice"}),
+        f"requesters/{requester}/invoices": ("owner", {"month": "2026-01", "currency": "EUR"}),
+        f"invoices/{make.make_invoice(market.requester).public_id}/credit-note": ("staff", {"reason": "wrong"}),
         "projects": ("owner", {"requester": requester, "name": "P", "interface": INTERFACE, "instructions": ""}),
         f"{project}/versions": ("owner", {"interface": INTERFACE, "instructions": ""}),
         f"{project}/versions/1/publish": ("owner", {}),
@@ -101,6 +109,7 @@ def test_the_bodies_below_are_all_that_the_api_reads(market: Market) -> None:
         .replace("versions/1", "versions/{number}")
         for path in fitting(market)
     }  # fmt: skip
+    named = {re.sub(r"/(deposit|invoice)s/[0-9a-f-]{36}", r"/\1s/{\1}", path) for path in named}
     named = {path if "/return" not in path else "/api/v1/worker/assignments/{assignment}/return" for path in named}
 
     # Steps take an empty body, and keys are made with a password: they are looked at on their own.

@@ -78,13 +78,14 @@ NOBODYS = str(uuid4())
 LEASE = ("assignment", "token")
 PASSWORD = "twelve apples"
 NOBODY = {"answers": [NOBODYS]}
-REPORT = {
+PAYOUT_REPORT = {
     "provider": "manual",
     "since": "2026-01-01T00:00:00Z",
     "until": "2026-02-01T00:00:00Z",
     "csv": "key,reference,amount,currency,state\n",
 }
 STAFF = May({"staff"}, {"staff"})
+BANK_REPORT = b"reference,amount,currency,date\nR1,12.50,EUR,2026-10-01\n"
 STEPS = ("publish", "pause", "resume", "close", "cancel")
 ROUTES: dict[str, Route] = {
     "accounts": Route(
@@ -137,8 +138,32 @@ ROUTES: dict[str, Route] = {
     "invitations/accept": Route(
         {"POST": May(ANYBODY, set(), lambda m: {"code": "unknown", "password": "twelve apples"}, (404,))}
     ),
+    "requesters/{requester}/statement": Route({"GET": read()}),
+    "requesters/{requester}/statement/lines": Route({"GET": read()}),
+    "requesters/{requester}/statement.csv": Route({"GET": read()}),
+    "requesters/{requester}/billing-details": Route({"GET": read(), "PUT": step(MANAGERS, lambda m: {"name": "A"})}),
+    "requesters/{requester}/invoices": Route(
+        {"GET": read(), "POST": step(MANAGERS, lambda m: {"month": "2026-01"}, (409,))}
+    ),
+    "invoices/{invoice}": Route({"GET": read()}),
+    "invoices/{invoice}/pdf": Route({"GET": read()}),
+    "invoices/{invoice}/credit-note": Route(
+        {"POST": May({"staff"}, {"staff"}, lambda m: {"reason": "wrong name"}, (201,), foreign=False)}
+    ),
+    "liabilities": Route({"GET": May({"staff"}, {"staff"})}),
+    "liabilities.csv": Route({"GET": May({"staff"}, {"staff"})}),
+    "deposit-reports": Route(
+        {
+            "GET": May({"staff"}, {"staff"}),
+            "POST": May({"staff"}, {"staff"}, lambda m: BANK_REPORT, (201,), content_type="text/csv"),
+        }
+    ),
+    "deposits/{deposit}/reverse": Route(
+        {"POST": May({"staff"}, {"staff"}, lambda m: {"reason": "typed twice"}, foreign=False)}
+    ),
     "deposits": Route(
         {
+            "GET": May({"staff"}, {"staff"}),
             "POST": May(
                 {"staff"},
                 {"staff"},
@@ -173,7 +198,7 @@ ROUTES: dict[str, Route] = {
     "payout-runs/{run}/outcomes": Route(
         {"POST": May({"staff"}, {"staff"}, lambda m: {"outcome": "settled"}, foreign=False)}
     ),
-    "payout-reports": Route({"GET": STAFF, "POST": May({"staff"}, {"staff"}, lambda m: REPORT, (201,))}),
+    "payout-reports": Route({"GET": STAFF, "POST": May({"staff"}, {"staff"}, lambda m: PAYOUT_REPORT, (201,))}),
     "destination-attempts": Route({"GET": STAFF}),
     "projects": Route(
         {
@@ -282,6 +307,9 @@ ROUTES: dict[str, Route] = {
         }
     ),
     "worker/earnings": Route({"GET": May(WORKERS, WORKERS)}),
+    "worker/statement": Route({"GET": May(WORKERS, WORKERS)}),
+    "worker/statement/lines": Route({"GET": May(WORKERS, WORKERS)}),
+    "worker/statement.csv": Route({"GET": May(WORKERS, WORKERS)}),
     "worker/reputation": Route({"GET": May(WORKERS, WORKERS)}),
 }  # fmt: skip
 
@@ -307,6 +335,8 @@ def ids(market: Market) -> dict[str, dict[str, Any]]:
         "skill": market.skill.public_id,
         "list": market.worker_list.public_id,
         "link": market.link.public_id,
+        "deposit": make.make_deposit(market.requester).public_id,
+        "invoice": make.make_invoice(market.requester).public_id,
         "assignment": lease["id"],
         "key": key_of(_user(market, "owner")),
         "letter": DeadLetter.objects.create(
@@ -326,6 +356,8 @@ def ids(market: Market) -> dict[str, dict[str, Any]]:
         "skill": theirs.skill.public_id,
         "list": theirs.worker_list.public_id,
         "link": theirs.link.public_id,
+        "deposit": make.make_deposit(theirs.requester).public_id,
+        "invoice": make.make_invoice(theirs.requester).public_id,
         "assignment": other_lease["assignments"][0]["id"],
         "key": key_of(_user(theirs, "owner")),
         "id": theirs.batch.imports.get().public_id,

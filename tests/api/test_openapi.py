@@ -10,6 +10,7 @@ from django.test import Client
 from django.urls import URLPattern, get_resolver
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from tests import factories as make
 from tests.api.described import description, findings
 from tests.api.market import Market
 
@@ -118,6 +119,7 @@ def test_every_read_says_what_its_description_says(market: Market) -> None:
         "list": market.worker_list.public_id,
         "payout": market.payout.public_id,
         "run": market.run.public_id,
+        "invoice": make.make_invoice(market.requester).public_id,
         "number": 1,
     }
 

@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from marketplace.batches.models import Batch
-from marketplace.common.cells import FORMULA_STARTS, safe_cell
+from marketplace.common.cells import FORMULA_STARTS, as_csv, safe_cell
 from marketplace.common.database import rows, run
 from marketplace.common.transactions import one_transaction
 from marketplace.results.commands import aggregate, gold_tasks, worker_names
 from marketplace.results.errors import NothingToAggregate
-from marketplace.results.export import as_csv, as_jsonl
+from marketplace.results.export import as_jsonl
 from marketplace.results.models import Result, Run
 from marketplace.results.queries import (
     RESULT_COLUMNS,

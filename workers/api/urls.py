@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from workers.api import payouts, profiles, skills, work
+from workers.api import earnings, payouts, profiles, skills, work
 
 urlpatterns = [
     path("worker/submissions", work.SubmitView.as_view()),
@@ -18,6 +18,9 @@ urlpatterns = [
     path("worker/assignments/<uuid:assignment>/draft", work.DraftView.as_view()),
     path("worker/assignments/<uuid:assignment>/return", work.ReturnView.as_view()),
     path("worker/earnings", work.EarningsView.as_view()),
+    path("worker/statement", earnings.StatementView.as_view()),
+    path("worker/statement/lines", earnings.StatementLinesView.as_view()),
+    path("worker/statement.csv", earnings.StatementCsvView.as_view()),
     path("worker/reputation", work.ReputationView.as_view()),
     path("worker/totp", payouts.EnrolView.as_view()),
     path("worker/totp/confirm", payouts.ConfirmView.as_view()),

@@ -1,0 +1,89 @@
+"""Money that comes in, with its evidence, and its correction."""
+
+from uuid import UUID
+
+from marketplace.accounts.models import Requester, User
+from marketplace.billing.errors import DepositTakenBack
+from marketplace.billing.models import BANK, Deposit
+from marketplace.billing.queries import any_deposit
+from marketplace.common.database import one, run
+from marketplace.common.transactions import require_transaction
+from marketplace.ledger.addresses import funds_of, outside
+from marketplace.ledger.commands import Move, move, reverse
+from marketplace.ledger.errors import TransferKeyReused
+
+
+def record_deposit(
+    *,
+    requester: Requester,
+    amount_micros: int,
+    currency: str,
+    reference: str,
+    channel: str = BANK,
+    evidence: str = "",
+    recorded_by: User | None = None,
+) -> Deposit:
+    """Record money that came in through the channel under its reference, and move it into the requester's funds.
+
+    Without evidence it says who recorded it. A channel's reference is recorded once: a repeat with the same requester,
+    amount and currency returns the first, with others raises `TransferKeyReused`. Locks: the ledger's accounts, last.
+    """
+    require_transaction()
+    key = _key(channel, reference)
+    made = one(
+        "INSERT INTO billing_deposit (public_id, requester_id, amount_micros, currency, channel, reference, evidence,"
+        " recorded_by_id, transfer_key) VALUES (gen_random_uuid(), %s, %s, %s, %s, %s, %s, %s, %s)"
+        " ON CONFLICT (channel, reference) DO NOTHING RETURNING id",
+        [
+            *(requester.pk, amount_micros, currency, channel, reference),
+            *(evidence or _said_by(channel, recorded_by), recorded_by.pk if recorded_by else None, key),
+        ],
+    )
+    deposit = Deposit.objects.select_related("requester").get(channel=channel, reference=reference)
+    asked = (requester.pk, amount_micros, currency)
+    if made is None and asked != (deposit.requester_id, deposit.amount_micros, deposit.currency):
+        raise TransferKeyReused("A deposit with other terms was recorded under this reference.", key=key)
+    move(
+        [
+            Move(
+                key=key,
+                kind="deposit",
+                source=outside(channel),
+                destination=funds_of(requester.public_id),
+                currency=currency,
+                amount_micros=amount_micros,
+                memo=f"recorded by {recorded_by.public_id if recorded_by else channel}",
+            )
+        ]
+    )
+    return deposit
+
+
+def reverse_deposit(*, deposit: UUID, reason: str, by: User) -> Deposit:
+    """Take a deposit back, wholly, by a transfer the other way; the reason is kept.
+
+    Raises `NoSuchDeposit`, `DepositTakenBack`, and `NotEnough` with what is missing where the money is spent or held.
+    """
+    require_transaction()
+    found = any_deposit(deposit)
+    key = f"reversal:{found.transfer_key}"
+    first = run(
+        "INSERT INTO billing_depositreversal (deposit_id, reason, reversed_by_id, transfer_key)"
+        " VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING",
+        [found.pk, reason, by.pk, key],
+    )
+    if not first:
+        raise DepositTakenBack("This deposit was taken back before.", deposit=str(found.public_id))
+    reverse(key=key, of=found.transfer_key, memo=f"by {by.public_id}: {reason}")
+    return any_deposit(deposit)
+
+
+def _key(channel: str, reference: str) -> str:
+    """A bank's reference stands alone; no other channel's can be taken for it, for none of them begins in this way."""
+    return f"deposit:{reference}" if channel == BANK else f"deposit/{channel}:{reference}"
+
+
+def _said_by(channel: str, recorded_by: User | None) -> str:
+    if recorded_by is None:
+        return f"Reported by {channel}; no document was given."
+    return f"Recorded by {recorded_by.public_id}; no document was given."
