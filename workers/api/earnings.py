@@ -108,7 +108,7 @@ class WorkerLineShape(serializers.Serializer[Any]):
 
 
 def worker_line_shape(line: dict[str, Any]) -> dict[str, Any]:
-    return {name: line[name] for name in WorkerLineShape().fields.keys()}
+    return {name: line[name] for name in WorkerLineShape().fields}
 
 
 class StatementView(APIView):
