@@ -1,6 +1,6 @@
 """What a requester may see of the ledger, and its seals."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -12,6 +12,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.views import APIView
 
 from marketplace.accounts.queries import requester_for
+from marketplace.api.pseudonyms import with_pseudonyms
 from marketplace.api.shapes import (
     AnchorShape,
     BookedTransferShape,
@@ -44,8 +45,8 @@ class TransfersView(APIView):
         **listing(TransferShape),
     )
     def get(self, request: KeyRequest, requester: UUID) -> HttpResponse:
-        address = funds_of(requester_for(request.user.pk, requester).public_id)
-        return _transfers(request, address)
+        of = requester_for(request.user.pk, requester)
+        return _transfers(request, funds_of(of.public_id), named=lambda found: with_pseudonyms(of, found))
 
 
 class AccountView(APIView):
@@ -87,9 +88,16 @@ class AccountTransfersView(APIView):
         return _transfers(request, _address(request), allowed=["address"])
 
 
-def _transfers(request: KeyRequest, address: str, allowed: Sequence[str] = ()) -> HttpResponse:
+def _transfers(
+    request: KeyRequest,
+    address: str,
+    *,
+    allowed: Sequence[str] = (),
+    named: Callable[[list[dict[str, Any]]], list[dict[str, Any]]] = list,
+) -> HttpResponse:
     def page(after: int, limit: int) -> list[dict[str, Any]]:
-        return [{"cursor": row["id"], **row} for row in statement(address, before_id=after or None, limit=limit)]
+        found = named(statement(address, before_id=after or None, limit=limit))
+        return [{"cursor": row["id"], **row} for row in found]
 
     return page_of_rows(request, page, transfer_shape, allowed=allowed)
 

@@ -15,6 +15,7 @@ from rest_framework.views import APIView
 from marketplace.accounts.models import Requester
 from marketplace.accounts.queries import requester_for
 from marketplace.api.asks import uuid_of
+from marketplace.api.pseudonyms import with_pseudonyms
 from marketplace.api.shapes import SealShape
 from marketplace.billing.queries import (
     Account,
@@ -23,13 +24,11 @@ from marketplace.billing.queries import (
     held_now,
     line_pages,
     statement_of,
-    workers_named,
 )
 from marketplace.billing.statements import HELD, Spent
 from marketplace.common.cells import as_csv
 from marketplace.common.errors import Unprocessable
 from marketplace.common.money import exact
-from marketplace.common.transactions import one_transaction
 from marketplace.ledger.periods import lines
 from marketplace.rest.boundary import respond
 from marketplace.rest.openapi import listing
@@ -37,7 +36,6 @@ from marketplace.rest.pagination import page_of_rows
 from marketplace.rest.periods import NAMES, PERIOD_PARAMETERS, period_asked
 from marketplace.rest.permissions import IsRequesterKey
 from marketplace.rest.requests import KeyRequest
-from workers.profiles.commands import pseudonyms
 
 COLUMNS = [
     *("made_at", "account", "project_name", "batch", "batch_name", "kind", "amount", "currency", "balance_after"),
@@ -173,7 +171,7 @@ class StatementLinesView(APIView):
         account = account_of(statement_of(of, currency, period), place, batch)
 
         def page(after: int, limit: int) -> Sequence[dict[str, Any]]:
-            return _named(of, lines(account.stretch, after=after, limit=limit)) if account else []
+            return with_pseudonyms(of, lines(account.stretch, after=after, limit=limit)) if account else []
 
         return page_of_rows(request, page, requester_line_shape, allowed=(*NAMES, "place", "batch"))
 
@@ -212,30 +210,10 @@ def _place_asked(request: KeyRequest) -> tuple[str, UUID | None]:
     return place, uuid_of(batch, "batch") if batch is not None else None
 
 
-def _named(requester: Requester, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The lines with the requester's own names for the workers in them; missing names are made (R43)."""
-    ids = workers_named(found)
-    if not ids:
-        return found
-    with one_transaction(principal="names"):
-        codes = pseudonyms(requester_id=requester.pk, worker_ids=ids.values())
-    return [
-        {**line, **{side: _renamed(line[side], ids, codes) for side in ("source", "destination")}} for line in found
-    ]
-
-
-def _renamed(address: str, ids: dict[str, int], codes: dict[int, str]) -> str:
-    kind, _, rest = address.partition(":")
-    if kind != "worker":
-        return address
-    worker, _, place = rest.partition(":")
-    return f"worker:{codes[ids[worker]]}:{place}"
-
-
 def _cells(requester: Requester, accounts: Iterable[Account]) -> Iterator[dict[str, Any]]:
     for account, page in line_pages(list(accounts)):
         batch = account.batch
-        for line in _named(requester, page):
+        for line in with_pseudonyms(requester, page):
             yield {
                 **{name: line[name] for name in ("kind", "currency", "source", "destination", "key")},
                 "made_at": line["made_at"].isoformat(),

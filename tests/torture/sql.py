@@ -119,7 +119,7 @@ PAYMENTS = "SELECT key, count(*) FROM ledger_transfer GROUP BY key HAVING count(
 BATCHES = "SELECT public_id::text, state, published_at IS NOT NULL FROM batches_batch"
 BONUSES = (
     "SELECT b.public_id::text, x.reference, x.amount_micros, count(t.id) FROM assignments_extra x"
-    " JOIN batches_batch b ON b.id = x.batch_id LEFT JOIN ledger_transfer t ON t.key = 'bonus:' || x.id"
+    " JOIN batches_batch b ON b.id = x.batch_id LEFT JOIN ledger_transfer t ON t.key = 'bonus:' || x.public_id"
     " WHERE x.kind = 'bonus' GROUP BY x.id, b.id"
 )
 IMPORTS = (

@@ -101,19 +101,20 @@ def due_settlements(worker_id: int | None, batch_id: int | None, limit: int) -> 
     )
 
 
-def rejected_for_update(batch_id: int, public_ids: list[UUID]) -> list[tuple[int, int]]:
-    """The named rejected assignments of a batch as (id, worker), by id."""
+def rejected_for_update(batch_id: int, public_ids: list[UUID]) -> list[tuple[int, int, UUID]]:
+    """The named rejected assignments of a batch as (id, worker, public id), by id."""
     return rows(
-        "SELECT id, worker_id FROM assignments_assignment WHERE batch_id = %s AND state = 'rejected'"
+        "SELECT id, worker_id, public_id FROM assignments_assignment WHERE batch_id = %s AND state = 'rejected'"
         " AND public_id = ANY(%s) ORDER BY id FOR NO KEY UPDATE",
         [batch_id, public_ids],
     )
 
 
 def topups_due(batch_id: int, limit: int) -> list[tuple[Any, ...]]:
-    """Unpaid top-ups of a batch: (id, worker public id, amount, fee); what another payment holds is left to it."""
+    """Unpaid top-ups of a batch: (id, public id, worker's public id, amount, fee); what another payment holds is left
+    to it."""
     return rows(
-        "SELECT x.id, w.public_id, x.amount_micros, x.fee_micros FROM assignments_extra x"
+        "SELECT x.id, x.public_id, w.public_id, x.amount_micros, x.fee_micros FROM assignments_extra x"
         " JOIN profiles_worker w ON w.id = x.worker_id WHERE x.batch_id = %s AND x.settled_at IS NULL"
         " ORDER BY x.id LIMIT %s FOR NO KEY UPDATE OF x SKIP LOCKED",
         [batch_id, limit],

@@ -46,7 +46,7 @@ def pay_bonus(*, batch_id: int, worker_id: int, amount_micros: int, reason: str,
     worker = Worker.objects.get(pk=worker_id)
     try:
         found = rows(
-            "SELECT id, public_id, amount_micros, fee_micros, reason, is_new"
+            "SELECT public_id, amount_micros, fee_micros, reason, is_new"
             " FROM assignments_give_bonus(%s, %s, %s, %s, %s, %s)",
             [batch_id, worker_id, reference, amount_micros, reason, made_by],
         )
@@ -54,7 +54,7 @@ def pay_bonus(*, batch_id: int, worker_id: int, amount_micros: int, reason: str,
         if getattr(getattr(error.__cause__, "diag", None), "constraint_name", None) != "bonus_for_work":
             raise
         raise NoWorkToReward("A bonus is for somebody who has answered in this batch.") from error
-    pk, public_id, amount, fee, text, is_new = found[0]
+    public_id, amount, fee, text, is_new = found[0]
     if (amount, text) != (amount_micros, reason):
         raise BonusReused(f"The reference {reference!r} names a bonus with another amount or reason.", bonus=public_id)
     if is_new:
@@ -65,7 +65,7 @@ def pay_bonus(*, batch_id: int, worker_id: int, amount_micros: int, reason: str,
             amount_micros=amount + fee,
             lines={"the bonus": amount, "its fee": fee},
         )
-        paid = [(pk, worker.public_id, amount, fee)]
+        paid = [(public_id, worker.public_id, amount, fee)]
         move(extra_transfers(batch, "bonus", funds_of(batch.requester.public_id), paid))
     return Bonus(public_id, amount, fee, is_new)
 
@@ -89,7 +89,7 @@ def top_up(*, batch_id: int, limit: int = GROUP) -> bool:
     due = topups_due(batch_id, limit)
     if due:
         run("UPDATE assignments_extra SET settled_at = market_now() WHERE id = ANY(%s)", [[row[0] for row in due]])
-        move(extra_transfers(batch, "topup", topup_of(batch.public_id), due))
+        move(extra_transfers(batch, "topup", topup_of(batch.public_id), [row[1:] for row in due]))
         return False
     if value("SELECT EXISTS (SELECT 1 FROM assignments_extra WHERE batch_id = %s AND settled_at IS NULL)", [batch_id]):
         return False
@@ -111,13 +111,13 @@ def _raise(batch: Batch) -> None:
 
 
 def extra_transfers(batch: Batch, kind: str, source: str, paid: list[tuple[Any, ...]]) -> list[Move]:
-    """The transfers of extra pay, given as (id, worker's public id, amount, fee): source → worker, source → fees."""
+    """The transfers of extra pay, given as (public id, worker's, amount, fee): source → worker, source → fees."""
     parts = [
         part
-        for pk, worker, amount, fee in paid
+        for extra, worker, amount, fee in paid
         for part in (
-            (f"{kind}:{pk}", kind, earned_by(worker), amount),
-            (f"{kind}-fee:{pk}", "fee", FEES, fee),
+            (f"{kind}:{extra}", kind, earned_by(worker), amount),
+            (f"{kind}-fee:{extra}", "fee", FEES, fee),
         )
     ]
     return [

@@ -41,16 +41,19 @@ def uphold_answers(*, batch_id: int, assignments: list[UUID], made_by: int, reas
     )
     run("UPDATE assignments_assignment SET state = 'upheld', decided_at = market_now() WHERE id = ANY(%s)", [ids])
     publish(AnswerUpheld(batch_id=batch_id, worker_ids=sorted({row[1] for row in found}), assignment_ids=ids))
-    raised = rows("SELECT id, worker, amount_micros, fee_micros FROM assignments_raise_upheld(%s, %s)", [batch_id, ids])
+    raised = rows(
+        "SELECT public_id, worker, amount_micros, fee_micros FROM assignments_raise_upheld(%s, %s)", [batch_id, ids]
+    )
     # Before the batch's top-up is known its limit is added to what lies aside for it; afterwards it is paid at once.
     known = value("SELECT topup_micros FROM assignments_reserve WHERE batch_id = %s", [batch_id]) is not None
     topup = sum(row[2] + row[3] for row in raised) if known else len(ids) * batch.topup_place_micros
-    _fill_up(batch, ids[0], topup)
-    move([*_to_topup(batch, ids[0], topup), *extra_transfers(batch, "topup", topup_of(batch.public_id), raised)])
+    first = found[0][2]
+    _fill_up(batch, first, topup)
+    move([*_to_topup(batch, first, topup), *extra_transfers(batch, "topup", topup_of(batch.public_id), raised)])
     return len(ids)
 
 
-def _fill_up(batch: Batch, first: int, topup_micros: int) -> None:
+def _fill_up(batch: Batch, first: UUID, topup_micros: int) -> None:
     """Whatever is due lies aside before the transaction ends, so that a payment never fails later."""
     missing = disputes_due(batch.pk) + topup_micros - balance(disputes_of(batch.public_id), batch.currency)
     if missing <= 0:
@@ -62,7 +65,7 @@ def _fill_up(batch: Batch, first: int, topup_micros: int) -> None:
     move([_aside(batch, f"reserve:upheld:{first}", funds, disputes_of(batch.public_id), missing)])
 
 
-def _to_topup(batch: Batch, first: int, amount_micros: int) -> list[Move]:
+def _to_topup(batch: Batch, first: UUID, amount_micros: int) -> list[Move]:
     addresses = disputes_of(batch.public_id), topup_of(batch.public_id)
     return [_aside(batch, f"reserve:topup:{first}", *addresses, amount_micros)] if amount_micros else []
 

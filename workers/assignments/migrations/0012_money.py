@@ -187,7 +187,7 @@ ALTER TABLE assignments_extra ENABLE ALWAYS TRIGGER closed_truncate;
 -- returned, and the caller compares its terms.
 CREATE FUNCTION assignments_give_bonus(p_batch bigint, p_worker bigint, p_reference text, p_amount bigint, p_reason text,
                                        p_by bigint)
-RETURNS TABLE (id bigint, public_id uuid, amount_micros bigint, fee_micros bigint, reason text, is_new boolean)
+RETURNS TABLE (public_id uuid, amount_micros bigint, fee_micros bigint, reason text, is_new boolean)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET enable_seqscan = off AS $$
 #variable_conflict use_column
 BEGIN
@@ -203,9 +203,9 @@ BEGIN
            market_now(), market_now()
       FROM batches_batch b WHERE b.id = p_batch
     ON CONFLICT (batch_id, worker_id, kind, reference) DO NOTHING
-    RETURNING id, public_id, amount_micros, fee_micros, reason, true;
+    RETURNING public_id, amount_micros, fee_micros, reason, true;
     IF NOT FOUND THEN
-        RETURN QUERY SELECT x.id, x.public_id, x.amount_micros, x.fee_micros, x.reason, false FROM assignments_extra x
+        RETURN QUERY SELECT x.public_id, x.amount_micros, x.fee_micros, x.reason, false FROM assignments_extra x
                       WHERE x.batch_id = p_batch AND x.worker_id = p_worker AND x.kind = 'bonus'
                         AND x.reference = p_reference;
     END IF;
@@ -251,7 +251,7 @@ END $$;
 RAISE_UPHELD = """
 -- The top-up of answers that were upheld after the batch's top-up was made: the same for each, paid by the caller now.
 CREATE FUNCTION assignments_raise_upheld(p_batch bigint, p_ids bigint[])
-RETURNS TABLE (id bigint, worker uuid, amount_micros bigint, fee_micros bigint)
+RETURNS TABLE (public_id uuid, worker uuid, amount_micros bigint, fee_micros bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET enable_seqscan = off AS $$
 #variable_conflict use_column
 BEGIN
@@ -266,10 +266,10 @@ BEGIN
           JOIN batches_batch b ON b.id = r.batch_id
           JOIN assignments_assignment a ON a.batch_id = b.id AND a.id = ANY (p_ids) AND a.state = 'upheld'
          WHERE r.batch_id = p_batch AND r.topup_micros > 0 ORDER BY a.id
-        RETURNING id, worker_id, amount_micros, fee_micros
+        RETURNING id, public_id, worker_id, amount_micros, fee_micros
     )
-    SELECT m.id, w.public_id, m.amount_micros, m.fee_micros FROM made m JOIN profiles_worker w ON w.id = m.worker_id
-     ORDER BY m.id;
+    SELECT m.public_id, w.public_id, m.amount_micros, m.fee_micros FROM made m
+      JOIN profiles_worker w ON w.id = m.worker_id ORDER BY m.id;
 END $$;
 """
 
@@ -341,8 +341,8 @@ ADDED = {
         """
         SELECT x.id AS extra_id, x.kind, x.amount_micros, x.settled_at, t.amount_micros AS paid_micros, f.amount_micros AS fee_paid
           FROM assignments_extra x
-          LEFT JOIN ledger_transfer t ON t.key = x.kind || ':' || x.id
-          LEFT JOIN ledger_transfer f ON f.key = x.kind || '-fee:' || x.id
+          LEFT JOIN ledger_transfer t ON t.key = x.kind || ':' || x.public_id
+          LEFT JOIN ledger_transfer f ON f.key = x.kind || '-fee:' || x.public_id
          WHERE (x.settled_at IS NOT NULL) <> (t.id IS NOT NULL)
             OR (x.settled_at IS NOT NULL AND x.fee_micros > 0) <> (f.id IS NOT NULL)
             OR t.amount_micros <> x.amount_micros OR f.amount_micros <> x.fee_micros
