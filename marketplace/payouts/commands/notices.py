@@ -39,9 +39,7 @@ def take_in_notices(*, name: str, notices: Sequence[Notice]) -> int:
 
 
 def _take_in(name: str, notice: Notice) -> int:
-    found = one(
-        "SELECT id, state, public_id FROM payouts_payout WHERE provider_key = %s AND provider = %s", [notice.key, name]
-    )
+    found = one("SELECT id FROM payouts_payout WHERE provider_key = %s AND provider = %s", [notice.key, name])
     new = run(
         "INSERT INTO payouts_providernotice (provider, event, key, payout_id, fate, reference, detail, said_at)"
         " VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (provider, event) DO NOTHING",
@@ -61,7 +59,7 @@ def _take_in(name: str, notice: Notice) -> int:
     if found is None:
         logger.error("%s tells of a payment that is none of ours: %s", name, notice.key[:200])
     elif not _have_looked_up(found[0], notice) and notice.answer.fate != Fate.FAILED:
-        _warn_of_payment(name, found[1], str(found[2]))
+        _warn_of_payment(name, found[0])
     return 1
 
 
@@ -74,6 +72,8 @@ def _have_looked_up(payout_id: int, notice: Notice) -> int:
     )
 
 
-def _warn_of_payment(name: str, state: str, payout: str) -> None:
-    if state != "settled":
-        logger.error("%s tells of payout %s, which is %s here: reconcile", name, payout, state)
+def _warn_of_payment(name: str, payout_id: int) -> None:
+    """Money that came back here is said to be on its way there: no program can put that right."""
+    state, public_id = one("SELECT state, public_id FROM payouts_payout WHERE id = %s", [payout_id]) or ("", "")
+    if state in ("requested", "approved", "refused", "cancelled", "returned"):
+        logger.error("%s tells of payout %s, which is %s here: reconcile", name, public_id, state)
