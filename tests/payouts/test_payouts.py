@@ -20,7 +20,7 @@ from tests import factories as make
 from tests.api.callers import Caller, caller_for
 from tests.payouts import people
 from tests.payouts.people import EURO, money_of, state_of
-from workers.assignments.commands.decide import accept
+from workers.assignments.commands.decide import accept_answers
 from workers.earnings.commands import withdraw
 from workers.earnings.tasks import withdraw_above_thresholds
 from workers.profiles.models import Worker
@@ -201,7 +201,7 @@ def test_what_is_due_is_paid_before_a_withdrawal(committed: str, clock: Clock) -
     leases = make.take(worker, batch)
     make.answer(worker, leases)
     with one_transaction(principal="test"):
-        accept(batch_id=batch.pk, public_ids=None)
+        accept_answers(batch_id=batch.pk, assignments=None)
     assert money_of(worker) == {"earned": EURO, "withdrawing": 0}
 
     with one_transaction(principal="test"):
