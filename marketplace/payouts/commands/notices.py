@@ -58,8 +58,8 @@ def _take_in(name: str, notice: Notice) -> int:
         return 0
     if found is None:
         logger.error("%s tells of a payment that is none of ours: %s", name, notice.key[:200])
-    elif not _have_looked_up(found[0], notice) and notice.answer.fate != Fate.FAILED:
-        _warn_of_payment(name, found[0])
+    elif not _have_looked_up(found[0], notice):
+        _warn_of_payment(name, found[0], notice.answer.fate)
     return 1
 
 
@@ -72,8 +72,12 @@ def _have_looked_up(payout_id: int, notice: Notice) -> int:
     )
 
 
-def _warn_of_payment(name: str, payout_id: int) -> None:
-    """Money that came back here is said to be on its way there: no program can put that right."""
-    state, public_id = one("SELECT state, public_id FROM payouts_payout WHERE id = %s", [payout_id]) or ("", "")
-    if state in ("requested", "approved", "refused", "cancelled", "returned"):
-        logger.error("%s tells of payout %s, which is %s here: reconcile", name, public_id, state)
+def _warn_of_payment(name: str, payout_id: int, fate: Fate) -> None:
+    """What was never sent is known there, or what was never settled is paid there: people have to put that right."""
+    odd = one(
+        "SELECT public_id, state FROM payouts_payout WHERE id = %s"
+        " AND (sent_at IS NULL OR %s AND state = 'returned' AND settled_at IS NULL)",
+        [payout_id, fate == Fate.SETTLED],
+    )
+    if odd is not None:
+        logger.error("%s tells of payout %s, which is %s here: reconcile", name, *odd)
