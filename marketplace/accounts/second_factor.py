@@ -144,9 +144,11 @@ def prove_enrolment(*, user_id: int, token: str, code: str) -> NewFactor:
     try:
         whose, secret, until = json.loads(unseal("enrolment", token.encode()))
     except (Unsealable, ValueError):
-        raise EnrolmentInvalid("`token` is not what an enrolment began with.", field="token") from None
+        text = "is not what an enrolment began with"
+        raise EnrolmentInvalid(f"`token` {text}.", errors=[{"field": "token", "message": text}]) from None
     if whose != user_id or value("SELECT market_now()") > datetime.fromisoformat(until):
-        raise EnrolmentInvalid("`token` has expired: begin again.", field="token")
+        text = "has expired: begin again"
+        raise EnrolmentInvalid(f"`token` {text}.", errors=[{"field": "token", "message": text}])
     step = _step_of(secret, code)
     if step is None:
         raise CodeWrong("`code` is not what the new second factor shows now.", field="code")

@@ -18,6 +18,7 @@ from tests.api.callers import Caller, Reply
 from tests.api.described import description
 from tests.api.market import Market, make_market, two_ids
 from tests.factories import INTERFACE
+from tests.payouts import people
 
 Together = Callable[..., list[Any]]
 NO_JSON = ["{", "", "[]", '"a"', "5", "null", '{"name": "a", "name": "b"}', '{"name": NaN}', '{"name": -Infinity}',
@@ -30,6 +31,8 @@ def fitting(market: Market) -> dict[str, tuple[str, dict[str, Any]]]:
     lease = market["worker"].post(f"worker/batches/{market.batch.public_id}/claim").expect(201)["assignments"][0]
     at, project = f"batches/{market.batch.public_id}", f"projects/{market.project.public_id}"
     requester = str(market.requester.public_id)
+    people.forget_codes()
+    proof = {"password": people.PASSWORD, "code": people.code_of(market.worker.user)}
     return {
         "accounts": ("anonymous", {"email": "new@people.example", "password": "twelve apples", "name": "N"}),
         "invitations": ("staff", {"accounts": [{"email": "i@people.example", "name": "I", "worker": True}]}),
@@ -88,6 +91,39 @@ def fitting(market: Market) -> dict[str, tuple[str, dict[str, Any]]]:
                 "then_claim": {"batch": str(market.batch.public_id), "count": 1},
             },
         ),
+        f"payouts/{market.payout.public_id}/approve": ("staff", {}),
+        f"payouts/{market.payout.public_id}/refuse": ("staff", {"reason": "odd"}),
+        "payout-runs": (
+            "staff",
+            {"provider": "manual", "currency": "EUR", "payouts": [str(market.payout.public_id)]},
+        ),
+        f"payout-runs/{market.run.public_id}/outcomes": (
+            "staff",
+            {"outcome": "failed", "payouts": [str(market.payout.public_id)], "reason": "closed"},
+        ),
+        "payout-reports": (
+            "staff",
+            {
+                "provider": "manual", "since": "2026-01-01T00:00:00Z", "until": "2026-02-01T00:00:00Z",
+                "csv": "key,reference,amount,currency,state\n",
+            },
+        ),
+        "worker/totp": ("worker", {"password": people.PASSWORD}),
+        "worker/totp/confirm": ("worker", {"token": "t", "code": "1"}),
+        "worker/destinations": (
+            "worker",
+            {"provider": "manual", "currency": "EUR", "details": {"name": "A", "account": str(uuid4())}, **proof},
+        ),
+        f"worker/destinations/{market.destination.public_id}/remove": ("worker", proof),
+        "worker/payouts": (
+            "worker",
+            {"destination": str(market.destination.public_id), "currency": "EUR", "amount_micros": 1_000_000},
+        ),
+        f"worker/payouts/{market.payout.public_id}/cancel": ("worker", {}),
+        "worker/payout-thresholds": (
+            "worker",
+            {"destination": str(market.destination.public_id), "above_micros": 5_000_000, **proof},
+        ),
         f"worker/assignments/{lease['id']}/return": ("worker", {"token": lease["token"], "reason": "broken", "comment": ""}),  # noqa: E501
     }  # fmt: skip
 
@@ -107,6 +143,9 @@ def test_the_bodies_below_are_all_that_the_api_reads(market: Market) -> None:
         .replace(str(market.worker_list.public_id), "{list}")
         .replace(str(market.link.public_id), "{link}")
         .replace("versions/1", "versions/{number}")
+        .replace(str(market.payout.public_id), "{payout}")
+        .replace(str(market.run.public_id), "{run}")
+        .replace(str(market.destination.public_id), "{destination}")
         for path in fitting(market)
     }  # fmt: skip
     named = {re.sub(r"/(deposit|invoice)s/[0-9a-f-]{36}", r"/\1s/{\1}", path) for path in named}

@@ -51,6 +51,18 @@ def tell(notices: list[dict[str, Any]]) -> list[int]:
     return [post_notice(json.dumps(notice).encode()).status_code for notice in notices]
 
 
+def tell_until_believed(notices: list[dict[str, Any]]) -> int:
+    """As providers do: what was not taken in is told again. How often it was told in all."""
+    times = 0
+    while notices:
+        statuses = tell(notices)
+        times += len(statuses)
+        assert set(statuses) <= {200, 400}
+        # The clock may have been moved since the signature was made.
+        notices = [notice for notice, status in zip(notices, statuses, strict=True) if status != 200]
+    return times
+
+
 def post_notice(body: bytes, *, at: str | None = None, signed: str | None = None, provider: str = "test") -> Any:
     stamp = at or value("SELECT market_now()").isoformat()
     return Client().post(
@@ -460,7 +472,12 @@ NOT_REACHED: dict[str, set[tuple[str, str]]] = {
 
 
 def test_through_lost_doubled_and_reordered_messages_everybody_is_paid_exactly_once(
-    committed: str, clock: Clock, provider_server: Start, generous: None, monkeypatch: pytest.MonkeyPatch
+    committed: str,
+    clock: Clock,
+    provider_server: Start,
+    generous: None,
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """With PAYOUTS=5000 in the environment as many as the promise names."""
     server = provider_server(seed=7, drop=0.3, later=0.3, refuse=0.03, fail=0.05)
@@ -483,9 +500,10 @@ def test_through_lost_doubled_and_reordered_messages_everybody_is_paid_exactly_o
                 )
                 approve_payout(public_id=payout.public_id, by=staff.pk)
     # Several processes at once, without taking turns, so that only leases and locks keep them apart.
+    settings.THROTTLES = {**settings.THROTTLES, "payout-notice": "100000 per hour"}
     monkeypatch.setattr(tasks, "take_turn", lambda **_: uuid4())
     monkeypatch.setattr(tasks, "end_turn", lambda **_: None)
-    statuses: list[int] = []
+    told: list[int] = []
     over = Event()
 
     def repeatedly(work: Callable[[], Any]) -> None:
@@ -502,28 +520,28 @@ def test_through_lost_doubled_and_reordered_messages_everybody_is_paid_exactly_o
     def look_up() -> None:
         tasks.look_up_sent()
 
-    jobs = [send, send, look_up, look_up, lambda: statuses.extend(tell(server.notices(twice=0.3)))]
+    jobs = [send, send, look_up, look_up, lambda: told.append(tell_until_believed(server.notices(twice=0.3)))]
     threads = [Thread(target=repeatedly, args=[job], daemon=True) for job in jobs]
     for thread in threads:
         thread.start()
     open_ones = "SELECT count(*) FROM payouts_payout WHERE state IN ('approved', 'sent', 'in_doubt')"
     people.wait_until(lambda: value("SELECT count(*) FROM payouts_payout WHERE state = 'approved'") == 0, 300)
-    for _ in range(600):
+    for number in range(600):
         if not value(open_ones):
             break
-        # Leases run out under those who work, too.
-        clock(MINUTE)
-        over.wait(0.5)
+        # Leases run out under those who work, too; and what waits in doubt for long need not be waited for.
+        clock(MINUTE if number < 10 else HOUR)
+        over.wait(0.3)
     over.set()
     for thread in threads:
         thread.join(timeout=60)
-    tell(server.notices())
+    told.append(tell_until_believed(server.notices()))
 
     ours = dict(
         rows("SELECT provider_key, (amount_micros / 10000)::bigint FROM payouts_payout WHERE state = 'settled'")
     )
     states = dict(rows("SELECT state, count(*) FROM payouts_payout GROUP BY 1"))
-    print(f"\n{MANY} payouts: {states}; {server.lost} answers lost; {len(statuses)} notices told")
+    print(f"\n{MANY} payouts: {states}; {server.lost} answers lost; {sum(told)} notices told")
     assert set(states) == {"settled", "returned"}
     assert sum(states.values()) == MANY // 20 * 20
     # The provider's books and ours, payment by payment and to the unit.
@@ -533,7 +551,7 @@ def test_through_lost_doubled_and_reordered_messages_everybody_is_paid_exactly_o
     assert earned == 20 * MANY * EURO - balance("outside:test", "EUR")
     assert all(money_of(worker)["withdrawing"] == 0 for worker in workers)
     assert total > balance("outside:test", "EUR") > 0
-    assert set(statuses) == {200}
+    assert sum(told) > MANY
     assert one("SELECT count(*) FROM payouts_payout WHERE state = 'in_doubt'") == (0,)
     assert server.lost > MANY // 4
     assert broken() == []

@@ -39,9 +39,7 @@ def take_in_notices(*, name: str, notices: Sequence[Notice]) -> int:
 
 
 def _take_in(name: str, notice: Notice) -> int:
-    found = one(
-        "SELECT id, state, public_id FROM payouts_payout WHERE provider_key = %s AND provider = %s", [notice.key, name]
-    )
+    found = one("SELECT id FROM payouts_payout WHERE provider_key = %s AND provider = %s", [notice.key, name])
     new = run(
         "INSERT INTO payouts_providernotice (provider, event, key, payout_id, fate, reference, detail, said_at)"
         " VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (provider, event) DO NOTHING",
@@ -60,8 +58,8 @@ def _take_in(name: str, notice: Notice) -> int:
         return 0
     if found is None:
         logger.error("%s tells of a payment that is none of ours: %s", name, notice.key[:200])
-    elif not _have_looked_up(found[0], notice) and notice.answer.fate != Fate.FAILED:
-        _warn_of_payment(name, found[1], str(found[2]))
+    elif not _have_looked_up(found[0], notice):
+        _warn_of_payment(name, found[0], notice.answer.fate)
     return 1
 
 
@@ -74,6 +72,12 @@ def _have_looked_up(payout_id: int, notice: Notice) -> int:
     )
 
 
-def _warn_of_payment(name: str, state: str, payout: str) -> None:
-    if state != "settled":
-        logger.error("%s tells of payout %s, which is %s here: reconcile", name, payout, state)
+def _warn_of_payment(name: str, payout_id: int, fate: Fate) -> None:
+    """What was never sent is known there, or what was never settled is paid there: people have to put that right."""
+    odd = one(
+        "SELECT public_id, state FROM payouts_payout WHERE id = %s"
+        " AND (sent_at IS NULL OR %s AND state = 'returned' AND settled_at IS NULL)",
+        [payout_id, fate == Fate.SETTLED],
+    )
+    if odd is not None:
+        logger.error("%s tells of payout %s, which is %s here: reconcile", name, *odd)
