@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from marketplace.accounts.models import Member, Requester
+from marketplace.accounts.models import Member, Requester, User
 from marketplace.billing.models import Invoice
 from tests import factories as make
-from tests.pages.test_pages import browser, require_strict, signed_in
+from tests.api_client import signed_up
+from tests.pages.test_pages import browser, require_strict
 
 LINES = [
     {"batch": "0b8e6f3a-7f52-4a7e-9d1c-000000000001", "batch_name": "Street signs <b>7</b>", "project_name": "Signs",
@@ -22,6 +23,13 @@ def invoice_of(requester: Requester, **fields: Any) -> Invoice:
     return make.make_invoice(
         requester, lines=LINES, work_micros=1_482_360_000, fees_micros=148_236_000, total_micros=1_630_596_000, **fields
     )
+
+
+def signed_in() -> tuple[Client, User]:
+    """Without the form, whose tries are counted."""
+    client, user = browser(), signed_up()
+    client.force_login(user)
+    return client, user
 
 
 @pytest.fixture
