@@ -1,5 +1,6 @@
 """An invoice as it is read, in words: the page and the PDF show the same. Pure."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from marketplace.billing.models import DocumentKind, Invoice
@@ -41,7 +42,14 @@ class Document:
 
 
 def document_of(invoice: Invoice) -> Document:
-    """The words for the invoice."""
+    """The words for the invoice. All amounts have as many digits as the longest needs, so that they stand in line."""
+    amounts = [line["amount_micros"] for line in invoice.lines] + list(invoice.money.values())
+    places = max(_places(amount) for amount in [*amounts, invoice.total_micros])
+
+    def shown(amount_micros: int) -> str:
+        text = exact(amount_micros)
+        return text + "0" * (places - len(text.partition(".")[2]))
+
     return Document(
         title=TITLES[DocumentKind(invoice.kind)],
         label=invoice.label,
@@ -49,15 +57,19 @@ def document_of(invoice: Invoice) -> Document:
         seller=_party(invoice.seller),
         buyer=_party(invoice.buyer),
         facts=_facts(invoice),
-        lines=_lines(invoice),
+        lines=_lines(invoice, shown),
         sums=[
-            ("Paid to workers on your behalf", exact(invoice.work_micros)),
-            ("Platform fees", exact(invoice.fees_micros)),
+            ("Paid to workers on your behalf", shown(invoice.work_micros)),
+            ("Platform fees", shown(invoice.fees_micros)),
         ],
-        total=("Total", exact(invoice.total_micros)),
-        information=_information(invoice),
+        total=("Total", shown(invoice.total_micros)),
+        information=_information(invoice, shown),
         notes=[note for note in (invoice.seller.get("note", ""), _settled(invoice)) if note],
     )
+
+
+def _places(amount_micros: int) -> int:
+    return len(exact(amount_micros).partition(".")[2])
 
 
 def _party(party: dict[str, str]) -> list[str]:
@@ -67,7 +79,6 @@ def _party(party: dict[str, str]) -> list[str]:
 
 def _facts(invoice: Invoice) -> list[tuple[str, str]]:
     facts = [
-        ("Number", invoice.label),
         ("Date", invoice.issued_at.date().isoformat()),
         ("Period", f"{invoice.period_from.isoformat()} to {invoice.period_to.isoformat()} (UTC)"),
     ]
@@ -76,22 +87,22 @@ def _facts(invoice: Invoice) -> list[tuple[str, str]]:
     return facts
 
 
-def _lines(invoice: Invoice) -> list[Line]:
+def _lines(invoice: Invoice, shown: Callable[[int], str]) -> list[Line]:
     found, before = [], None
     for line in invoice.lines:
         heading = f"{line['project_name']} · {line['batch_name']}" if line["batch"] else "Without a batch"
-        found.append(Line(heading if heading != before else "", WHAT[line["what"]], exact(line["amount_micros"])))
+        found.append(Line(heading if heading != before else "", WHAT[line["what"]], shown(line["amount_micros"])))
         before = heading
     return found
 
 
-def _information(invoice: Invoice) -> list[tuple[str, str]]:
+def _information(invoice: Invoice, shown: Callable[[int], str]) -> list[tuple[str, str]]:
     money = invoice.money
     rows = [("Balance before", "opening_micros"), ("Deposits", "deposits_micros")]
     if money["taken_back_micros"]:
         rows.append(("Deposits taken back", "taken_back_micros"))
-    rows += [("Balance after", "closing_micros"), ("of this held for open batches", "held_closing_micros")]
-    return [(label, exact(money[name])) for label, name in rows]
+    rows += [("Balance after", "closing_micros"), ("Of this, held for open batches", "held_closing_micros")]
+    return [(label, shown(money[name])) for label, name in rows]
 
 
 def _settled(invoice: Invoice) -> str:

@@ -11,9 +11,10 @@ from fpdf.enums import XPos, YPos
 from marketplace.billing.documents import Document, document_of
 from marketplace.billing.models import Invoice
 
-# FiraGO (SIL Open Font License): Latin, Greek, Cyrillic, Arabic, Hebrew, Thai, Georgian and Devanagari. Other signs
-# show as an empty box; the page, which has the reader's own fonts, shows them all.
+# FiraGO (SIL Open Font License): Latin, Greek, Cyrillic, Arabic, Hebrew, Thai, Georgian and Devanagari. What it does
+# not have, as Chinese signs, shows as an empty box; the page, which has the reader's own fonts, shows them all.
 FACES = {"": "figo", "B": "figbo"}
+BOX = "\u25af"
 MARGIN_MM, WIDTH_MM, LINE_MM = 22.0, 166.0, 5.6
 INK, SOFT, RULE = (29, 27, 24), (90, 85, 76), (216, 211, 200)
 
@@ -52,16 +53,27 @@ class _Sheet(FPDF):
         self._document = document
         for style, path in _font_files().items():
             self.add_font("sans", style, str(path))
+        # Arabic letters join, and lines of Arabic and Hebrew run to the left.
+        self.set_text_shaping(True)
         self.set_margins(MARGIN_MM, 20, MARGIN_MM)
+        self.c_margin = 0.0
         self.set_auto_page_break(True, margin=24)
         self.alias_nb_pages()
+
+    def normalize_text(self, text: str) -> str:
+        """What the font has no sign for is shown to be missing rather than left out."""
+        known = self.fonts["sans"].cmap
+        return super().normalize_text("".join(sign if sign.isspace() or ord(sign) in known else BOX for sign in text))
 
     def footer(self) -> None:
         self.set_y(-16)
         self._ink(8, SOFT)
         said = f"{self._document.seller[0]} · {self._document.title} {self._document.label}"
         self.cell(WIDTH_MM - 20, 4, _fitting(self, said, WIDTH_MM - 22))
-        self.cell(20, 4, f"{self.page_no()} / {{nb}}", align="R")
+        # How many pages there are is known at the end only: leave room for as many digits as this page's number has.
+        width = self.get_string_width(f"{self.page_no()} / {self.page_no()}")
+        self.set_x(MARGIN_MM + WIDTH_MM - width)
+        self.cell(width, 4, f"{self.page_no()} / {{nb}}")
 
     def letterhead(self) -> None:
         """Who bills whom, for when."""
@@ -74,7 +86,7 @@ class _Sheet(FPDF):
         after = self.get_y()
         self._party("To", document.buyer, MARGIN_MM + WIDTH_MM / 2, top)
         self.set_xy(MARGIN_MM, max(after, self.get_y()) + 6)
-        for label, text in document.facts[1:]:
+        for label, text in document.facts:
             self._ink(9.5, SOFT)
             self.cell(28, LINE_MM, label)
             self._ink(9.5)

@@ -352,7 +352,7 @@ def test_the_document_says_every_amount_of_the_invoice(acme: Requester) -> None:
     document = document_of(issue(acme))
 
     assert [(line.heading, line.text, line.amount) for line in document.lines] == [
-        ("Pets · Zäh & Söhne", "Paid to workers for accepted answers", "0.02"),
+        ("Pets · Zäh & Söhne", "Paid to workers for accepted answers", "0.020"),
         ("", "Platform fee", "0.002"),
     ]
     assert document.total == ("Total", "0.022")
