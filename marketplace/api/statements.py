@@ -95,7 +95,7 @@ class RequesterStatementShape(serializers.Serializer[Any]):
 
 def statement_shape(statement: Statement, held_now_micros: int) -> dict[str, Any]:
     books = statement.books
-    names = [name for name in RequesterStatementShape().fields if hasattr(books, name) and name != "spent"]
+    names = [name for name in RequesterStatementShape().get_fields() if hasattr(books, name) and name != "spent"]
     return {
         "first": statement.period.first,
         "last": statement.period.last,
@@ -138,7 +138,7 @@ class RequesterLineShape(serializers.Serializer[Any]):
 
 
 def requester_line_shape(line: dict[str, Any]) -> dict[str, Any]:
-    return {name: line[name] for name in RequesterLineShape().fields}
+    return {name: line[name] for name in RequesterLineShape().get_fields()}
 
 
 class StatementView(APIView):

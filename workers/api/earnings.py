@@ -108,7 +108,7 @@ class WorkerLineShape(serializers.Serializer[Any]):
 
 
 def worker_line_shape(line: dict[str, Any]) -> dict[str, Any]:
-    return {name: line[name] for name in WorkerLineShape().fields}
+    return {name: line[name] for name in WorkerLineShape().get_fields()}
 
 
 class StatementView(APIView):
