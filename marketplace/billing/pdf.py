@@ -3,10 +3,12 @@
 import tempfile
 from functools import cache
 from pathlib import Path
+from typing import cast
 
 import pymupdf_fonts
 from fpdf import FPDF
 from fpdf.enums import XPos, YPos
+from fpdf.fonts import TTFFont
 
 from marketplace.billing.documents import Document, document_of
 from marketplace.billing.models import Invoice
@@ -61,7 +63,7 @@ class _Sheet(FPDF):
 
     def normalize_text(self, text: str) -> str:
         """What the font has no sign for is shown to be missing rather than left out."""
-        known = self.fonts["sans"].cmap
+        known = cast(TTFFont, self.fonts["sans"]).cmap
         return super().normalize_text("".join(sign if sign.isspace() or ord(sign) in known else BOX for sign in text))
 
     def footer(self) -> None:
