@@ -104,7 +104,7 @@ def _transfers(
 
 def _address(request: KeyRequest) -> str:
     address = request.query_params.get("address", "")
-    if not address:
+    if not address or not address.isprintable():
         raise Unprocessable("Which account?", errors=[{"field": "address", "message": "is needed, as platform:fees"}])
     return address
 

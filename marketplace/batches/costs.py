@@ -4,8 +4,6 @@ from dataclasses import dataclass
 
 from marketplace.common.money import BASIS_POINTS, share_rounded_up
 
-HOUR_MS = 3_600_000
-
 
 @dataclass(frozen=True)
 class Platform:
@@ -45,17 +43,6 @@ def topup_place(price_micros: int, topup_basis_points: int, fee_basis_points: in
     """What a top-up costs the requester for one answer at most, its share of the fee included."""
     most = topup_limit(price_micros, topup_basis_points)
     return most + share_rounded_up(most, fee_basis_points)
-
-
-def topup_of_answer(*, price_micros: int, target_hourly_micros: int, median_ms: int, limit_micros: int) -> int:
-    """What each paid answer gets on top so that the batch pays the target for each hour, by the median time of an
-    answer in milliseconds; rounded up, and never above the limit.
-
-    >>> topup_of_answer(price_micros=100_000, target_hourly_micros=12_000_000, median_ms=45_000, limit_micros=100_000)
-    50000
-    """
-    deserved = -(-target_hourly_micros * median_ms // HOUR_MS)
-    return min(limit_micros, max(0, deserved - price_micros))
 
 
 @dataclass(frozen=True)

@@ -46,3 +46,8 @@ class ImportTooLarge(Unprocessable):
 class PrioritiesInvalid(Unprocessable):
     code = "invalid-priorities"
     title = "Some priorities are not valid; none was changed"
+
+
+class HoldTooLarge(Unprocessable):
+    code = "hold-too-large"
+    title = "The batch can cost more than an account may hold"

@@ -3,10 +3,12 @@
 import tempfile
 from functools import cache
 from pathlib import Path
+from typing import cast
 
 import pymupdf_fonts
 from fpdf import FPDF
 from fpdf.enums import XPos, YPos
+from fpdf.fonts import TTFFont
 
 from marketplace.billing.documents import Document, document_of
 from marketplace.billing.models import Invoice
@@ -36,13 +38,12 @@ def pdf_of(invoice: Invoice) -> bytes:
 
 
 @cache
-def _font_files() -> dict[str, Path]:
-    """The library wants files; made once for each process."""
-    folder = Path(tempfile.mkdtemp(prefix="touchstone-fonts-"))
-    files = {style: folder / f"{name}.ttf" for style, name in FACES.items()}
-    for style, path in files.items():
-        path.write_bytes(pymupdf_fonts.myfont(FACES[style]))
-    return files
+def _fonts() -> tempfile.TemporaryDirectory[str]:
+    """The library wants files; they are made once for each process and go with it."""
+    folder = tempfile.TemporaryDirectory(prefix="touchstone-fonts-")
+    for name in FACES.values():
+        (Path(folder.name) / f"{name}.ttf").write_bytes(pymupdf_fonts.myfont(name))
+    return folder
 
 
 class _Sheet(FPDF):
@@ -51,8 +52,8 @@ class _Sheet(FPDF):
     def __init__(self, document: Document) -> None:
         super().__init__(format="A4")
         self._document = document
-        for style, path in _font_files().items():
-            self.add_font("sans", style, str(path))
+        for style, name in FACES.items():
+            self.add_font("sans", style, str(Path(_fonts().name) / f"{name}.ttf"))
         # Arabic letters join, and lines of Arabic and Hebrew run to the left.
         self.set_text_shaping(True)
         self.set_margins(MARGIN_MM, 20, MARGIN_MM)
@@ -62,7 +63,7 @@ class _Sheet(FPDF):
 
     def normalize_text(self, text: str) -> str:
         """What the font has no sign for is shown to be missing rather than left out."""
-        known = self.fonts["sans"].cmap
+        known = cast(TTFFont, self.fonts["sans"]).cmap
         return super().normalize_text("".join(sign if sign.isspace() or ord(sign) in known else BOX for sign in text))
 
     def footer(self) -> None:

@@ -1,6 +1,6 @@
 """Reads of deposits, statements and invoices, and of what the platform owes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -92,41 +92,45 @@ class Statement:
 def statement_of(requester: Requester, currency: str, period: Period) -> Statement:
     """The requester's statement; an account that was never used, or was not yet there, has none of it."""
     batches = _batches_of(requester.pk)
-    addresses: dict[str, tuple[str, OwnBatch | None]] = {
-        f"batch:{batch.id}:{room}": (room, batch) for batch in batches.values() for room in HELD
-    }
-    of = stretches([funds_of(requester.public_id), *addresses], currency, period)
-    accounts = []
-    for one in of:
-        place, batch = addresses.get(one.address, ("funds", None))
-        accounts.append(Account(place, batch, one))
-    by_address = {address: batch.pk for address, (_, batch) in addresses.items() if batch is not None}
+    accounts = _accounts(requester, batches.values(), currency, period)
+    of = [account.stretch for account in accounts]
+    by_address = {account.stretch.address: account.batch.pk for account in accounts if account.batch}
     books = books_of(of, flows(of), by_address)
     return Statement(requester, currency, period, books, batches, accounts)
 
 
-def _batches_of(requester_id: int) -> dict[int, OwnBatch]:
+def accounts_of(requester: Requester, currency: str, period: Period) -> list[Account]:
+    """The requester's accounts that were used by the end of the period."""
+    return _accounts(requester, _batches_of(requester.pk).values(), currency, period)
+
+
+def account_of(
+    requester: Requester, currency: str, period: Period, *, place: str, batch: UUID | None = None
+) -> Account | None:
+    """The one of the requester's accounts; None where nothing ever lay there, and for another's batch as for none."""
+    batches = _batches_of(requester.pk, batch) if batch else {}
+    found = _accounts(requester, batches.values(), currency, period)
+    return next((account for account in found if account.place == place), None)
+
+
+def _accounts(requester: Requester, batches: Iterable[OwnBatch], currency: str, period: Period) -> list[Account]:
+    own: dict[str, tuple[str, OwnBatch | None]] = {
+        f"batch:{batch.id}:{room}": (room, batch) for batch in batches for room in HELD
+    }
+    own[funds_of(requester.public_id)] = ("funds", None)
+    return [Account(*own[one.address], one) for one in stretches(list(own), currency, period)]
+
+
+def _batches_of(requester_id: int, only: UUID | None = None) -> dict[int, OwnBatch]:
     return {
         row[0]: OwnBatch(*row)
         for row in rows(
             "SELECT b.id, b.public_id, b.name, p.public_id, p.name FROM batches_batch b"
             " JOIN projects_project p ON p.id = b.project_id"
-            " WHERE b.requester_id = %s ORDER BY b.id",
-            [requester_id],
+            " WHERE b.requester_id = %s AND (%s::uuid IS NULL OR b.public_id = %s) ORDER BY b.id",
+            [requester_id, only, only],
         )
     }
-
-
-def account_of(statement: Statement, place: str, batch: UUID | None) -> Account | None:
-    """The one of the statement's accounts, or None where nothing ever lay there."""
-    return next(
-        (
-            account
-            for account in statement.accounts
-            if account.place == place and (account.batch.id if account.batch else None) == batch
-        ),
-        None,
-    )
 
 
 def held_now(requester: Requester, currency: str) -> int:

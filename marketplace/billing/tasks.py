@@ -17,11 +17,11 @@ MONTHS_AT_ONCE, ROUNDS = 100, 20
 @sweep
 def issue_invoices(**_: Any) -> None:
     """Invoice every month that is over, requester by requester, each in a transaction of its own."""
-    if not settings.INVOICE_SELLER["name"]:
-        logger.warning("no invoice is issued: TOUCHSTONE_INVOICE_SELLER does not say by whom")
-        return
     for _round in range(ROUNDS):
         found = open_months(MONTHS_AT_ONCE)
+        if found and not settings.INVOICE_SELLER["name"]:
+            logger.warning("months wait for their invoices: TOUCHSTONE_INVOICE_SELLER does not say who sends them")
+            return
         for requester_id, currency, month in found:
             with one_transaction(principal="system"):
                 close_month(requester_id=requester_id, currency=currency, month=month)

@@ -77,7 +77,9 @@ def head() -> Head:
     """The end of the chain now. Who keeps it elsewhere can later tell whether history was rewritten."""
     row = one(
         "SELECT k.seq, encode(k.hash, 'hex'), coalesce((SELECT extract(epoch FROM market_now() - t.made_at)"
-        "  FROM ledger_transfer t WHERE (t.xid, t.id) > (k.xid, k.last_id) ORDER BY t.xid, t.id LIMIT 1), 0)::float8"
+        "  FROM ledger_transfer t WHERE (t.xid, t.id) > (k.xid, k.last_id)"
+        "   AND NOT EXISTS (SELECT 1 FROM ledger_seal x WHERE x.transfer_id = t.id)"
+        "  ORDER BY t.xid, t.id LIMIT 1), 0)::float8"
         " FROM ledger_sealer k"
     )
     assert row is not None

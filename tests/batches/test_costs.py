@@ -3,25 +3,25 @@
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from marketplace.batches.commands.create import Terms, create_batch
 from marketplace.batches.costs import (
-    HOUR_MS,
     Platform,
     disputed_places,
     fee_of,
     hold_for,
     topup_limit,
-    topup_of_answer,
 )
 from marketplace.batches.errors import TermsInvalid
 from marketplace.batches.queries import estimate
+from marketplace.common.database import value
 from marketplace.common.money import share_rounded_up
 from marketplace.common.transactions import one_transaction
 from tests import factories as make
 
+HOUR_MS = 3_600_000
 prices = st.integers(1, 10**9)
 shares = st.integers(0, 10_000)
 
@@ -58,11 +58,13 @@ def test_a_hold_covers_the_worst_case_and_its_lines_are_its_sum(
     assert hold.disputes_micros == disputed_places(places, dispute_share) * (price + fee + raised)
 
 
+@pytest.mark.django_db
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(prices, st.integers(1, 10**9), st.integers(0, 7 * 24 * HOUR_MS), st.integers(0, 10**9))
 def test_a_top_up_reaches_the_target_to_the_unit_or_its_limit(
     price: int, target: int, median_ms: int, limit: int
 ) -> None:
-    each = topup_of_answer(price_micros=price, target_hourly_micros=target, median_ms=median_ms, limit_micros=limit)
+    each = value("SELECT assignments_topup_of(%s, %s, %s, %s)", [price, target, median_ms, limit])
     deserved = Fraction(target * median_ms, HOUR_MS)
     assert 0 <= each <= limit
     if 0 < each < limit:

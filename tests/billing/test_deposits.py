@@ -186,3 +186,18 @@ def test_even_the_owner_cannot_change_a_deposit_by_a_slip(committed: str, as_own
         with pytest.raises(Exception, match="append-only"):
             as_owner.execute(attack)
     assert Deposit.objects.get().evidence != "x"
+
+
+def test_a_deposit_without_its_transfer_is_found_even_where_the_guard_slept(committed: str, as_owner: Any) -> None:
+    acme = make.make_requester(funds_micros=0)
+    record(acme)
+    assert broken() == []
+
+    as_owner.execute("ALTER TABLE billing_deposit DISABLE TRIGGER deposit_has_transfer")
+    as_owner.execute(
+        "INSERT INTO billing_deposit (public_id, requester_id, amount_micros, currency, channel, reference, evidence,"
+        " recorded_by_id, transfer_key, made_at) SELECT gen_random_uuid(), requester_id, 9, currency, channel, 'other',"
+        " 'e', recorded_by_id, 'other', now() FROM billing_deposit"
+    )
+
+    assert broken() == ["inv_r05_deposit"]

@@ -137,14 +137,20 @@ def test_lines_make_up_the_difference_of_the_balances_account_by_account(worked:
         assert [line["cursor"] for line in found] == sorted(line["cursor"] for line in found)
         assert not found or found[-1]["balance_after_micros"] == account.stretch.closing_micros
     assert seen == sum(len(page) for _, page in line_pages(statement.accounts)) == 21
-    funds = account_of(statement, "funds", None)
-    assert funds is not None
-    assert funds.stretch.address == worked.funds
-    assert account_of(statement, "escrow", worked.requester.public_id) is None
+    one = worked.batches[0].public_id
+    asked = {
+        place: account_of(worked.requester, "EUR", MARCH, place=place, batch=batch)
+        for place, batch in [("funds", None), ("escrow", one), ("topup", one)]
+    }
+    assert {place: account.stretch.address for place, account in asked.items() if account} == {
+        "funds": worked.funds,
+        "escrow": worked.held(0),
+    }
+    assert account_of(make.make_requester(0), "EUR", MARCH, place="escrow", batch=one) is None
 
 
 def test_lines_come_in_pages_without_gap_or_repetition(worked: Places) -> None:
-    funds = account_of(statement_of(worked.requester, "EUR", MARCH), "funds", None)
+    funds = account_of(worked.requester, "EUR", MARCH, place="funds")
     assert funds is not None
     whole = lines(funds.stretch, after=0, limit=100)
 

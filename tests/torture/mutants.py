@@ -38,7 +38,7 @@ PAY = "workers.assignments.commands.pay"
 SCORE = "workers.gold.tasks"
 SEAL = "marketplace.ledger.tasks"
 QUERIES = "marketplace.batches.queries"
-RELEASE = "assignments_release_places"
+RELEASE = "assignments_free_places"
 
 _ALL = [
     Mutant(

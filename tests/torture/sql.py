@@ -245,7 +245,7 @@ ATTACKS: dict[str, tuple[str, list[str], str]] = {
         " made_by_id, made_at)"
         " SELECT %(batch)s, %(worker)s, 'bonus', 'x', 5, 0, 'x', min(id), market_now() FROM accounts_user",
     ),
-    "top_up_without_terms": ("app", [], "SELECT assignments_raise_pay(%(batch)s, 1, 1)"),
+    "top_up_without_terms": ("app", [], "SELECT assignments_raise_pay(%(batch)s)"),
     "undo_a_rejection_without_a_reason": (
         "owner",
         [

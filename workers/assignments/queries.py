@@ -101,7 +101,8 @@ def disputes_over(limit: int) -> list[int]:
             "SELECT r.batch_id FROM assignments_reserve r JOIN batches_batch b ON b.id = r.batch_id"
             " WHERE r.disputes_released_at IS NULL AND b.settled_at IS NOT NULL"
             " AND NOT EXISTS (SELECT 1 FROM assignments_assignment a WHERE a.batch_id = b.id AND a.state = 'rejected'"
-            "  AND a.decided_at > market_now() - make_interval(secs => b.appeal_s)) ORDER BY r.batch_id LIMIT %s",
+            "  AND a.decided_at > (SELECT market_now()) - make_interval(secs => b.appeal_s))"
+            " ORDER BY r.batch_id LIMIT %s",
             [limit],
         )
     ]

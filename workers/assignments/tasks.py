@@ -1,6 +1,10 @@
 """Celery entry points of assignments: sweeps that may run twice, late or never."""
 
+import logging
+from collections.abc import Callable
 from typing import Any
+
+from django.db import IntegrityError
 
 from marketplace.batches.models import Batch
 from marketplace.batches.states import BatchState
@@ -12,6 +16,7 @@ from workers.assignments.commands.pay import GROUP
 from workers.assignments.commands.pay import settle_due as settle
 from workers.assignments.queries import batches_with_refunds_due, disputes_over
 
+logger = logging.getLogger("touchstone.assignments")
 ROUNDS = 40
 
 
@@ -57,17 +62,25 @@ def finish_batches(**_: Any) -> None:
     running = Batch.objects.filter(
         settled_at=None, state__in=[BatchState.PUBLISHED, BatchState.CLOSING, BatchState.CANCELLED]
     )
-    for batch_id in running.values_list("pk", flat=True):
-        with one_transaction(principal="system"):
-            finish_batch(batch_id=batch_id)
+    for batch_id in running.order_by("pk").values_list("pk", flat=True):
+        _each_alone("finish", finish_batch, batch_id)
 
 
 @sweep
 def release_disputes(**_: Any) -> None:
     """Give back what lies aside for disputes where nothing can be contested any more."""
     for batch_id in disputes_over(ROUNDS):
+        _each_alone("release", reserves.release_disputes, batch_id)
+
+
+def _each_alone(what: str, command: Callable[..., bool], batch_id: int) -> None:
+    """One batch; what the database refuses of it is said, and does not stand in the way of the others."""
+    try:
         with one_transaction(principal="system"):
-            reserves.release_disputes(batch_id=batch_id)
+            if command(batch_id=batch_id):
+                got_on()
+    except IntegrityError:
+        logger.exception("could not %s batch %s", what, batch_id)
 
 
 def _refund() -> None:

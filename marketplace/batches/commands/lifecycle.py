@@ -1,6 +1,6 @@
 """Publish, pause, resume, close, cancel and settle: every step of a batch's life."""
 
-from marketplace.batches.errors import ImportRunning, NothingToPublish, WrongState
+from marketplace.batches.errors import HoldTooLarge, ImportRunning, NothingToPublish, WrongState
 from marketplace.batches.events import (
     BatchCancelled,
     BatchClosing,
@@ -14,6 +14,7 @@ from marketplace.batches.models import Batch
 from marketplace.batches.queries import Estimate, estimate, unfinished_import
 from marketplace.batches.states import BatchState, PauseReason, may_become
 from marketplace.common.database import MarketNow
+from marketplace.common.money import AMOUNT_MAX, shown
 from marketplace.common.outbox import publish
 from marketplace.common.transactions import require_transaction
 from marketplace.ledger.addresses import disputes_of, escrow_of, funds_of, topup_of
@@ -40,6 +41,9 @@ def publish_batch(*, batch_id: int) -> Batch:
     cost = estimate(batch)
     if cost.tasks == cost.gold_tasks:
         raise NothingToPublish("Import tasks before publishing; gold alone is no work.")
+    if cost.total_micros > AMOUNT_MAX:
+        most = shown(AMOUNT_MAX, batch.currency)
+        raise HoldTooLarge(f"This batch can cost {shown(cost.total_micros, batch.currency)}; the most is {most}.")
     require_funds(
         address=funds_of(batch.requester.public_id),
         currency=batch.currency,

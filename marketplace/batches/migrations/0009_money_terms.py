@@ -55,5 +55,10 @@ class Migration(migrations.Migration):
                 name="batch_topup",
             ),
         ),
+        # Batches from before know their fee only; their bonuses shall have the same share.
+        migrations.RunSQL(
+            "UPDATE batches_batch SET fee_basis_points = least(10000, fee_micros * 10000 / price_micros)",
+            migrations.RunSQL.noop,
+        ),
         migrations.RunSQL(with_more(TERMS_BEFORE), TERMS_BEFORE),
     ]

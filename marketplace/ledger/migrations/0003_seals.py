@@ -39,14 +39,19 @@ DECLARE
     transfer record;
     horizon xid8;
     here bigint := (SELECT system_identifier FROM pg_control_system());
+    restored boolean;
     sealed integer := 0;
 BEGIN
+    IF p_limit IS NULL OR p_limit < 1 THEN
+        RAISE EXCEPTION 'seal at least one' USING errcode = '22023';
+    END IF;
     SELECT * INTO sealer FROM ledger_sealer WHERE id = 1 FOR UPDATE SKIP LOCKED;
     IF NOT FOUND THEN
         RETURN 0;
     END IF;
     horizon := pg_snapshot_xmin(pg_current_snapshot());
-    IF sealer.server <> here THEN
+    restored := sealer.server <> here;
+    IF restored THEN
         -- Restored into another server, whose transactions are numbered anew. What came along is committed, whatever its
         -- number: seal all of it while nobody writes, and count from here.
         LOCK TABLE ledger_transfer IN SHARE MODE;
@@ -74,8 +79,9 @@ BEGIN
         VALUES (sealer.seq, transfer.id, transfer.leaf, sealer.hash, market_now());
         sealed := sealed + 1;
     END LOOP;
-    IF p_limit IS NULL THEN
-        sealer.xid := pg_current_xact_id();
+    IF restored THEN
+        -- Whoever waits for the lock may be older than this transaction, and comes next.
+        sealer.xid := pg_snapshot_xmin(pg_current_snapshot());
         sealer.last_id := 0;
     END IF;
     UPDATE ledger_sealer

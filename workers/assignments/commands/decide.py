@@ -116,17 +116,26 @@ def finish_batch(*, batch_id: int) -> bool:
         return True
     if state not in (BatchState.CLOSING, BatchState.CANCELLED):
         return False
-    if rows(
-        "SELECT 1 WHERE EXISTS (SELECT 1 FROM assignments_assignment WHERE batch_id = %s AND state = 'leased')"
-        " OR EXISTS (SELECT 1 FROM assignments_assignment WHERE batch_id = %s AND state = 'submitted')"
-        " OR EXISTS (SELECT 1 FROM assignments_settlement WHERE batch_id = %s AND settled_at IS NULL)",
-        [batch_id, batch_id, batch_id],
-    ):
-        release_unneeded(batch_id=batch_id)
+    if release_unneeded(batch_id=batch_id) or _has_open_work(batch_id):
+        return False
+    batch_for_update(batch_id)
+    # Again under its lock: a rejection that was undone meanwhile is to be paid first.
+    if _has_open_work(batch_id):
         return False
     if top_up(batch_id=batch_id):
         settle(batch_id=batch_id)
     return True
+
+
+def _has_open_work(batch_id: int) -> bool:
+    return bool(
+        value(
+            "SELECT EXISTS (SELECT 1 FROM assignments_assignment WHERE batch_id = %s AND state = 'leased')"
+            " OR EXISTS (SELECT 1 FROM assignments_assignment WHERE batch_id = %s AND state = 'submitted')"
+            " OR EXISTS (SELECT 1 FROM assignments_settlement WHERE batch_id = %s AND settled_at IS NULL)",
+            [batch_id, batch_id, batch_id],
+        )
+    )
 
 
 def _accept(batch_id: int, found: list[tuple[int, int]]) -> None:

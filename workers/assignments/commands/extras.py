@@ -6,15 +6,14 @@ from uuid import UUID
 
 from django.db import IntegrityError
 
-from marketplace.batches.costs import topup_limit, topup_of_answer
-from marketplace.batches.locks import batch_for_update
+from marketplace.batches.locks import batch_for_update, share_batch
 from marketplace.batches.models import Batch
 from marketplace.common.database import rows, run, value
 from marketplace.common.outbox import publish
 from marketplace.common.transactions import require_transaction
 from marketplace.ledger.addresses import FEES, earned_by, funds_of, topup_of
 from marketplace.ledger.commands import Move, move, require_funds
-from workers.assignments.commands.reserves import give_back
+from workers.assignments.commands.reserves import put, release_topup
 from workers.assignments.errors import BonusReused, NoWorkToReward
 from workers.assignments.events import BonusPaid
 from workers.assignments.locks import topups_due
@@ -38,10 +37,11 @@ def pay_bonus(*, batch_id: int, worker_id: int, amount_micros: int, reason: str,
     fee's share of it, without the minimum, funds → fees.
 
     `reference` is the requester's own name for it: the same again is no second bonus, and with other terms raises
-    `BonusReused`. Emits `BonusPaid`. Raises `NoWorkToReward` for somebody who has answered nothing in the batch,
-    `NotEnough`.
+    `BonusReused`. Locks: batch (shared), ledger accounts. Emits `BonusPaid`. Raises `NoWorkToReward` for somebody who
+    has answered nothing in the batch, `NotEnough`.
     """
     require_transaction()
+    share_batch(batch_id)
     batch = Batch.objects.select_related("requester").get(pk=batch_id)
     worker = Worker.objects.get(pk=worker_id)
     try:
@@ -71,8 +71,9 @@ def pay_bonus(*, batch_id: int, worker_id: int, amount_micros: int, reason: str,
 
 
 def top_up(*, batch_id: int, limit: int = GROUP) -> bool:
-    """Bring the pay of a batch without open work to its hourly target, up to `limit` workers at a time; whether nothing
-    is left to do. In the end the rest of what lay aside goes back to the requester. Locks: batch, ledger accounts.
+    """Bring the pay of a batch without open work to its hourly target, up to `limit` workers at a time; in the end the
+    rest of what lay aside goes back to the requester. Whether nothing was left to do: call it again until then. Locks:
+    batch, ledger accounts.
     """
     require_transaction()
     batch_for_update(batch_id)
@@ -85,29 +86,16 @@ def top_up(*, batch_id: int, limit: int = GROUP) -> bool:
     if released_at is not None:
         return True
     if each is None:
-        _raise(batch)
+        value("SELECT assignments_raise_pay(%s)", [batch_id])
     due = topups_due(batch_id, limit)
     if due:
         run("UPDATE assignments_extra SET settled_at = market_now() WHERE id = ANY(%s)", [[row[0] for row in due]])
         move(extra_transfers(batch, "topup", topup_of(batch.public_id), [row[1:] for row in due]))
-        return False
-    if value("SELECT EXISTS (SELECT 1 FROM assignments_extra WHERE batch_id = %s AND settled_at IS NULL)", [batch_id]):
-        return False
-    run("UPDATE assignments_reserve SET topup_released_at = market_now() WHERE batch_id = %s", [batch_id])
-    give_back(batch, topup_of(batch.public_id), f"release:{batch.public_id}:topup")
-    return True
-
-
-def _raise(batch: Batch) -> None:
-    assert batch.target_hourly_micros is not None
-    median_ms = int(value("SELECT assignments_median_ms(%s)", [batch.pk]) or 0)
-    each = topup_of_answer(
-        price_micros=batch.price_micros,
-        target_hourly_micros=batch.target_hourly_micros,
-        median_ms=median_ms,
-        limit_micros=topup_limit(batch.price_micros, batch.topup_basis_points),
-    )
-    value("SELECT assignments_raise_pay(%s, %s, %s)", [batch.pk, median_ms, each])
+    elif not value(
+        "SELECT EXISTS (SELECT 1 FROM assignments_extra WHERE batch_id = %s AND settled_at IS NULL)", [batch_id]
+    ):
+        release_topup(batch_id=batch_id)
+    return False
 
 
 def extra_transfers(batch: Batch, kind: str, source: str, paid: list[tuple[Any, ...]]) -> list[Move]:
@@ -121,15 +109,7 @@ def extra_transfers(batch: Batch, kind: str, source: str, paid: list[tuple[Any, 
         )
     ]
     return [
-        Move(
-            key=key,
-            kind=what,
-            source=source,
-            destination=destination,
-            currency=batch.currency,
-            amount_micros=amount,
-            batch_id=batch.pk,
-        )
+        transfer
         for key, what, destination, amount in parts
-        if amount
+        for transfer in put(batch, what, key, source, destination, amount)
     ]

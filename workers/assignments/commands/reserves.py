@@ -4,23 +4,31 @@ from marketplace.batches.locks import batch_for_update
 from marketplace.batches.models import Batch
 from marketplace.common.database import one, rows, run, value
 from marketplace.common.transactions import require_transaction
-from marketplace.ledger.addresses import disputes_of, escrow_of, funds_of
+from marketplace.ledger.addresses import disputes_of, escrow_of, funds_of, topup_of
 from marketplace.ledger.commands import Move, move
 from marketplace.ledger.queries import balance
 
 
 def release_unneeded(*, batch_id: int) -> int:
-    """Return the money of places that nobody can take any more, of a batch that is closing or cancelled, to the
-    requester; what is leased, undecided or unpaid stays in escrow. Locks: batch, ledger accounts. Returns how many
-    places were given back by this call; repeating it gives back what has become free since.
+    """Free the places that nobody can take any more, of a batch that is closing or cancelled; what is leased, undecided
+    or unpaid stays in escrow. The money goes back to the requester, but for rejections that can still be contested and
+    that nothing lies aside for yet: so much is put aside. Locks: batch, ledger accounts. Returns how many places were
+    freed by this call; repeating it frees what has become free since.
     """
     require_transaction()
-    found = one("SELECT places, step FROM assignments_release_places(%s)", [batch_id])
+    found = one("SELECT places, aside, step FROM assignments_release_places(%s)", [batch_id])
     if found is None:
         return 0
-    places, step = found
+    places, aside, step = found
     batch = _with_requester(batch_id)
-    _return(batch, escrow_of(batch.public_id), f"release:{batch.public_id}:{step}", places * batch.unit_micros)
+    escrow, back = escrow_of(batch.public_id), (places - aside) * batch.unit_micros
+    reserve = f"reserve:{batch.public_id}:rejected:{step}"
+    move(
+        [
+            *put(batch, "reserve", reserve, escrow, disputes_of(batch.public_id), aside * batch.unit_micros),
+            *put(batch, "release", f"release:{batch.public_id}:{step}", escrow, _funds(batch), back),
+        ]
+    )
     return int(places)
 
 
@@ -34,42 +42,44 @@ def release_disputes(*, batch_id: int) -> bool:
         return False
     run("UPDATE assignments_reserve SET disputes_released_at = market_now() WHERE batch_id = %s", [batch_id])
     batch = _with_requester(batch_id)
-    address = disputes_of(batch.public_id)
-    give_back(batch, address, f"release:{batch.public_id}:disputes", keep_micros=disputes_due(batch_id))
+    address, key = disputes_of(batch.public_id), f"release:{batch.public_id}:disputes"
+    move(put(batch, "release", key, address, _funds(batch), disputes_free(batch_id)))
     return True
 
 
-def disputes_due(batch_id: int) -> int:
-    """What has to stay aside for answers that were upheld and are not paid yet."""
-    return int(
-        value(
-            "SELECT coalesce(sum(price_micros + fee_micros), 0) FROM assignments_settlement"
-            " WHERE batch_id = %s AND from_disputes AND settled_at IS NULL",
-            [batch_id],
+def release_topup(*, batch_id: int) -> None:
+    """Return what lies aside for a top-up that is paid."""
+    require_transaction()
+    run("UPDATE assignments_reserve SET topup_released_at = market_now() WHERE batch_id = %s", [batch_id])
+    batch = _with_requester(batch_id)
+    address, key = topup_of(batch.public_id), f"release:{batch.public_id}:topup"
+    move(put(batch, "release", key, address, _funds(batch), balance(address, batch.currency)))
+
+
+def disputes_free(batch_id: int) -> int:
+    """What lies aside for disputes and is due to nobody, read at one moment."""
+    return int(value("SELECT assignments_disputes_free(%s)", [batch_id]))
+
+
+def put(batch: Batch, kind: str, key: str, source: str, destination: str, amount_micros: int) -> list[Move]:
+    """The transfer of some of the batch's money, or none where nothing is to be moved."""
+    if not amount_micros:
+        return []
+    return [
+        Move(
+            key=key,
+            kind=kind,
+            source=source,
+            destination=destination,
+            currency=batch.currency,
+            amount_micros=amount_micros,
+            batch_id=batch.pk,
         )
-    )
+    ]
 
 
-def give_back(batch: Batch, address: str, key: str, *, keep_micros: int = 0) -> None:
-    """Return all that lies at the address, but for what is to stay, to the batch's requester; last in a transaction."""
-    _return(batch, address, key, balance(address, batch.currency) - keep_micros)
-
-
-def _return(batch: Batch, address: str, key: str, amount_micros: int) -> None:
-    if amount_micros:
-        move(
-            [
-                Move(
-                    key=key,
-                    kind="release",
-                    source=address,
-                    destination=funds_of(batch.requester.public_id),
-                    currency=batch.currency,
-                    amount_micros=amount_micros,
-                    batch_id=batch.pk,
-                )
-            ]
-        )
+def _funds(batch: Batch) -> str:
+    return funds_of(batch.requester.public_id)
 
 
 def _with_requester(batch_id: int) -> Batch:

@@ -1,5 +1,6 @@
 """Undo rejections that were wrong: the worker is paid although his place has been given to somebody else."""
 
+from typing import Any
 from uuid import UUID
 
 from marketplace.batches.locks import batch_for_update
@@ -9,10 +10,9 @@ from marketplace.common.outbox import publish
 from marketplace.common.transactions import require_transaction
 from marketplace.ledger.addresses import disputes_of, funds_of, topup_of
 from marketplace.ledger.commands import Move, move, require_funds
-from marketplace.ledger.queries import balance
 from workers.assignments.commands.decide import require_decidable, require_few
 from workers.assignments.commands.extras import extra_transfers
-from workers.assignments.commands.reserves import disputes_due
+from workers.assignments.commands.reserves import disputes_free, put
 from workers.assignments.events import AnswerUpheld
 from workers.assignments.locks import rejected_for_update
 
@@ -47,36 +47,20 @@ def uphold_answers(*, batch_id: int, assignments: list[UUID], made_by: int, reas
     # Before the batch's top-up is known its limit is added to what lies aside for it; afterwards it is paid at once.
     known = value("SELECT topup_micros FROM assignments_reserve WHERE batch_id = %s", [batch_id]) is not None
     topup = sum(row[2] + row[3] for row in raised) if known else len(ids) * batch.topup_place_micros
-    first = found[0][2]
-    _fill_up(batch, first, topup)
-    move([*_to_topup(batch, first, topup), *extra_transfers(batch, "topup", topup_of(batch.public_id), raised)])
+    move(_transfers(batch, found[0][2], topup, raised))
     return len(ids)
 
 
-def _fill_up(batch: Batch, first: UUID, topup_micros: int) -> None:
-    """Whatever is due lies aside before the transaction ends, so that a payment never fails later."""
-    missing = disputes_due(batch.pk) + topup_micros - balance(disputes_of(batch.public_id), batch.currency)
-    if missing <= 0:
-        return
-    funds = funds_of(batch.requester.public_id)
-    require_funds(
-        address=funds, currency=batch.currency, amount_micros=missing, lines={"answers wrongly rejected": missing}
-    )
-    move([_aside(batch, f"reserve:upheld:{first}", funds, disputes_of(batch.public_id), missing)])
-
-
-def _to_topup(batch: Batch, first: UUID, amount_micros: int) -> list[Move]:
-    addresses = disputes_of(batch.public_id), topup_of(batch.public_id)
-    return [_aside(batch, f"reserve:topup:{first}", *addresses, amount_micros)] if amount_micros else []
-
-
-def _aside(batch: Batch, key: str, source: str, destination: str, amount_micros: int) -> Move:
-    return Move(
-        key=key,
-        kind="reserve",
-        source=source,
-        destination=destination,
-        currency=batch.currency,
-        amount_micros=amount_micros,
-        batch_id=batch.pk,
-    )
+def _transfers(batch: Batch, first: UUID, topup_micros: int, raised: list[tuple[Any, ...]]) -> list[Move]:
+    """All that moves, in one group, as accounts are locked once: the fill-up, so that what is due lies aside before the
+    transaction ends and no payment fails later; what goes on to the top-up; and top-ups that are paid at once."""
+    funds, aside, topup = funds_of(batch.requester.public_id), disputes_of(batch.public_id), topup_of(batch.public_id)
+    missing = max(0, topup_micros - disputes_free(batch.pk))
+    if missing:
+        lines = {"answers wrongly rejected": missing}
+        require_funds(address=funds, currency=batch.currency, amount_micros=missing, lines=lines)
+    return [
+        *put(batch, "reserve", f"reserve:upheld:{first}", funds, aside, missing),
+        *put(batch, "reserve", f"reserve:topup:{first}", aside, topup, topup_micros),
+        *extra_transfers(batch, "topup", topup, raised),
+    ]

@@ -20,6 +20,8 @@ ALTER TABLE assignments_settlement ALTER from_disputes SET DEFAULT false;
 ALTER TABLE assignments_reserve
     ALTER dispute_places SET DEFAULT 0, ALTER released_places SET DEFAULT 0, ALTER releases SET DEFAULT 0;
 ALTER TABLE assignments_extra ALTER public_id SET DEFAULT gen_random_uuid();
+INSERT INTO assignments_reserve (batch_id) SELECT id FROM batches_batch WHERE published_at IS NOT NULL;
+CREATE INDEX assignment_rejected ON assignments_assignment (batch_id, decided_at) WHERE state = 'rejected';
 """
 
 
@@ -103,7 +105,7 @@ BEGIN
     IF NEW.disputes_released_at IS NOT NULL AND OLD.disputes_released_at IS NULL THEN
         SELECT make_interval(secs => b.appeal_s), b.settled_at INTO appeal, settled FROM batches_batch b WHERE b.id = NEW.batch_id;
         IF settled IS NULL OR EXISTS (SELECT 1 FROM assignments_assignment a WHERE a.batch_id = NEW.batch_id
-                                         AND a.state = 'rejected' AND a.decided_at > market_now() - appeal) THEN
+                                         AND a.state = 'rejected' AND a.decided_at > (SELECT market_now()) - appeal) THEN
             RAISE EXCEPTION 'a rejection can still be contested' USING errcode = '23514', constraint = 'reserve_disputes';
         END IF;
     END IF;
@@ -115,20 +117,20 @@ CREATE TRIGGER closed_truncate BEFORE TRUNCATE ON assignments_reserve FOR EACH S
 ALTER TABLE assignments_reserve ENABLE ALWAYS TRIGGER reserve_step;
 ALTER TABLE assignments_reserve ENABLE ALWAYS TRIGGER closed_truncate;
 
--- Count the places that nobody can take any more as given back; the caller moves their money under a key with `step`.
--- All is read in one snapshot: a payment beside it takes as much from the escrow as from what is due.
-CREATE FUNCTION assignments_release_places(p_batch bigint) RETURNS TABLE (places bigint, step integer)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET enable_seqscan = off AS $$
-#variable_conflict use_column
-DECLARE
-    free bigint;
-BEGIN
-    PERFORM 1 FROM batches_batch b WHERE b.id = p_batch AND b.state IN ('closing', 'cancelled')
-        AND b.published_at IS NOT NULL AND b.settled_at IS NULL FOR UPDATE;
-    IF NOT FOUND THEN
-        RETURN;
-    END IF;
-    SELECT coalesce(l.balance_micros, 0) / (b.price_micros + b.fee_micros) - live.places - due.places INTO free
+-- What lies aside for disputes and is not due to anybody, in one snapshot: a payment beside it takes from both.
+CREATE FUNCTION assignments_disputes_free(p_batch bigint) RETURNS bigint
+LANGUAGE sql STABLE SET search_path = public, pg_temp SET enable_seqscan = off
+RETURN (SELECT coalesce(l.balance_micros, 0) - coalesce(due.micros, 0)
+          FROM batches_batch b
+          LEFT JOIN ledger_account l ON l.address = 'batch:' || b.public_id || ':disputes' AND l.currency = b.currency
+          CROSS JOIN LATERAL (SELECT sum(s.price_micros + s.fee_micros) AS micros FROM assignments_settlement s
+                               WHERE s.batch_id = b.id AND s.settled_at IS NULL AND s.from_disputes) due
+         WHERE b.id = p_batch);
+
+-- How many places nobody can take any more, of a batch that takes no more work; in one snapshot as well.
+CREATE FUNCTION assignments_free_places(p_batch bigint) RETURNS bigint
+LANGUAGE sql STABLE SET search_path = public, pg_temp SET enable_seqscan = off
+RETURN (SELECT coalesce(l.balance_micros, 0) / (b.price_micros + b.fee_micros) - live.places - due.places
       FROM batches_batch b
       LEFT JOIN ledger_account l ON l.address = 'batch:' || b.public_id || ':escrow' AND l.currency = b.currency
       CROSS JOIN LATERAL (SELECT coalesce(sum(d.leased + d.submitted), 0) AS places
@@ -137,14 +139,40 @@ BEGIN
                                   SELECT p.leased, p.submitted FROM batches_progressdelta p WHERE p.batch_id = p_batch) d) live
       CROSS JOIN LATERAL (SELECT count(*) AS places FROM assignments_settlement s
                            WHERE s.batch_id = p_batch AND s.settled_at IS NULL AND NOT s.from_disputes) due
-     WHERE b.id = p_batch;
-    IF free > 0 THEN
-        RETURN QUERY
-        INSERT INTO assignments_reserve AS r (batch_id, released_places, releases) VALUES (p_batch, free, 1)
-        ON CONFLICT (batch_id) DO UPDATE
-            SET released_places = r.released_places + excluded.released_places, releases = r.releases + 1
-        RETURNING free, r.releases;
+     WHERE b.id = p_batch AND b.state IN ('closing', 'cancelled') AND b.published_at IS NOT NULL
+       AND b.settled_at IS NULL);
+
+-- Count those places as given back; the caller moves their money under keys with `step`: of `aside` places to what lies
+-- aside for disputes, for as many rejections can be contested and are not covered yet, and of the others back.
+CREATE FUNCTION assignments_release_places(p_batch bigint) RETURNS TABLE (places bigint, aside bigint, step integer)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET enable_seqscan = off AS $$
+#variable_conflict use_column
+DECLARE
+    free bigint := assignments_free_places(p_batch);
+    uncovered bigint;
+BEGIN
+    -- First without the lock, which everything else that happens to the batch would wait for.
+    IF free IS NULL OR free <= 0 THEN
+        RETURN;
     END IF;
+    PERFORM 1 FROM batches_batch b WHERE b.id = p_batch FOR UPDATE;
+    free := assignments_free_places(p_batch);
+    IF free IS NULL OR free <= 0 THEN
+        RETURN;
+    END IF;
+    -- In places of the escrow; an answer that is upheld costs its top-up as well.
+    SELECT ceil((count(*)::numeric * (u.unit + t.most + (t.most * b.fee_basis_points + 9999) / 10000)
+                 - assignments_disputes_free(p_batch)) / u.unit) INTO uncovered
+      FROM batches_batch b
+      CROSS JOIN LATERAL (SELECT b.price_micros + b.fee_micros AS unit) u
+      CROSS JOIN LATERAL (SELECT b.price_micros * b.topup_basis_points / 10000 AS most) t
+      JOIN assignments_assignment a ON a.batch_id = b.id AND a.state = 'rejected'
+       AND a.decided_at > (SELECT market_now()) - make_interval(secs => b.appeal_s)
+     WHERE b.id = p_batch GROUP BY b.id, u.unit, t.most;
+    RETURN QUERY
+    UPDATE assignments_reserve r SET released_places = r.released_places + free, releases = r.releases + 1
+     WHERE r.batch_id = p_batch
+    RETURNING free, least(free, greatest(0, coalesce(uncovered, 0))), r.releases;
 END $$;
 """
 
@@ -211,29 +239,50 @@ BEGIN
     END IF;
 END $$;
 
--- Milliseconds that half of the batch's paid answers took at most, from the beginning of the lease to the submission.
+-- Milliseconds that half of the batch's paid answers took at most. Nobody works on two at once: an answer's time begins
+-- with its lease, but not before the worker's submission before it, and the answers of one page share theirs.
 CREATE FUNCTION assignments_median_ms(p_batch bigint) RETURNS bigint
 LANGUAGE sql STABLE SET search_path = public, pg_temp
-RETURN (SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY (extract(epoch FROM a.submitted_at - a.leased_at) * 1000)::bigint)
-          FROM assignments_assignment a WHERE a.batch_id = p_batch AND a.state IN ('accepted', 'upheld'));
+RETURN (
+    WITH page AS (
+        SELECT a.worker_id, a.submitted_at, min(a.leased_at) AS leased_at, count(*) AS answers,
+               count(*) FILTER (WHERE a.state IN ('accepted', 'upheld')) AS paid
+          FROM assignments_assignment a WHERE a.batch_id = p_batch AND a.submitted_at IS NOT NULL
+         GROUP BY a.worker_id, a.submitted_at
+    ), timed AS (
+        SELECT p.paid, (extract(epoch FROM p.submitted_at - greatest(p.leased_at, lag(p.submitted_at) OVER walk))
+                        * 1000 / p.answers)::bigint AS each_ms
+          FROM page p WINDOW walk AS (PARTITION BY p.worker_id ORDER BY p.submitted_at)
+    )
+    SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY t.each_ms)
+      FROM timed t CROSS JOIN LATERAL generate_series(1, t.paid) AS answer(n));
 
--- Raise the pay of every paid answer by the same amount, once, when nothing is open any more; each worker's sum becomes
--- due. No program can give more than the terms provide for.
-CREATE FUNCTION assignments_raise_pay(p_batch bigint, p_median_ms bigint, p_each bigint) RETURNS integer
+-- What each paid answer gets on top, so that an hour at that pace pays the target: rounded up, at most the limit.
+CREATE FUNCTION assignments_topup_of(p_price bigint, p_target bigint, p_median_ms bigint, p_limit bigint) RETURNS bigint
+LANGUAGE sql IMMUTABLE
+RETURN least(p_limit, greatest(0, ceil(p_target::numeric * p_median_ms / 3600000)::bigint - p_price));
+
+-- Raise the pay of every paid answer by what the terms say, once, when nothing is open any more; each worker's sum becomes
+-- due. No program has a say in how much.
+CREATE FUNCTION assignments_raise_pay(p_batch bigint) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET enable_seqscan = off AS $$
 DECLARE
     terms batches_batch;
+    median bigint;
+    p_each bigint;
     raised integer := 0;
 BEGIN
     SELECT * INTO terms FROM batches_batch b WHERE b.id = p_batch FOR UPDATE;
     IF terms.target_hourly_micros IS NULL OR terms.settled_at IS NOT NULL OR terms.state NOT IN ('closing', 'cancelled')
-       OR p_each NOT BETWEEN 0 AND terms.price_micros * terms.topup_basis_points / 10000
        OR EXISTS (SELECT 1 FROM assignments_assignment WHERE batch_id = p_batch AND state = 'leased')
        OR EXISTS (SELECT 1 FROM assignments_assignment WHERE batch_id = p_batch AND state = 'submitted') THEN
         RAISE EXCEPTION 'the top-up follows from the terms, when all is decided'
             USING errcode = '23514', constraint = 'topup_by_terms';
     END IF;
-    UPDATE assignments_reserve r SET median_ms = p_median_ms, topup_micros = p_each
+    median := coalesce(assignments_median_ms(p_batch), 0);
+    p_each := assignments_topup_of(terms.price_micros, terms.target_hourly_micros, median,
+                                   terms.price_micros * terms.topup_basis_points / 10000);
+    UPDATE assignments_reserve r SET median_ms = median, topup_micros = p_each
      WHERE r.batch_id = p_batch AND r.topup_micros IS NULL;
     IF FOUND AND p_each > 0 THEN
         INSERT INTO assignments_extra (batch_id, worker_id, kind, reference, amount_micros, fee_micros, reason, made_at)
@@ -241,7 +290,8 @@ BEGIN
                div(count(*)::numeric * p_each * terms.fee_basis_points + 9999, 10000)::bigint,
                'raised to the hourly target', market_now()
           FROM assignments_assignment a WHERE a.batch_id = p_batch AND a.state IN ('accepted', 'upheld')
-         GROUP BY a.worker_id ORDER BY a.worker_id;
+         -- In an order that says nothing: two requesters must not line up their lists of the same people.
+         GROUP BY a.worker_id ORDER BY md5(terms.public_id::text || a.worker_id);
         GET DIAGNOSTICS raised = ROW_COUNT;
     END IF;
     RETURN raised;
@@ -259,7 +309,7 @@ BEGIN
     WITH made AS (
         INSERT INTO assignments_extra (batch_id, worker_id, kind, reference, amount_micros, fee_micros, reason, made_at,
                                        settled_at)
-        SELECT b.id, a.worker_id, 'topup', 'upheld:' || a.id, r.topup_micros,
+        SELECT b.id, a.worker_id, 'topup', 'upheld:' || a.public_id, r.topup_micros,
                div(r.topup_micros::numeric * b.fee_basis_points + 9999, 10000)::bigint,
                'raised to the hourly target', market_now(), market_now()
           FROM assignments_reserve r
@@ -277,8 +327,11 @@ NEW_FUNCTIONS = (
     "assignments_raise_upheld(bigint, bigint[])",
     "assignments_release_places(bigint)",
     "assignments_give_bonus(bigint, bigint, text, bigint, text, bigint)",
+    "assignments_raise_pay(bigint)",
     "assignments_median_ms(bigint)",
-    "assignments_raise_pay(bigint, bigint, bigint)",
+    "assignments_free_places(bigint)",
+    "assignments_disputes_free(bigint)",
+    "assignments_topup_of(bigint, bigint, bigint, bigint)",
 )
 RIGHTS = f"""
 REVOKE EXECUTE ON FUNCTION assignments_reserve_made(), assignments_reserve_step(), assignments_extra_step(),
@@ -341,9 +394,17 @@ ADDED = {
         """
         SELECT x.id AS extra_id, x.kind, x.amount_micros, x.settled_at, t.amount_micros AS paid_micros, f.amount_micros AS fee_paid
           FROM assignments_extra x
+          JOIN batches_batch b ON b.id = x.batch_id
+          JOIN accounts_requester q ON q.id = b.requester_id
+          JOIN profiles_worker w ON w.id = x.worker_id
           LEFT JOIN ledger_transfer t ON t.key = x.kind || ':' || x.public_id
+          LEFT JOIN ledger_account d ON d.id = t.destination_id
+          LEFT JOIN ledger_account s ON s.id = t.source_id
           LEFT JOIN ledger_transfer f ON f.key = x.kind || '-fee:' || x.public_id
-         WHERE (x.settled_at IS NOT NULL) <> (t.id IS NOT NULL)
+         WHERE d.address <> 'worker:' || w.public_id || ':earned'
+            OR s.address <> CASE x.kind WHEN 'bonus' THEN 'requester:' || q.public_id || ':funds'
+                                        ELSE 'batch:' || b.public_id || ':topup' END
+            OR (x.settled_at IS NOT NULL) <> (t.id IS NOT NULL)
             OR (x.settled_at IS NOT NULL AND x.fee_micros > 0) <> (f.id IS NOT NULL)
             OR t.amount_micros <> x.amount_micros OR f.amount_micros <> x.fee_micros
         """,
@@ -358,7 +419,8 @@ ADDED = {
           CROSS JOIN LATERAL (SELECT coalesce(sum(price_micros + fee_micros) FILTER (WHERE settled_at IS NOT NULL), 0) AS paid,
                                      coalesce(sum(price_micros + fee_micros) FILTER (WHERE settled_at IS NULL), 0) AS due
                                 FROM assignments_settlement s WHERE s.batch_id = b.id AND s.from_disputes) d
-          CROSS JOIN LATERAL (SELECT coalesce(sum(t.amount_micros) FILTER (WHERE t.kind = 'reserve' AND t.key LIKE 'reserve:upheld:%'), 0) AS added,
+          CROSS JOIN LATERAL (SELECT coalesce(sum(t.amount_micros) FILTER (WHERE t.kind = 'reserve'
+                                                AND (t.key LIKE 'reserve:upheld:%' OR t.key LIKE 'reserve:%:rejected:%')), 0) AS added,
                                      coalesce(sum(t.amount_micros) FILTER (WHERE t.kind = 'reserve' AND t.key LIKE 'reserve:topup:%'), 0) AS raised,
                                      coalesce(sum(t.amount_micros) FILTER (WHERE t.kind = 'release' AND t.key LIKE '%:disputes'), 0) AS released
                                 FROM ledger_transfer t WHERE t.batch_id = b.id AND t.kind IN ('reserve', 'release')) m
@@ -368,6 +430,18 @@ ADDED = {
                                      + m.added - d.paid - m.raised - m.released AS micros) wanted
          WHERE coalesce(a.balance_micros, 0) <> wanted.micros OR wanted.micros < d.due
             OR (m.released > 0 AND r.disputes_released_at IS NULL)
+            OR (r.disputes_released_at IS NOT NULL AND wanted.micros <> d.due)
+        """,
+    ),
+    "inv_r06_raised": (
+        "Pay was raised by what the terms of the batch say, and no batch is settled before that.",
+        """
+        SELECT b.id AS batch_id, r.topup_micros, r.median_ms, b.settled_at
+          FROM batches_batch b JOIN assignments_reserve r ON r.batch_id = b.id
+         WHERE b.target_hourly_micros IS NOT NULL
+           AND (b.settled_at IS NOT NULL AND r.topup_micros IS NULL
+                OR r.topup_micros <> assignments_topup_of(b.price_micros, b.target_hourly_micros, r.median_ms,
+                                                          b.price_micros * b.topup_basis_points / 10000))
         """,
     ),
     "inv_r06_topup": (
@@ -405,6 +479,14 @@ REFUNDS_VIEW_BEFORE = QUARANTINE.VIEWS[: QUARANTINE.VIEWS.index("COMMENT ON VIEW
 )
 
 UNDO = f"""
+DO $$ BEGIN
+    IF EXISTS (SELECT 1 FROM assignments_uphold) OR EXISTS (SELECT 1 FROM assignments_extra)
+       OR EXISTS (SELECT 1 FROM assignments_reserve WHERE released_places > 0)
+       OR EXISTS (SELECT 1 FROM ledger_account WHERE balance_micros <> 0 AND address ~ '^batch:[^:]*:(disputes|topup)$') THEN
+        RAISE EXCEPTION 'money lies aside, was given back early or was paid besides the price: an earlier version would lose track of it';
+    END IF;
+END $$;
+DROP INDEX assignment_rejected;
 {REFUNDS_VIEW_BEFORE}
 DROP TRIGGER upheld_with_reason ON assignments_assignment;
 DROP TRIGGER reserve_made ON batches_batch;
