@@ -12,8 +12,8 @@ from rest_framework.views import APIView
 
 from marketplace.accounts.models import Requester
 from marketplace.common.errors import Conflict
-from marketplace.rest.boundary import once
 from marketplace.common.sealing import Unsealable, seal, unseal
+from marketplace.rest.boundary import once
 
 REQUESTS = APIRequestFactory()
 
