@@ -33,7 +33,7 @@ def offered() -> list[Provider]:
 
 
 def asked_by_call() -> dict[str, CallProvider]:
-    """Those of the offered ones that are asked over the network, by name."""
+    """Those of the offered ones that are asked over the network, by name; several threads ask one of them at once."""
     return {one.name: one for one in offered() if isinstance(one, CallProvider)}
 
 
