@@ -77,6 +77,11 @@ class ReportInvalid(Unprocessable):
     title = "The report cannot be read"
 
 
+class NoticeUnclear(Conflict):
+    code = "notice-unclear"
+    title = "This notice could not be checked"
+
+
 class NoticeRefused(BadRequest):
     code = "notice-refused"
     title = "This notice is not believed"

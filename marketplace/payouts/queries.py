@@ -3,6 +3,7 @@
 import json
 import logging
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -129,8 +130,9 @@ def run_file(run: Run) -> RunFile:
     return RunFile(body, by.content_type, by.extension)
 
 
-def order_of(payout: Payout) -> Order | None:
-    """What the provider is asked, to the letter the same each time; None where the details cannot be unsealed."""
+def order_of(payout: Payout, *, age: timedelta | None = None) -> Order | None:
+    """What the provider is asked, to the letter the same each time, with what earlier calls for it brought and how long
+    ago (`age`) the first may have been; None where the details cannot be unsealed."""
     try:
         details = json.loads(unseal(DESTINATION_SEAL, bytes(payout.destination.details)))
     except Unsealable:
@@ -142,4 +144,6 @@ def order_of(payout: Payout) -> Order | None:
         currency=payout.currency,
         details=details,
         reference=f"Touchstone {str(payout.public_id)[:8]}",
+        known_as=payout.provider_ref,
+        age=age,
     )

@@ -12,6 +12,8 @@ env = environ.Env()
 
 # --- the environment ---------------------------------------------------------------------------------------------
 SECRET_KEY: str = env.str("SECRET_KEY")
+# Keys of before, newest first: what was sealed under one of them can still be read.
+SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", default=[])
 DATABASE_URL: str = env.str("DATABASE_URL")
 DATABASE_OWNER_URL: str = env.str("DATABASE_OWNER_URL")
 REDIS_URL: str = env.str("REDIS_URL")

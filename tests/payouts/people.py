@@ -14,10 +14,12 @@ from marketplace.accounts.models import User
 from marketplace.accounts.second_factor import Proof, prove
 from marketplace.common.database import run, value
 from marketplace.common.transactions import one_transaction
-from marketplace.ledger.addresses import earned_by
+from marketplace.ledger.addresses import earned_by, withdrawing_by
 from marketplace.ledger.commands import Move, move
+from marketplace.ledger.queries import balance
 from marketplace.payouts.commands.destinations import add_destination
 from marketplace.payouts.commands.payouts import approve_payout, request_payout
+from marketplace.payouts.commands.steps import hold
 from marketplace.payouts.models import Destination, Payout
 from tests import factories as make
 from workers.profiles.models import Worker
@@ -108,6 +110,28 @@ def ask(worker: Worker, destination: Destination, amount_micros: int | None = EU
         )
 
 
+def insert_payout(worker: Worker, place: Destination, amount: int, **columns: Any) -> UUID:
+    """A request by plain SQL, with its transfer, in the caller's transaction."""
+    public_id = uuid4()
+    names = {
+        "public_id": public_id,
+        "user_id": worker.user_id,
+        "holder": worker.public_id,
+        "destination_id": place.pk,
+        "provider": place.provider,
+        "currency": place.currency,
+        "amount_micros": amount,
+        "provider_key": "",
+        **columns,
+    }
+    run(
+        f"INSERT INTO payouts_payout ({', '.join(names)}) VALUES ({', '.join(['%s'] * len(names))})",
+        list(names.values()),
+    )
+    move([hold(Payout.objects.get(public_id=public_id))])
+    return public_id
+
+
 def make_staff() -> User:
     """A member of the staff."""
     with one_transaction(principal="test"):
@@ -138,9 +162,6 @@ def state_of(payout: Payout | UUID) -> str:
 
 def money_of(worker: Worker, currency: str = "EUR") -> dict[str, Any]:
     """What the worker has, where."""
-    from marketplace.ledger.addresses import withdrawing_by
-    from marketplace.ledger.queries import balance
-
     return {
         "earned": balance(earned_by(worker.public_id), currency),
         "withdrawing": balance(withdrawing_by(worker.public_id), currency),

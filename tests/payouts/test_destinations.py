@@ -1,6 +1,7 @@
 """Where money may go (R41): proven twice, told to the owner, three days late, and one person's only."""
 
 import json
+from base64 import b64encode
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -18,16 +19,19 @@ from marketplace.accounts.tasks import send_notices
 from marketplace.common.database import rows, run, value
 from marketplace.common.promises import check_promises
 from marketplace.common.transactions import one_transaction
+from marketplace.ledger.commands import move
 from marketplace.payouts import tasks
 from marketplace.payouts.commands.destinations import add_destination, remove_destination
 from marketplace.payouts.commands.payouts import approve_payout
+from marketplace.payouts.commands.steps import money_back
 from marketplace.payouts.errors import DestinationNotUsable, DestinationTaken
 from marketplace.payouts.models import Attempt, Destination, Payout
 from tests import factories as make
 from tests.api.callers import Caller, caller_for
 from tests.payouts import people
-from tests.payouts.people import EURO, HOLD, PASSWORD, code_of, money_of, state_of
+from tests.payouts.people import EURO, HOLD, PASSWORD, code_of, insert_payout, money_of, state_of
 from tests.payouts.provider_server import ProviderServer
+from workers.earnings.tasks import withdraw_above_thresholds
 from workers.profiles.models import Worker
 
 Clock = Callable[[timedelta], None]
@@ -45,7 +49,7 @@ def test_a_destination_is_shown_masked_and_stored_sealed(committed: str) -> None
 
     added = me.post("worker/destinations", {**PLACE, **proof(worker.user)}).expect(201)
 
-    assert added["shown"] == "Ada, …0 00"
+    assert added["shown"] == "Ada, …3000"
     assert me.get("worker/destinations").expect(200)["results"] == [added]
     stored = json.dumps(rows("SELECT to_jsonb(d)::text FROM payouts_destination d"))
     stored += json.dumps(rows("SELECT subject, text FROM accounts_notice"))
@@ -152,8 +156,6 @@ def test_a_code_counts_once_and_a_repeat_of_the_request_gets_its_first_answer(co
 def test_a_code_that_opened_a_key_adds_no_destination(committed: str) -> None:
     worker = people.make_payee()
     code = code_of(worker.user)
-    from base64 import b64encode
-
     basic = b64encode(f"{worker.user.email}:{PASSWORD}".encode()).decode()
     stranger = Caller("stranger", Authorization=f"Basic {basic}")
     stranger.call("POST", "keys", {"name": "k", "scopes": ["worker"]}, headers={"Touchstone-OTP": code}).expect(201)
@@ -332,8 +334,6 @@ def test_a_thief_with_password_and_second_factor_gets_nothing_out_within_three_d
             "worker/payout-thresholds",
             {"destination": added["id"], "above_micros": EURO, **proof(worker.user)},
         ).expect(200)
-        from workers.earnings.tasks import withdraw_above_thresholds
-
         withdraw_above_thresholds()
         tasks.approve_unreviewed()
         tasks.send_approved()
@@ -382,16 +382,11 @@ def test_a_thief_with_password_and_second_factor_gets_nothing_out_within_three_d
 
 def raw_request(worker: Worker, place: Destination, amount: int) -> str:
     """A request by SQL as the runtime role, with its transfer, past all that commands look at."""
-    from tests.payouts.test_guards import insert_payout
-
     with one_transaction(principal="thief"):
         return str(insert_payout(worker, place, amount))
 
 
 def back(worker: Worker, payout: str) -> None:
-    from marketplace.ledger.commands import move
-    from marketplace.payouts.commands.steps import money_back
-
     move([money_back(Payout.objects.get(public_id=payout))])
 
 
@@ -419,8 +414,6 @@ def test_an_insert_cannot_choose_when_a_destination_may_be_used(committed: str) 
 
 
 def test_a_payout_cannot_be_approved_a_second_before_its_time(committed: str, clock: Clock) -> None:
-    from tests.payouts.test_guards import insert_payout
-
     worker, staff = people.make_payee(10 * EURO), people.make_staff()
     place = people.add(worker)
     with one_transaction(principal="test"):
@@ -431,3 +424,24 @@ def test_a_payout_cannot_be_approved_a_second_before_its_time(committed: str, cl
     clock(timedelta(seconds=20))
     with one_transaction(principal="test"):
         approve_payout(public_id=payout, by=staff.pk)
+
+
+def test_a_new_secret_key_forgets_no_destination(committed: str, settings: Any) -> None:
+    worker = people.make_payee()
+    people.add(worker, "one place")
+    settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
+    settings.SECRET_KEY = "another key"
+    # The codes of those who enrolled before count on, too.
+    other = people.make_payee()
+
+    with one_transaction(principal="test"):
+        refused = add_destination(
+            user_id=other.user_id,
+            provider="manual",
+            currency="EUR",
+            details={"name": "B", "account": "ONE-place"},
+            proof=people.proof_of(other.user),
+        )
+
+    assert isinstance(refused, DestinationTaken)
+    assert people.proof_of(worker.user).user_id == worker.user_id

@@ -15,6 +15,7 @@ from marketplace.common.transactions import one_transaction
 from marketplace.ledger.errors import NotEnough
 from marketplace.ledger.queries import balance
 from marketplace.payouts import tasks
+from marketplace.payouts.commands.payouts import approve_payout, cancel_payout, refuse_payout
 from marketplace.payouts.models import Payout
 from tests import factories as make
 from tests.api.callers import Caller, caller_for
@@ -288,8 +289,6 @@ def test_a_payout_that_was_sent_cannot_be_called_off(committed: str, clock: Cloc
 def test_cancel_approve_and_refuse_at_once_have_one_outcome(
     committed: str, clock: Clock, together: Callable[..., list[Any]]
 ) -> None:
-    from marketplace.payouts.commands.payouts import approve_payout, cancel_payout, refuse_payout
-
     worker, place = people.ready(clock)
     staff = people.make_staff()
     payout = people.ask(worker, place)

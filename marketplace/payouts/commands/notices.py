@@ -6,9 +6,9 @@ from datetime import datetime
 
 from marketplace.common.database import one, run, value
 from marketplace.common.transactions import require_transaction
-from marketplace.payouts.errors import NoticeRefused
+from marketplace.payouts.errors import NoticeRefused, NoticeUnclear
 from marketplace.payouts.models import REASON_MAX
-from marketplace.payouts.providers.base import BadNotice, CallProvider, Fate, Notice
+from marketplace.payouts.providers.base import BadNotice, CallProvider, Fate, Notice, Unclear
 from marketplace.payouts.providers.registry import NoSuchProvider, provider
 
 logger = logging.getLogger("touchstone.payouts")
@@ -17,7 +17,7 @@ logger = logging.getLogger("touchstone.payouts")
 def read_notices(*, name: str, headers: Mapping[str, str], body: bytes) -> Sequence[Notice]:
     """What a webhook of the provider says, its signature checked; nothing is written.
 
-    Raises `NoSuchProvider`, `NoticeRefused`.
+    Raises `NoSuchProvider`, `NoticeRefused`, and `NoticeUnclear` where the provider has to be asked and does not answer.
     """
     by = provider(name)
     if not isinstance(by, CallProvider):
@@ -27,6 +27,8 @@ def read_notices(*, name: str, headers: Mapping[str, str], body: bytes) -> Seque
         return by.read_notice(headers, body, now)
     except BadNotice as error:
         raise NoticeRefused(str(error)) from None
+    except Unclear as error:
+        raise NoticeUnclear("Whether this notice is true could not be found out; send it again.") from error
 
 
 def take_in_notices(*, name: str, notices: Sequence[Notice]) -> int:

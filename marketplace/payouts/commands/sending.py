@@ -13,7 +13,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
-from marketplace.common.database import one, rows, run, value
+from django.db.models import DurationField, ExpressionWrapper, F
+
+from marketplace.common.database import MarketNow, one, rows, run, value
 from marketplace.common.transactions import require_transaction
 from marketplace.ledger.commands import move
 from marketplace.payouts.commands.steps import fail, send_back, settle, step, write
@@ -219,7 +221,9 @@ def _due_in(seconds: int) -> str:
 
 
 def _held(ids: list[int], lease: UUID) -> list[Held]:
-    found = Payout.objects.filter(pk__in=ids).select_related("destination").order_by("pk")
+    age = ExpressionWrapper(MarketNow() - F("sent_at"), output_field=DurationField())
+    found = Payout.objects.filter(pk__in=ids).select_related("destination").annotate(age=age).order_by("pk")
     return [
-        Held(payout.pk, lease, payout.provider, payout.state, payout.provider_key, order_of(payout)) for payout in found
+        Held(payout.pk, lease, payout.provider, payout.state, payout.provider_key, order_of(payout, age=payout.age))
+        for payout in found
     ]

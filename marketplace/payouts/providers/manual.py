@@ -47,7 +47,7 @@ class Manual(FileProvider):
         return re.sub(r"[\W_]+", "", details["account"]).casefold()
 
     def shown(self, details: Mapping[str, str]) -> str:
-        account = details["account"].strip()
+        account = re.sub(r"[\W_]+", "", details["account"])
         return f"{details['name'].strip()}, …{account[-4:]}" if len(account) > 8 else f"{details['name'].strip()}, …"
 
     def write(self, orders: Sequence[Order], *, run: str, made_at: datetime) -> bytes:

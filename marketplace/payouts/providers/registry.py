@@ -10,6 +10,9 @@ from marketplace.payouts.providers.base import CallProvider, FileProvider, Provi
 # A provider is offered once its settings are complete; until then its class only waits here.
 KNOWN = (
     "marketplace.payouts.providers.manual.Manual",
+    "marketplace.payouts.providers.sepa.Sepa",
+    "marketplace.payouts.providers.stripe_connect.StripeConnect",
+    "marketplace.payouts.providers.paypal.PayPal",
     "marketplace.payouts.providers.fake.Fake",
 )
 
@@ -33,7 +36,7 @@ def offered() -> list[Provider]:
 
 
 def asked_by_call() -> dict[str, CallProvider]:
-    """Those of the offered ones that are asked over the network, by name."""
+    """Those of the offered ones that are asked over the network, by name; several threads ask one of them at once."""
     return {one.name: one for one in offered() if isinstance(one, CallProvider)}
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from itertools import product
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -15,37 +15,16 @@ from marketplace.common.promises import check_promises
 from marketplace.common.transactions import one_transaction
 from marketplace.ledger.addresses import earned_by, withdrawing_by
 from marketplace.ledger.commands import Move, move
+from marketplace.ledger.errors import TransferKeyReused
 from marketplace.payouts.commands.steps import hold, money_back, money_on
 from marketplace.payouts.models import Destination, Payout
 from marketplace.payouts.states import STEPS, PayoutState
 from tests import factories as make
 from tests.payouts import people
-from tests.payouts.people import EURO, money_of
+from tests.payouts.people import EURO, insert_payout, money_of
 from workers.profiles.models import Worker
 
 Clock = Callable[[timedelta], None]
-
-
-def insert_payout(worker: Worker, place: Destination, amount: int, **columns: Any) -> UUID:
-    """A request by plain SQL, with its transfer, in the caller's transaction."""
-    public_id = uuid4()
-    names = {
-        "public_id": public_id,
-        "user_id": worker.user_id,
-        "holder": worker.public_id,
-        "destination_id": place.pk,
-        "provider": place.provider,
-        "currency": place.currency,
-        "amount_micros": amount,
-        "provider_key": "",
-        **columns,
-    }
-    run(
-        f"INSERT INTO payouts_payout ({', '.join(names)}) VALUES ({', '.join(['%s'] * len(names))})",
-        list(names.values()),
-    )
-    move([hold(Payout.objects.get(public_id=public_id))])
-    return public_id
 
 
 def forced(owner: psycopg.Connection[Any], payout: Payout, state: str) -> None:
@@ -265,8 +244,6 @@ def test_a_payout_ends_once(committed: str, clock: Clock) -> None:
         run("UPDATE payouts_payout SET state = 'cancelled' WHERE id = %s", [payout.pk])
         move([money_back(payout)])
     people.ask(worker, place)
-    from marketplace.ledger.errors import TransferKeyReused
-
     with pytest.raises(TransferKeyReused), one_transaction(principal="thief"):
         move([money_on(payout)])
     with pytest.raises(IntegrityError, match="does not go from cancelled"), one_transaction(principal="thief"):
