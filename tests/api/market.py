@@ -107,7 +107,7 @@ def make_payouts(worker: Worker, other: Worker, staff: User) -> tuple[Destinatio
         one.user.set_password(people.PASSWORD)
         one.user.save(update_fields=["password"])
         people.enrol(one.user, like=None if one is worker else worker.user)
-    people.earn(worker, 5 * people.EURO)
+    people.earn(worker, people.EURO)
     third = people.make_payee(people.EURO)
     added = people.aged(people.add, worker)
     there = people.aged(people.add, third)

@@ -36,8 +36,8 @@ def test_money_is_sorted_by_place_and_age_and_sums_to_zero(places: Places) -> No
     pay("reward", places.held(0), places.earned(1), 5)
     set_time(DAY + timedelta(days=10))
     pay("reward", places.held(0), places.earned(0), 40)
-    pay("payout_hold", places.earned(0), leaving, 110)
-    pay("payout", leaving, outside("sepa"), 30)
+    pay("payout-hold", places.earned(0), leaving, 110)
+    pay("payout-settled", leaving, outside("sepa"), 30)
     pay("fee", places.held(0), FEES, 7)
     pay("odd", places.funds, "platform:float", 2)
     set_time(DAY + timedelta(days=45))
@@ -64,7 +64,7 @@ def test_what_is_left_of_an_account_is_what_came_in_last(places: Places) -> None
     for day, amount in [(0, 100), (80, 40), (95, 20), (99, 3)]:
         set_time(DAY + timedelta(days=day))
         pay("reward", places.held(0), places.earned(0), amount)
-    pay("payout_hold", places.earned(0), leaving, 95)
+    pay("payout-hold", places.earned(0), leaving, 95)
     set_time(DAY + timedelta(days=100), hour=10)
 
     (euros,) = liabilities()

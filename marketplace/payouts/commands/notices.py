@@ -17,7 +17,8 @@ logger = logging.getLogger("touchstone.payouts")
 def read_notices(*, name: str, headers: Mapping[str, str], body: bytes) -> Sequence[Notice]:
     """What a webhook of the provider says, its signature checked; nothing is written.
 
-    Raises `NoSuchProvider`, `NoticeRefused`, and `NoticeUnclear` where the provider has to be asked and does not answer.
+    Raises `NoSuchProvider`, `NoticeRefused`, and `NoticeUnclear` where the provider has to be asked and does not
+    answer.
     """
     by = provider(name)
     if not isinstance(by, CallProvider):
