@@ -161,7 +161,9 @@ def test_a_settlement_returns_exactly_the_rest_whether_refunds_came_before_it_or
             assert in_one(refund_quarantined, batch_id=batch.pk) == 1
         assert in_one(finish_batch, batch_id=batch.pk)
         in_one(settle_due)
-        assert in_one(finish_batch, batch_id=batch.pk)
+        # What nobody can earn any more goes back first, and then it settles.
+        assert in_one(finish_batch, batch_id=batch.pk) is refunded_before
+        in_one(finish_batch, batch_id=batch.pk)
         batch.refresh_from_db()
         assert batch.state == BatchState.SETTLED
         assert (funds(batch) - before, escrow(batch)) == (UNIT, 0)

@@ -129,8 +129,8 @@ RETURN (SELECT coalesce(l.balance_micros, 0) - coalesce(due.micros, 0)
 
 -- How many places nobody can take any more, of a batch that takes no more work; in one snapshot as well.
 CREATE FUNCTION assignments_free_places(p_batch bigint) RETURNS bigint
-LANGUAGE sql STABLE SET search_path = public, pg_temp SET enable_seqscan = off
-RETURN (SELECT coalesce(l.balance_micros, 0) / (b.price_micros + b.fee_micros) - live.places - due.places
+LANGUAGE sql STABLE SET search_path = public, pg_temp SET enable_seqscan = off AS $$
+    SELECT coalesce(l.balance_micros, 0) / (b.price_micros + b.fee_micros) - live.places - due.places
       FROM batches_batch b
       LEFT JOIN ledger_account l ON l.address = 'batch:' || b.public_id || ':escrow' AND l.currency = b.currency
       CROSS JOIN LATERAL (SELECT coalesce(sum(d.leased + d.submitted), 0) AS places
@@ -140,7 +140,8 @@ RETURN (SELECT coalesce(l.balance_micros, 0) / (b.price_micros + b.fee_micros) -
       CROSS JOIN LATERAL (SELECT count(*) AS places FROM assignments_settlement s
                            WHERE s.batch_id = p_batch AND s.settled_at IS NULL AND NOT s.from_disputes) due
      WHERE b.id = p_batch AND b.state IN ('closing', 'cancelled') AND b.published_at IS NOT NULL
-       AND b.settled_at IS NULL);
+       AND b.settled_at IS NULL;
+$$;
 
 -- Count those places as given back; the caller moves their money under keys with `step`: of `aside` places to what lies
 -- aside for disputes, for as many rejections can be contested and are not covered yet, and of the others back.
