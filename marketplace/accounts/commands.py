@@ -23,6 +23,7 @@ from marketplace.accounts.errors import (
 )
 from marketplace.accounts.locks import open_invitation
 from marketplace.accounts.models import ApiKey, Invitation, Member, Notice, Requester, Role, Scope, User
+from marketplace.common.commands import forgets
 from marketplace.common.database import MarketNow, one, rows, run
 from marketplace.common.errors import NotFound
 from marketplace.common.transactions import require_transaction
@@ -237,6 +238,16 @@ def take_notices(*, limit: int = 20) -> list[Notice]:
         [limit],
     )
     return list(Notice.objects.filter(pk__in=[row[0] for row in taken]).order_by("pk"))
+
+
+@forgets
+def forget_notices(limit: int) -> int:
+    """Mails that were sent are of no use after 30 days."""
+    return run(
+        "DELETE FROM accounts_notice WHERE id IN"
+        " (SELECT id FROM accounts_notice WHERE sent_at < market_now() - interval '30 days' LIMIT %s)",
+        [limit],
+    )
 
 
 def notice_sent(*, notice_id: int) -> None:

@@ -28,7 +28,7 @@ class Market:
     """Two organisations with a published and a draft batch each, two workers, staff; `own` is the first of each.
 
     The first organisation knows the first worker as `known`, and has a skill and a list; two more accounts are linked.
-    The first worker has a destination and a payout that was asked for; a payout of a third one is in a run.
+    The first worker has a destination and a payout that was asked for; a payout of the other's is in a run.
     """
 
     requester: Requester
@@ -101,18 +101,23 @@ def make_market(tasks: int = 6, gold: int = 2, **terms: Any) -> Market:
 
 
 def make_payouts(worker: Worker, other: Worker, staff: User) -> tuple[Destination, Payout, Run]:
-    """A destination of the worker's and a payout there that was asked for, and a run with a payout of a third one. Both
-    workers have the same password and the same second factor, so that one body fits both."""
+    """A destination of the worker's and a payout there that was asked for, and a run with a payout of the other's. Both
+    have the same password, the same second factor and as much money, so that one body fits both."""
     for one in (worker, other):
         one.user.set_password(people.PASSWORD)
         one.user.save(update_fields=["password"])
         people.enrol(one.user, like=None if one is worker else worker.user)
+<<<<<<< HEAD
     people.earn(worker, people.EURO)
     third = people.make_payee(people.EURO)
     added = people.aged(people.add, worker)
     there = people.aged(people.add, third)
+=======
+        people.earn(one, 5 * people.EURO)
+    added, there = people.aged(people.add, worker), people.aged(people.add, other)
+>>>>>>> payouts
     payout = people.ask(worker, added)
-    people.approved(third, there, staff)
+    people.approved(other, there, staff)
     with one_transaction(principal="test"):
         return added, payout, make_run(provider_name="manual", currency="EUR", by=staff.pk)
 

@@ -54,6 +54,7 @@ def test_the_runtime_role_may_delete_these_rows_of_ours_and_no_others() -> None:
     }
     assert own & deletable == {
         "accounts_apikey",
+        "accounts_notice",
         "accounts_usedcode",
         "assignments_draft",
         "batches_importpart",

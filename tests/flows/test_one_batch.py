@@ -237,8 +237,8 @@ def test_a_batch_goes_from_import_to_export_and_every_micro_is_accounted_for(
         9 + len(set(anns + beas + cems) - plain) - 1,
         False,
     )
-    finish_batches()
-    finish_batches()
+    for _closes_gives_back_settles in range(3):
+        finish_batches()
     aggregate_settled()
     assert rosa.get(at).expect(200)["state"] == "settled"
     assert money(rosa, organisation) == (956_000 - submitted * (PRICE + FEE), 44_000), "a rejection can be contested"
@@ -255,7 +255,7 @@ def test_a_batch_goes_from_import_to_export_and_every_micro_is_accounted_for(
         (t["kind"], t["delta_micros"], t["balance_after_micros"])
         for t in rosa.all(f"requesters/{organisation}/transfers")
     ] == [
-        ("refund", 792_000 - submitted * 22_000, 956_000 - submitted * 22_000),
+        ("release", 792_000 - submitted * 22_000, 956_000 - submitted * 22_000),
         ("reserve", -44_000, 164_000),
         ("hold", -792_000, 208_000),
         ("deposit", 400_000, 1_000_000),

@@ -73,6 +73,7 @@ class ModelBatch:
     now: int = 0
     to_score: int = 0
     released_places: int = 0
+    put_aside_places: int = 0  # of those, for rejections that can be contested
     disputes_added: int = 0
     disputes_released: int | None = None
     bonuses: dict[tuple[int, str], int] = field(default_factory=dict)
@@ -170,13 +171,14 @@ class ModelBatch:
     def refunded_micros(self) -> int:
         """What has gone back, from escrow and from what lay aside."""
         left = self.hold_micros - self.paid_places * self.unit_micros
-        return (left if self.settled else self.released_places * self.unit_micros) + (self.disputes_released or 0)
+        back = left if self.settled else self.released_places * self.unit_micros
+        return back - self.put_aside_places * self.unit_micros + (self.disputes_released or 0)
 
     @property
     def aside_micros(self) -> int:
         """What lies aside for disputes."""
         paid = sum(a.paid and a.state == "upheld" for a in self.by_task.values())
-        provided = self.dispute_places * self.unit_micros + self.disputes_added
+        provided = (self.dispute_places + self.put_aside_places) * self.unit_micros + self.disputes_added
         return provided - paid * self.unit_micros - (self.disputes_released or 0)
 
     @property
@@ -267,8 +269,11 @@ class ModelBatch:
         self.disputes_added += missing
         return missing
 
+    def contestable(self) -> int:
+        return sum(a.rejected_at + self.appeal_s > self.now for a in self.all("rejected"))
+
     def may_release_disputes(self) -> bool:
-        return self.settled and not any(a.rejected_at + self.appeal_s > self.now for a in self.all("rejected"))
+        return self.settled and not self.contestable()
 
     def release_disputes(self) -> bool:
         """Whether anything changes: what is not due goes back, once."""
@@ -277,10 +282,15 @@ class ModelBatch:
         self.disputes_released = self.aside_micros - self.aside_due_micros
         return True
 
-    def release_places(self) -> None:
-        """A batch that takes no more work keeps what is live or due, and no more."""
+    def release_places(self) -> bool:
+        """A batch that takes no more work keeps what is live or due, and no more; whether that changes anything. As many
+        places as there are rejections to contest are put aside, unless enough lies there."""
         kept = len(self.all("leased", "submitted")) + sum(a.state == "accepted" for a in self.due())
-        self.released_places = self.hold_micros // self.unit_micros - self.paid_places - kept
+        free = self.hold_micros // self.unit_micros - self.paid_places - kept - self.released_places
+        uncovered = self.contestable() - (self.aside_micros - self.aside_due_micros) // self.unit_micros
+        self.put_aside_places += min(free, max(0, uncovered))
+        self.released_places += free
+        return free > 0
 
     def cancel(self) -> None:
         self.state = "cancelled"
@@ -294,10 +304,8 @@ class ModelBatch:
         if self.state == "published" and self.is_done():
             self.state = "closing"
             return True
-        if self.state in ("closing", "cancelled") and self.may_settle():
+        if self.state in ("closing", "cancelled") and not self.release_places() and self.may_settle():
             self.settled = True
             self.state = "settled" if self.state == "closing" else self.state
             return True
-        if self.state in ("closing", "cancelled"):
-            self.release_places()
         return False

@@ -479,6 +479,7 @@ class AssignmentMachine(RuleBasedStateMachine):
         self.a_deadline_passes_and_is_applied(4_000)
         self.what_is_due_is_paid(500, None)
         self.the_batch_moves_on_by_itself()
+        self.the_batch_moves_on_by_itself()
         assert self.model.settled
 
     @rule(first_scored=st.booleans())

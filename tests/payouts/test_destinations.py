@@ -16,6 +16,7 @@ from marketplace.accounts.commands import notify
 from marketplace.accounts.models import Notice, User
 from marketplace.accounts.second_factor import begin_enrolment, require_password
 from marketplace.accounts.tasks import send_notices
+from marketplace.common.commands import forget_old
 from marketplace.common.database import rows, run, value
 from marketplace.common.promises import check_promises
 from marketplace.common.transactions import one_transaction
@@ -216,6 +217,16 @@ def test_a_mail_that_could_not_be_sent_is_sent_later(
     clock(timedelta(minutes=3))
     send_notices()
     assert [sent.to for sent in mail.outbox] == [[worker.user.email]]
+    # It is kept for a while, and then it is gone with the codes that were used.
+    clock(timedelta(days=29))
+    with one_transaction(principal="test"):
+        forget_old()
+    assert Notice.objects.count() == 1
+    clock(timedelta(days=2))
+    with one_transaction(principal="test"):
+        forget_old()
+    assert Notice.objects.count() == 0
+    assert value("SELECT count(*) FROM accounts_usedcode") == 0
 
 
 def test_fifty_accounts_with_one_destination_are_one_person_who_is_paid(committed: str, together: Any) -> None:

@@ -20,6 +20,7 @@ from marketplace.payouts import tasks
 from marketplace.payouts.commands import sending
 from marketplace.payouts.commands.payouts import approve_payout, request_payout
 from marketplace.payouts.models import Payout
+from marketplace.payouts.providers.base import Answer, Fate
 from marketplace.payouts.providers.fake import signature
 from tests.payouts import people
 from tests.payouts.people import EURO, money_of, state_of
@@ -343,6 +344,36 @@ def test_a_sender_that_was_overtaken_writes_nothing(committed: str, clock: Clock
 
     assert state_of(payout) == "settled"
     assert server.asked == {payout.provider_key: 1}
+    assert money_of(worker) == {"earned": 99 * EURO, "withdrawing": 0}
+
+
+def test_a_slow_sender_does_not_speak_for_the_one_who_sends_again(
+    committed: str, clock: Clock, provider_server: Start
+) -> None:
+    provider_server()
+    worker, payout = one_approved(clock)
+    with one_transaction(principal="test"):
+        (slow,) = sending.take_approved(providers=["test"], limit=1)
+    clock(MINUTE)
+    with one_transaction(principal="test"):
+        assert sending.doubt_unanswered() == 1
+    clock(MINUTE)
+    with one_transaction(principal="test"):
+        (second,) = sending.take_to_look_up(providers=["test"], limit=1)
+    with one_transaction(principal="test"):
+        assert sending.record_look_up(second, None)
+    assert state_of(payout) == "sent"
+
+    # His refusal is of a call that nobody waits for any more; the other one is out, and may be paid.
+    with one_transaction(principal="test"):
+        assert not sending.record_refusal(slow, "too late")
+    assert state_of(payout) == "sent"
+    with one_transaction(principal="test"):
+        assert not sending.record_look_up(slow, Answer(Fate.FAILED))
+    with one_transaction(principal="test"):
+        assert sending.record_answer(second, Answer(Fate.SETTLED))
+
+    assert state_of(payout) == "settled"
     assert money_of(worker) == {"earned": 99 * EURO, "withdrawing": 0}
 
 

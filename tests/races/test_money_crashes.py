@@ -191,17 +191,19 @@ def _release() -> Step:
 
 def _top_up() -> Step:
     batch = _closing(target_hourly_micros=10**9, topup_basis_points=100)
-    return lambda: [in_one(top_up, batch_id=batch.pk) for _again in range(2)]
+    return lambda: [in_one(top_up, batch_id=batch.pk) for _again in range(4)]
 
 
 def _finish() -> Step:
     batch = _closing()
+    in_one(release_unneeded, batch_id=batch.pk)
     return lambda: in_one(finish_batch, batch_id=batch.pk)
 
 
 def _disputes() -> Step:
     batch = _closing(dispute_basis_points=5_000)
-    in_one(finish_batch, batch_id=batch.pk)
+    for _gives_back_settles in range(2):
+        in_one(finish_batch, batch_id=batch.pk)
     return lambda: in_one(release_disputes, batch_id=batch.pk)
 
 

@@ -297,15 +297,13 @@ class ThresholdsView(APIView):
         with once(request) as boundary:
             if boundary.replay:
                 return boundary.replay
-            place = destinations_of(request.user.pk).filter(public_id=ask["destination"]).first()
-            set_threshold(
+            place = set_threshold(
                 user_id=request.user.pk,
                 holder=Worker.objects.get(pk=request.worker_id).public_id,
                 destination=ask["destination"],
                 above_micros=ask["above_micros"],
                 proof=proof,
             )
-            assert place is not None, "a threshold is set for a destination only"
             return boundary.respond(
                 {
                     "currency": place.currency,

@@ -26,7 +26,7 @@ REVOKE EXECUTE ON FUNCTION accounts_keep_address() FROM PUBLIC;
 
 GRANT SELECT, INSERT, DELETE ON accounts_usedcode TO touchstone_runtime;
 GRANT SELECT ON accounts_formeraddress TO touchstone_runtime;
-GRANT SELECT, INSERT, UPDATE (tries, next_try_at, sent_at) ON accounts_notice TO touchstone_runtime;
+GRANT SELECT, INSERT, UPDATE (tries, next_try_at, sent_at), DELETE ON accounts_notice TO touchstone_runtime;
 """
 
 UNDO = """

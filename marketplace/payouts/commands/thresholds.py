@@ -14,10 +14,11 @@ from marketplace.payouts.models import CENT_MICROS, Destination, Threshold
 
 def set_threshold(
     *, user_id: int, holder: UUID, destination: UUID, above_micros: int | None, proof: Proof | None
-) -> Threshold | None:
+) -> Destination:
     """Have all that was earned in the destination's currency paid there, whenever it is at least so much; None ends it.
 
-    One wish for each currency: the last counts. Raises `NoSuchDestination`, `ThresholdInvalid`, `CodeUsed`.
+    One wish for each currency: the last counts. Returns the destination. Locks: user.
+    Raises `NoSuchDestination`, `ThresholdInvalid`, `CodeUsed`.
     """
     require_transaction()
     spend(proof, user_id=user_id)
@@ -30,13 +31,13 @@ def set_threshold(
         text = f"must be a multiple of 10000 and at least {shown(least, place.currency)}"
         raise ThresholdInvalid(f"`above_micros` {text}.", errors=[{"field": "above_micros", "message": text}])
     run("DELETE FROM payouts_threshold WHERE user_id = %s AND currency = %s", [user_id, place.currency])
-    if above_micros is None:
-        return None
-    return Threshold.objects.create(
-        user_id=user_id,
-        holder=holder,
-        provider=place.provider,
-        currency=place.currency,
-        above_micros=above_micros,
-        destination=place,
-    )
+    if above_micros is not None:
+        Threshold.objects.create(
+            user_id=user_id,
+            holder=holder,
+            provider=place.provider,
+            currency=place.currency,
+            above_micros=above_micros,
+            destination=place,
+        )
+    return place
