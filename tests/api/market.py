@@ -107,15 +107,8 @@ def make_payouts(worker: Worker, other: Worker, staff: User) -> tuple[Destinatio
         one.user.set_password(people.PASSWORD)
         one.user.save(update_fields=["password"])
         people.enrol(one.user, like=None if one is worker else worker.user)
-<<<<<<< HEAD
-    people.earn(worker, people.EURO)
-    third = people.make_payee(people.EURO)
-    added = people.aged(people.add, worker)
-    there = people.aged(people.add, third)
-=======
-        people.earn(one, 5 * people.EURO)
+        people.earn(one, people.EURO)
     added, there = people.aged(people.add, worker), people.aged(people.add, other)
->>>>>>> payouts
     payout = people.ask(worker, added)
     people.approved(other, there, staff)
     with one_transaction(principal="test"):

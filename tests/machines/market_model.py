@@ -283,8 +283,8 @@ class ModelBatch:
         return True
 
     def release_places(self) -> bool:
-        """A batch that takes no more work keeps what is live or due, and no more; whether that changes anything. As many
-        places as there are rejections to contest are put aside, unless enough lies there."""
+        """A batch that takes no more work keeps what is live or due, and no more; whether that changes anything. As
+        many places as there are rejections to contest are put aside, unless enough lies there."""
         kept = len(self.all("leased", "submitted")) + sum(a.state == "accepted" for a in self.due())
         free = self.hold_micros // self.unit_micros - self.paid_places - kept - self.released_places
         uncovered = self.contestable() - (self.aside_micros - self.aside_due_micros) // self.unit_micros

@@ -572,7 +572,7 @@ def _become(assignments: list[ModelAssignment], state: str) -> None:
 def test_the_market_agrees_with_the_model(django_db_setup: None, django_db_blocker: Any) -> None:
     with django_db_blocker.unblock():
         AssignmentMachine.steps = 0
-        run_machine(AssignmentMachine, settings=effort(examples=180, soak_examples=600, steps=40))
+        run_machine(AssignmentMachine, settings=effort(examples=210, soak_examples=600, steps=40))
         assert AssignmentMachine.steps >= 5_000
 
 
