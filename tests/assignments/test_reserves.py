@@ -310,6 +310,29 @@ def test_a_batch_is_raised_to_its_hourly_target_by_the_median_time(clock: Forwar
     assert broken() == []
 
 
+def test_answers_of_one_page_share_its_time_and_nobody_works_twice_at_once(clock: Forward) -> None:
+    terms = {"price_micros": 100_000, "target_hourly_micros": 36_000_000, "topup_basis_points": 100_000}
+    together = make.make_batch(tasks=10, overlap=1, **terms)
+    one_by_one = make.make_batch(tasks=10, overlap=1, project=together.project, **terms)
+    for batch, pages in ((together, 1), (one_by_one, 10)):
+        # Ten seconds for each: at 0.10 that is 36.00 an hour already, however they are taken and handed in.
+        worker = make.make_worker()
+        leases = make.take(worker, batch, 10)
+        for page in range(pages):
+            clock(timedelta(seconds=100 // pages))
+            make.answer(worker, leases[page::pages] if pages > 1 else leases)
+        accept(batch, *Assignment.objects.filter(batch=batch))
+        in_one(close_batch, batch_id=batch.pk)
+        to_the_end(batch)
+        assert batch.settled_at is not None
+        ((median, each),) = rows(
+            "SELECT median_ms, topup_micros FROM assignments_reserve WHERE batch_id = %s", [batch.pk]
+        )
+        assert 10_000 <= median < 10_200
+        assert each < 2_000
+    assert broken() == []
+
+
 def test_a_top_up_stops_at_its_limit_and_a_batch_that_pays_enough_gives_all_back(clock: Forward) -> None:
     for seconds, limit, each in ((3_000, 500, make.PRICE // 20), (0, 500, 0)):
         batch = make.make_batch(tasks=1, overlap=1, target_hourly_micros=9_000_000, topup_basis_points=limit)

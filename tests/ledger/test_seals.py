@@ -125,6 +125,55 @@ def test_after_a_restore_into_another_server_the_chain_goes_on(books: str, as_ow
     assert broken() == [] and audit().first_bad is None
 
 
+def test_who_waits_while_a_restored_chain_is_sealed_comes_next(books: str, as_owner: psycopg.Connection[Any]) -> None:
+    as_owner.execute("UPDATE ledger_sealer SET server = 1")
+    begun, go_on = Event(), Event()
+
+    def slowly() -> None:
+        try:
+            with one_transaction(principal="slow"):
+                value("SELECT pg_current_xact_id()")
+                begun.set()
+                assert go_on.wait(30)
+                move([Move("slow", "test", BANK, ACME, "EUR", 5)])
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(slowly)
+        assert begun.wait(30)
+        assert sealed() == 5, "all that came along, although an older transaction runs"
+        go_on.set()
+        slow.result()
+    older_ended()
+    assert sealed() == 1
+    assert broken() == [] and audit().first_bad is None
+
+
+def test_a_restored_chain_that_counts_higher_than_its_server_is_not_taken_for_late(
+    books: str, as_owner: psycopg.Connection[Any]
+) -> None:
+    sealed()
+    as_owner.execute("ALTER TABLE ledger_transfer DISABLE TRIGGER closed")
+    as_owner.execute("UPDATE ledger_transfer SET xid = '99999999999'")
+    as_owner.execute("ALTER TABLE ledger_transfer ENABLE ALWAYS TRIGGER closed")
+    as_owner.execute("UPDATE ledger_sealer SET server = 1, xid = '99999999999'")
+    assert sealed() == 0
+    assert head().unsealed_s == 0
+    post("after", BANK, ACME, 5)
+    may_be_sealed = value(
+        "SELECT xid < pg_snapshot_xmin(pg_current_snapshot()) FROM ledger_transfer WHERE key = 'after'"
+    )
+    assert sealed() == 1 or not may_be_sealed
+
+
+def test_nobody_seals_without_a_limit(books: str) -> None:
+    for limit in (None, 0, -1):
+        with pytest.raises(Exception, match="seal at least one"), transaction.atomic():
+            run("SELECT ledger_seal_next(%s)", [limit])
+    assert head().seq == 0
+
+
 def test_the_runtime_role_writes_no_seal(books: str) -> None:
     sealed()
     for attack in (
