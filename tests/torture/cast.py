@@ -7,17 +7,26 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from uuid import UUID
 
 import django
 
 django.setup()
 
+from django.db import connections  # noqa: E402
+
 from marketplace.accounts.commands import create_key, ensure_staff, found_requester  # noqa: E402
 from marketplace.accounts.models import User  # noqa: E402
+from marketplace.accounts.second_factor import Proof  # noqa: E402
 from marketplace.common.transactions import one_transaction  # noqa: E402
-from tests.torture.stage import FRESH_WORKERS, Person, Stage  # noqa: E402
+from marketplace.ledger.addresses import earned_by  # noqa: E402
+from marketplace.ledger.commands import Move, move  # noqa: E402
+from marketplace.payouts.commands.destinations import add_destination  # noqa: E402
+from tests.torture.stage import CURRENCY, FRESH_WORKERS, Person, Stage  # noqa: E402
 from workers.profiles.commands import ensure_workers  # noqa: E402
 from workers.profiles.queries import worker_of  # noqa: E402
+
+EARNED_MICROS = 20_000_000
 
 
 def _user(name: str) -> User:
@@ -47,7 +56,7 @@ def cast(*, requesters: int, workers: int, overlap: int, tasks: int) -> Stage:
     with one_transaction(principal="torture"):
         staff = ensure_staff(email="staff@torture.example", name="staff")
         owner = _user("arena")
-        return Stage(
+        stage = Stage(
             staff=Person("staff", _key(staff, "staff"), ""),
             requesters=[_requester(f"requester-{number}") for number in range(requesters)],
             workers=[_worker(f"worker-{number}") for number in range(workers)],
@@ -58,6 +67,49 @@ def cast(*, requesters: int, workers: int, overlap: int, tasks: int) -> Stage:
             overlap=overlap,
             tasks=tasks,
         )
+    stage.memory["destinations"] = _destinations(stage.workers)
+    return stage
+
+
+def _destinations(workers: list[Person]) -> dict[str, str]:
+    """Each worker has earned something before, and said three days ago where it shall be paid to."""
+    with connections["owner"].cursor() as owner:
+        owner.execute("SELECT pg_get_functiondef('market_now()'::regprocedure)")
+        ((clock,),) = owner.fetchall()
+        owner.execute(clock.replace("clock_timestamp()", "clock_timestamp() - interval '73 hours'"))
+    try:
+        with one_transaction(principal="torture"):
+            made = {person.name: _destination(person, number) for number, person in enumerate(workers)}
+    finally:
+        with connections["owner"].cursor() as owner:
+            owner.execute(clock)
+    with one_transaction(principal="torture"):
+        move(
+            [
+                Move(
+                    f"earned:{person.name}",
+                    "reward",
+                    "outside:bank",
+                    earned_by(UUID(person.id)),
+                    CURRENCY,
+                    EARNED_MICROS,
+                )
+                for person in workers
+            ]
+        )
+    return made
+
+
+def _destination(person: Person, number: int) -> str:
+    user = User.objects.get(email=f"{person.name}@torture.example")
+    added = add_destination(
+        user_id=user.pk,
+        provider="manual",
+        currency=CURRENCY,
+        details={"name": person.name, "account": f"account {number:05d}"},
+        proof=Proof(user.pk, number),
+    )
+    return str(added.public_id)
 
 
 if __name__ == "__main__":

@@ -312,6 +312,7 @@ def stored(database: psycopg.Connection[Any]) -> Stored:
             deposits={row[0]: (row[1], row[2], row[3]) for row in database.execute(sql.DEPOSITS)},
             batches={row[0]: (row[1], row[2]) for row in database.execute(sql.BATCHES)},
             imports={(row[0], row[1]): (row[2], row[3]) for row in database.execute(sql.IMPORTS)},
+            payouts={row[0]: (row[1], row[2]) for row in database.execute(sql.PAYOUTS)},
             bonuses={(row[0], row[1]): (row[2], row[3]) for row in database.execute(sql.BONUSES)},
             payments_twice=dict(database.execute(sql.PAYMENTS).fetchall()),
         )

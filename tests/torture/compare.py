@@ -19,6 +19,13 @@ AFTER = {
     "closing": {"closing", "settled"},
     "cancelled": {"cancelled"},
 }
+_SENT = {"sent", "in_doubt", "settled", "failed", "returned"}
+PAYOUT_AFTER = {
+    "requested": {"requested", "approved", "refused", "cancelled", *_SENT},
+    "approved": {"approved", "refused", "cancelled", *_SENT},
+    "refused": {"refused"},
+    "cancelled": {"cancelled"},
+}
 UNANSWERED = ("leased", "returned", "expired")
 
 
@@ -43,6 +50,7 @@ class Stored:
     deposits: dict[str, tuple[int, str, str]] = field(default_factory=dict)  # amount, currency, destination
     batches: dict[str, tuple[str, bool]] = field(default_factory=dict)  # state, published
     imports: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)  # tasks, how often
+    payouts: dict[str, tuple[str, int]] = field(default_factory=dict)  # state, amount
     bonuses: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)  # amount, transfers
     payments_twice: dict[str, int] = field(default_factory=dict)
 
@@ -127,6 +135,12 @@ def _uphold(fact: Fact, stored: Stored) -> Iterator[Finding]:
             yield _lost(f"rejection undone {answer}", fact, there)
 
 
+def _payout(fact: Fact, stored: Stored) -> Iterator[Finding]:
+    there = stored.payouts.get(fact["payout"])
+    if there is None or there[0] not in PAYOUT_AFTER[fact["state"]] or fact.get("amount", there[1]) != there[1]:
+        yield _lost(f"payout {fact['payout']} {fact['state']}", fact, there)
+
+
 def _bonus(fact: Fact, stored: Stored) -> Iterator[Finding]:
     there = stored.bonuses.get((fact["batch"], fact["reference"]))
     if there != (fact["amount"], 1):
@@ -160,6 +174,7 @@ CHECKS = {
     "accept": _accept,
     "reject": _reject,
     "uphold": _uphold,
+    "payout": _payout,
     "bonus": _bonus,
     "deposit": _deposit,
     "batch": _batch,

@@ -264,6 +264,11 @@ _ALL = [
         statements=["DROP TRIGGER reserve_step ON assignments_reserve"],
     ),
     Mutant(
+        "payouts_unguarded",
+        "Nothing holds the state of a payout and its transfers together.",
+        statements=["DROP TRIGGER agree ON payouts_payout", "DROP TRIGGER payouts_agree ON ledger_transfer"],
+    ),
+    Mutant(
         "paid_unmarked",
         "A payment is made and its settlement is not marked.",
         sources=[(PAY, r"SET settled_at = market_now\(\) WHERE", "SET settled_at = NULL WHERE")],

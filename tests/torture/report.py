@@ -11,7 +11,7 @@ from tests.torture.plan import Fault, counts
 from tests.torture.run import Outcome
 
 SHOWN = 12
-ACKNOWLEDGED = ("answer", "return", "accept", "reject", "uphold", "bonus", "deposit", "batch", "import")
+ACKNOWLEDGED = ("answer", "return", "accept", "reject", "uphold", "bonus", "payout", "deposit", "batch", "import")
 
 
 def percentile(ordered: list[float], share: float) -> float:

@@ -117,6 +117,7 @@ DEPOSITS = (
 )
 PAYMENTS = "SELECT key, count(*) FROM ledger_transfer GROUP BY key HAVING count(*) > 1"
 BATCHES = "SELECT public_id::text, state, published_at IS NOT NULL FROM batches_batch"
+PAYOUTS = "SELECT public_id::text, state, amount_micros FROM payouts_payout"
 BONUSES = (
     "SELECT b.public_id::text, x.reference, x.amount_micros, count(t.id) FROM assignments_extra x"
     " JOIN batches_batch b ON b.id = x.batch_id LEFT JOIN ledger_transfer t ON t.key = 'bonus:' || x.public_id"

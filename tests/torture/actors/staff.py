@@ -27,15 +27,32 @@ class Staff(Actor):
 
     def step(self) -> float:
         draw = self.chance.random()
-        if draw < 0.3:
+        if draw < 0.25:
             self.uphold()
-        elif draw < 0.45:
+        elif draw < 0.5:
+            self.pay_out()
+        elif draw < 0.6:
             found = self.read("/check")
             if found.get("violations") or found.get("ledger_sum_micros"):
                 self.wrong("invariant_violations", "GET /check found something", json.dumps(found))
         else:
             self.deposit(self.chance.choice(self.stage.requesters).id, self.chance.randint(1, 10**9))
         return self.chance.uniform(0.5, 2.0)
+
+    def pay_out(self) -> None:
+        """Decide about some payouts, send those that are approved, and say what came of a run."""
+        for payout in self.read("/payouts?state=requested&limit=10")["results"][:5]:
+            step, body = ("approve", {}) if self.chance.random() < 0.8 else ("refuse", {"reason": "looks odd"})
+            done = self.write(f"/payouts/{payout['id']}/{step}", body)
+            if self.expect(done, "wrong-payout-state"):
+                self.journal.note("payout", payout=payout["id"], state=done.reply.body["state"])
+        made = self.write("/payout-runs", {"provider": "manual", "currency": CURRENCY})
+        if not self.expect(made, "nothing-to-run"):
+            return
+        outcome = self.chance.choice([{"outcome": "settled"}] * 3 + [{"outcome": "failed", "reason": "closed account"}])
+        done = self.write(f"/payout-runs/{made.reply.body['id']}/outcomes", outcome)
+        if self.expect(done) and self.chance.random() < 0.5:
+            self.repeat(done)
 
     def uphold(self) -> None:
         """Undo a rejection that a requester's journal tells of."""

@@ -8,6 +8,7 @@ import uuid
 from typing import Any, ClassVar
 
 from tests.torture.actors.base import Actor, Written
+from tests.torture.stage import CURRENCY
 
 CLOSED = ("nothing-to-claim", "batch-not-open", "not-eligible", "limit-reached")
 BOARD_EVERY_S = 3.0
@@ -38,8 +39,11 @@ class Worker(Actor):
         self.looked_at = 0.0
         self.notes = 0
         self.old_tokens: dict[str, str] = {}
+        self.payouts: list[str] = []
 
     def step(self) -> float:
+        if self.chance.random() < 0.03:
+            self.withdraw()
         if not self.held:
             self.claim()
         if self.held:
@@ -48,6 +52,28 @@ class Worker(Actor):
         else:
             self.rest(self.chance.uniform(0.1, 0.5))
         return self.chance.uniform(0.0, 0.15)
+
+    def withdraw(self) -> None:
+        """Ask for some of what was earned, or call an earlier wish off."""
+        destination = self.stage.memory["destinations"].get(self.person.name)
+        if destination is None:
+            return
+        if self.payouts and self.chance.random() < 0.3:
+            payout = self.payouts.pop()
+            done = self.write(f"/worker/payouts/{payout}/cancel", {})
+            if self.expect(done, "wrong-payout-state"):
+                self.journal.note("payout", payout=payout, state=done.reply.body["state"])
+            return
+        amount = 10_000 * self.chance.randint(100, 400)
+        done = self.write(
+            "/worker/payouts", {"destination": destination, "currency": CURRENCY, "amount_micros": amount}
+        )
+        if not self.expect(done, "not-enough-funds", "payout-limit"):
+            return
+        self.payouts.append(done.reply.body["id"])
+        self.journal.note("payout", payout=self.payouts[-1], state="requested", amount=amount)
+        if self.chance.random() < 0.3:
+            self.repeat(done)
 
     # What is usual
 
