@@ -14,16 +14,21 @@ from marketplace.common.database import rows
 from marketplace.common.promises import check_promises
 from marketplace.common.transactions import one_transaction
 from marketplace.ledger.queries import ledger_sum
+from marketplace.payouts.commands.payouts import approve_payout
+from marketplace.payouts.commands.runs import make_run, report_outcome
+from marketplace.payouts.models import Payout
 from tests import factories as make
+from tests.payouts import people
 from workers.assignments.commands.decide import accept_answers, reject_answers
 from workers.assignments.commands.extras import pay_bonus
 from workers.assignments.commands.uphold import uphold_answers
 from workers.assignments.models import Assignment
 from workers.assignments.states import RejectReason
 from workers.assignments.tasks import finish_batches, release_disputes, settle_due
+from workers.earnings.commands import withdraw
 
 README = Path(__file__).resolve().parents[2] / "marketplace" / "ledger" / "README.md"
-ROW = re.compile(r"^\| \d+ \| (\w+) \| (\S+) \| (\S+) \| (\d+\.\d\d) \|", re.MULTILINE)
+ROW = re.compile(r"^\| \d+ \| ([\w-]+) \| (\S+) \| (\S+) \| (\d+\.\d\d) \|", re.MULTILINE)
 
 pytestmark = pytest.mark.django_db
 
@@ -95,6 +100,14 @@ def test_the_worked_example_of_the_readme_is_what_happens(clock: Callable[[timed
         reference="hard",
         made_by=requester.members.get().user_id,
     )
+    people.enrol(ann.user)
+    ann.user.set_password(people.PASSWORD)
+    ann.user.save(update_fields=["password"])
+    account = people.aged(people.add, ann)
+    in_one(withdraw, worker_id=ann.pk, destination=account.public_id, amount_micros=None, currency="EUR")
+    in_one(approve_payout, public_id=Payout.objects.get().public_id, by=people.make_staff().pk)
+    run = in_one(make_run, provider_name="manual", currency="EUR", by=staff.pk)
+    in_one(report_outcome, run_id=run.pk, outcome="settled", payouts=None)
     clock(timedelta(days=15))
     release_disputes()
 
