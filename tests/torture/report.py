@@ -26,6 +26,7 @@ def figures(options: Options, outcome: Outcome, planned: list[Fault]) -> dict[st
     kills = sum(fault.kills for fault in outcome.happened)
     wrong = {kind: outcome.findings.count(kind) for kind in KINDS}
     planned_kills = sum(fault.kills for fault in planned)
+    done = Counter(fact["did"] for fact in facts if fact["did"] in ACKNOWLEDGED)
     refused = Counter(fact["status"] for fact in facts if fact["did"] == "5xx")
     return {
         "seed": options.seed,
@@ -34,8 +35,9 @@ def figures(options: Options, outcome: Outcome, planned: list[Fault]) -> dict[st
         "clients": options.clients,
         "tasks": options.tasks,
         "overlap": options.overlap,
-        "acknowledged": sum(fact["did"] in ACKNOWLEDGED for fact in facts),
-        "answers": sum(fact["did"] == "answer" for fact in facts),
+        "acknowledged": sum(done.values()),
+        "acknowledged_by_kind": dict(sorted(done.items())),
+        "answers": done["answer"],
         "unknown": sum(fact["did"] == "unknown" for fact in facts),
         **wrong,
         "late_returns": len(outcome.late_returns),
@@ -61,8 +63,8 @@ def lines(figures: dict[str, Any], outcome: Outcome) -> list[str]:
     told = [
         f"seed {figures['seed']}, {figures['mode']}, {figures['seconds']} s, {figures['clients']} clients,"
         f" {figures['tasks']} tasks × {figures['overlap']}",
-        f"  acknowledged   {figures['acknowledged']}, of them {figures['answers']} answers"
-        f" ({figures['unknown']} writes stayed unknown)",
+        f"  acknowledged   {figures['acknowledged']} ({figures['unknown']} writes stayed unknown):"
+        f" {', '.join(f'{kind} {number}' for kind, number in figures['acknowledged_by_kind'].items())}",
         f"  kills          {figures['kills']} of {figures['kills_planned']} planned",
         f"  faults         {', '.join(f'{kind} {number}' for kind, number in figures['faults'].items())}",
         f"  broken         for {figures['broken_s']} s; for {figures['excused_s']} s the site had a reason to refuse,"
