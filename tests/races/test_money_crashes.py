@@ -6,7 +6,7 @@ as if nothing had ever happened. `POINTS` is the list that is walked; what moves
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -14,12 +14,19 @@ from django.db import OperationalError, connection
 
 from marketplace.batches.commands.lifecycle import close_batch, publish_batch
 from marketplace.batches.models import Batch
+from marketplace.billing.commands.deposits import record_deposit, reverse_deposit
+from marketplace.billing.errors import DepositTakenBack
 from marketplace.common.database import rows
 from marketplace.common.promises import check_promises
 from marketplace.common.transactions import one_transaction
 from marketplace.ledger.commands import make_anchor, reverse, seal
+from marketplace.payouts.commands.payouts import approve_payout, cancel_payout, refuse_payout
+from marketplace.payouts.commands.runs import make_run, report_outcome
+from marketplace.payouts.errors import NothingToRun, WrongState
+from marketplace.payouts.models import Destination, Payout
 from tests import factories as make
 from tests.conftest import older_ended, owner_connection
+from tests.payouts import people
 from workers.assignments.commands.decide import accept_answers, finish_batch, reject_answers
 from workers.assignments.commands.extras import pay_bonus, top_up
 from workers.assignments.commands.leases import return_lease
@@ -29,6 +36,8 @@ from workers.assignments.commands.reserves import release_disputes, release_unne
 from workers.assignments.commands.uphold import uphold_answers
 from workers.assignments.models import Assignment
 from workers.assignments.states import RejectReason, ReturnReason
+from workers.earnings.commands import withdraw
+from workers.profiles.models import Worker
 
 Step = Callable[[], Any]
 MOST = 60  # statements; a step that needs more is a step that should be split
@@ -42,6 +51,9 @@ UNION ALL SELECT 'due', s.assignment_id::text, (s.settled_at IS NULL)::text FROM
 UNION ALL SELECT 'extra', x.worker_id || x.kind || x.reference, (x.settled_at IS NULL)::text FROM assignments_extra x
 UNION ALL SELECT 'reserve', r.batch_id::text, concat_ws(' ', r.released_places, r.topup_micros,
                  r.topup_released_at IS NULL, r.disputes_released_at IS NULL) FROM assignments_reserve r
+UNION ALL SELECT 'deposit', d.transfer_key, d.amount_micros::text FROM billing_deposit d
+UNION ALL SELECT 'payout', p.public_id::text, p.state FROM payouts_payout p
+UNION ALL SELECT 'run', r.public_id::text, r.provider FROM payouts_run r
 UNION ALL SELECT 'seal', s.seq::text, encode(s.leaf, 'hex') FROM ledger_seal s
 UNION ALL SELECT 'anchor', n.day::text, n.seq::text FROM ledger_anchor n
 UNION ALL SELECT 'event', e.kind, e.body::text FROM common_outbox e
@@ -243,11 +255,92 @@ def _anchor() -> Step:
     return lambda: in_one(make_anchor)
 
 
+def _recorded_deposit() -> Step:
+    requester, staff = make.make_requester(funds_micros=0), people.make_staff()
+    given = {"requester": requester, "amount_micros": 5_000_000, "currency": "EUR", "reference": "statement 7"}
+    return lambda: in_one(record_deposit, recorded_by=staff, **given)
+
+
+def _reversed_deposit() -> Step:
+    made = _recorded_deposit()()
+    staff = people.make_staff()
+    taken = {"deposit": made.public_id, "reason": "bounced", "by": staff}
+    return lambda: _unless(DepositTakenBack, reverse_deposit, **taken)
+
+
+def _payee() -> tuple[Worker, Destination]:
+    worker = people.make_payee(9 * people.EURO)
+    return worker, people.aged(people.add, worker)
+
+
+def _withdraw() -> Step:
+    # A second wish is another payout, so the destination of this one is gone once it has been asked for.
+    worker, place = _payee()
+
+    def step() -> None:
+        if not Payout.objects.exists():
+            in_one(withdraw, worker_id=worker.pk, destination=place.public_id, currency="EUR")
+
+    return step
+
+
+def _cancel_payout() -> Step:
+    worker, place = _payee()
+    payout = people.ask(worker, place)
+    return lambda: _unless(WrongState, cancel_payout, public_id=payout.public_id, user_id=worker.user_id)
+
+
+def _approve_payout() -> Step:
+    payout, staff = people.ask(*_payee()), people.make_staff()
+    return lambda: _unless(WrongState, approve_payout, public_id=payout.public_id, by=staff.pk)
+
+
+def _refuse_payout() -> Step:
+    payout, staff = people.ask(*_payee()), people.make_staff()
+    return lambda: _unless(WrongState, refuse_payout, public_id=payout.public_id, by=staff.pk, reason="odd")
+
+
+def _make_run() -> Step:
+    staff = people.make_staff()
+    people.approved(*_payee(), staff)
+    return lambda: _unless(NothingToRun, make_run, provider_name="manual", currency="EUR", by=staff.pk)
+
+
+def _outcome(*outcomes: str) -> Step:
+    staff = people.make_staff()
+    people.approved(*_payee(), staff)
+    run_id = in_one(make_run, provider_name="manual", currency="EUR", by=staff.pk).pk
+    for outcome in outcomes[:-1]:
+        in_one(report_outcome, run_id=run_id, outcome=outcome, payouts=None, reason="closed account")
+    last = {"run_id": run_id, "outcome": outcomes[-1], "payouts": None, "reason": "closed account"}
+    return lambda: in_one(report_outcome, **last)
+
+
+def _payout_settled() -> Step:
+    return _outcome("settled")
+
+
+def _payout_failed() -> Step:
+    return _outcome("failed")
+
+
+def _payout_returned() -> Step:
+    return _outcome("settled", "returned")
+
+
+def _unless(refusal: type[Exception], command: Callable[..., Any], **arguments: Any) -> None:
+    """Do it, or see that it is done."""
+    with suppress(refusal):
+        in_one(command, **arguments)
+
+
 POINTS: dict[str, Callable[[], Step]] = {
     point.__name__.strip("_"): point
     for point in (
         *(_deposit, _publish, _accept, _reject, _settle_due, _uphold, _bonus, _release, _top_up, _finish),
-        *(_disputes, _refund, _release_tasks, _reverse, _seal, _anchor),
+        *(_disputes, _refund, _release_tasks, _reverse, _seal, _anchor, _recorded_deposit, _reversed_deposit),
+        *(_withdraw, _cancel_payout, _approve_payout, _refuse_payout, _make_run),
+        *(_payout_settled, _payout_failed, _payout_returned),
     )
 }
 
