@@ -250,8 +250,8 @@ _ALL = [
     ),
     Mutant(
         "released_too_much",
-        "What is accepted and not paid yet is given back to the requester.",
-        functions=[(RELEASE, r"- live\.places - due\.places", "- live.places")],
+        "What is leased, undecided or unpaid is given back to the requester when a batch closes.",
+        functions=[(RELEASE, r"- live\.places - due\.places", "")],
     ),
     Mutant(
         "upheld_without_reason",
