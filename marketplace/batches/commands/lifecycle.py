@@ -13,6 +13,7 @@ from marketplace.batches.locks import batch_for_update
 from marketplace.batches.models import Batch
 from marketplace.batches.queries import Estimate, estimate, unfinished_import
 from marketplace.batches.states import BatchState, PauseReason, may_become
+from marketplace.batches.transfers import put
 from marketplace.common.database import MarketNow
 from marketplace.common.money import AMOUNT_MAX, shown
 from marketplace.common.outbox import publish
@@ -121,43 +122,17 @@ def settle(*, batch_id: int) -> Batch:
         _require_step(batch, BatchState.SETTLED)
         _become(batch, BatchState.SETTLED, settled_at=MarketNow())
     publish(BatchSettled(batch_id=batch.pk))
-    escrow = escrow_of(batch.public_id)
-    rest = balance(escrow, batch.currency)
-    if rest:
-        move(
-            [
-                Move(
-                    key=f"refund:{batch.public_id}",
-                    kind="refund",
-                    source=escrow,
-                    destination=funds_of(batch.requester.public_id),
-                    currency=batch.currency,
-                    amount_micros=rest,
-                    batch_id=batch.pk,
-                )
-            ]
-        )
+    escrow, back = escrow_of(batch.public_id), funds_of(batch.requester.public_id)
+    move(put(batch, "refund", f"refund:{batch.public_id}", escrow, back, balance(escrow, batch.currency)))
     return batch
 
 
 def _holds(batch: Batch, cost: Estimate) -> list[Move]:
-    parts = [
-        (f"hold:{batch.public_id}", "hold", escrow_of(batch.public_id), cost.reward_micros + cost.fee_micros),
-        (f"reserve:{batch.public_id}:disputes", "reserve", disputes_of(batch.public_id), cost.disputes_micros),
-        (f"reserve:{batch.public_id}:topup", "reserve", topup_of(batch.public_id), cost.topup_micros),
-    ]
+    own, funds = batch.public_id, funds_of(batch.requester.public_id)
     return [
-        Move(
-            key=key,
-            kind=kind,
-            source=funds_of(batch.requester.public_id),
-            destination=destination,
-            currency=batch.currency,
-            amount_micros=amount,
-            batch_id=batch.pk,
-        )
-        for key, kind, destination, amount in parts
-        if amount
+        *put(batch, "hold", f"hold:{own}", funds, escrow_of(own), cost.reward_micros + cost.fee_micros),
+        *put(batch, "reserve", f"reserve:{own}:disputes", funds, disputes_of(own), cost.disputes_micros),
+        *put(batch, "reserve", f"reserve:{own}:topup", funds, topup_of(own), cost.topup_micros),
     ]
 
 

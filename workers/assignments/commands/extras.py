@@ -8,12 +8,13 @@ from django.db import IntegrityError
 
 from marketplace.batches.locks import batch_for_update, share_batch
 from marketplace.batches.models import Batch
+from marketplace.batches.transfers import put
 from marketplace.common.database import rows, run, value
 from marketplace.common.outbox import publish
 from marketplace.common.transactions import require_transaction
 from marketplace.ledger.addresses import FEES, earned_by, funds_of, topup_of
 from marketplace.ledger.commands import Move, move, require_funds
-from workers.assignments.commands.reserves import put, release_topup
+from workers.assignments.commands.reserves import release_topup
 from workers.assignments.errors import BonusReused, NoWorkToReward
 from workers.assignments.events import BonusPaid
 from workers.assignments.locks import topups_due

@@ -6,6 +6,7 @@ from marketplace.batches.locks import batch_for_update, lock_tasks, share_batch
 from marketplace.batches.models import Batch
 from marketplace.batches.queries import counts
 from marketplace.batches.states import BatchState, PauseReason
+from marketplace.batches.transfers import put
 from marketplace.common.database import one, rows, run
 from marketplace.common.outbox import publish
 from marketplace.common.transactions import require_transaction
@@ -40,7 +41,13 @@ def refund_quarantined(*, batch_id: int | None = None, limit: int = GROUP) -> in
         fresh = [task for task, of_batch, _, _, is_new in refunds if of_batch == pk and is_new]
         if fresh:
             publish(TasksQuarantined(batch_id=pk, task_ids=fresh))
-    move([_refund(batches[of_batch], task, places, step) for task, of_batch, places, step, _ in refunds])
+    move(
+        [
+            transfer
+            for task, of_batch, places, step, _ in refunds
+            for transfer in _refund(batches[of_batch], task, places, step)
+        ]
+    )
     return len(tasks)
 
 
@@ -93,7 +100,7 @@ def release_tasks(*, batch_id: int, tasks: list[str]) -> int:
         return 0
     run("UPDATE assignments_spike SET seen = greatest(0, seen - %s) WHERE batch_id = %s", [len(released), batch_id])
     publish(TasksReleased(batch_id=batch_id, task_ids=[row[0] for row in released]))
-    holds = [_hold(batch, task, places, step) for task, places, step in released if places]
+    holds = [hold for task, places, step in released for hold in _hold(batch, task, places, step)]
     require_funds(
         address=funds_of(batch.requester.public_id),
         currency=batch.currency,
@@ -116,25 +123,11 @@ def _broken(batch_id: int, policy: SpikePolicy | None) -> bool:
     return is_spike(quarantined=told["quarantined"], done=done, seen=row[1] or 0, policy=policy)
 
 
-def _refund(batch: Batch, task_id: int, places: int, step: int) -> Move:
-    return Move(
-        key=f"quarantine:{task_id}:{step}",
-        kind="quarantine",
-        source=escrow_of(batch.public_id),
-        destination=funds_of(batch.requester.public_id),
-        currency=batch.currency,
-        amount_micros=places * batch.unit_micros,
-        batch_id=batch.pk,
-    )
+def _refund(batch: Batch, task_id: int, places: int, step: int) -> list[Move]:
+    escrow, funds = escrow_of(batch.public_id), funds_of(batch.requester.public_id)
+    return put(batch, "quarantine", f"quarantine:{task_id}:{step}", escrow, funds, places * batch.unit_micros)
 
 
-def _hold(batch: Batch, task_id: int, places: int, step: int) -> Move:
-    return Move(
-        key=f"rehold:{task_id}:{step}",
-        kind="rehold",
-        source=funds_of(batch.requester.public_id),
-        destination=escrow_of(batch.public_id),
-        currency=batch.currency,
-        amount_micros=places * batch.unit_micros,
-        batch_id=batch.pk,
-    )
+def _hold(batch: Batch, task_id: int, places: int, step: int) -> list[Move]:
+    escrow, funds = escrow_of(batch.public_id), funds_of(batch.requester.public_id)
+    return put(batch, "rehold", f"rehold:{task_id}:{step}", funds, escrow, places * batch.unit_micros)

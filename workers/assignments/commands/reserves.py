@@ -2,10 +2,11 @@
 
 from marketplace.batches.locks import batch_for_update
 from marketplace.batches.models import Batch
+from marketplace.batches.transfers import put
 from marketplace.common.database import one, rows, run, value
 from marketplace.common.transactions import require_transaction
 from marketplace.ledger.addresses import disputes_of, escrow_of, funds_of, topup_of
-from marketplace.ledger.commands import Move, move
+from marketplace.ledger.commands import move
 from marketplace.ledger.queries import balance
 
 
@@ -59,23 +60,6 @@ def release_topup(*, batch_id: int) -> None:
 def disputes_free(batch_id: int) -> int:
     """What lies aside for disputes and is due to nobody, read at one moment."""
     return int(value("SELECT assignments_disputes_free(%s)", [batch_id]))
-
-
-def put(batch: Batch, kind: str, key: str, source: str, destination: str, amount_micros: int) -> list[Move]:
-    """The transfer of some of the batch's money, or none where nothing is to be moved."""
-    if not amount_micros:
-        return []
-    return [
-        Move(
-            key=key,
-            kind=kind,
-            source=source,
-            destination=destination,
-            currency=batch.currency,
-            amount_micros=amount_micros,
-            batch_id=batch.pk,
-        )
-    ]
 
 
 def _funds(batch: Batch) -> str:

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from marketplace.batches.locks import batch_for_update
 from marketplace.batches.models import Batch
+from marketplace.batches.transfers import put
 from marketplace.common.database import rows, run, value
 from marketplace.common.outbox import publish
 from marketplace.common.transactions import require_transaction
@@ -12,7 +13,7 @@ from marketplace.ledger.addresses import disputes_of, funds_of, topup_of
 from marketplace.ledger.commands import Move, move, require_funds
 from workers.assignments.commands.decide import require_decidable, require_few
 from workers.assignments.commands.extras import extra_transfers
-from workers.assignments.commands.reserves import disputes_free, put
+from workers.assignments.commands.reserves import disputes_free
 from workers.assignments.events import AnswerUpheld
 from workers.assignments.locks import rejected_for_update
 
