@@ -204,6 +204,25 @@ def test_an_hour_brings_what_was_paid_for_the_time_of_decided_answers(batch: Bat
     assert third
 
 
+def test_time_on_several_answers_is_counted_once(batch: Batch, clock: Clock) -> None:
+    ann = make.make_worker()
+    page = make.take(ann, batch, 3)
+    clock(timedelta(minutes=6))
+    make.answer(ann, page)
+    ahead = make.take(ann, batch, 2)
+    for lease in ahead:
+        clock(timedelta(minutes=3))
+        make.answer(ann, [lease])
+    act(accept_answers, batch_id=batch.pk, assignments=[lease.id for lease in (*page[1:], *ahead)])
+    act(reject_answers, batch_id=batch.pk, assignments=[page[0].id], reason=RejectReason.WRONG, comment="")
+
+    hours = worker_statement(ann.pk, "EUR", MARCH).hours
+
+    # A page of three in 6 minutes, then two leased together and given one by one after 3 minutes each: 12 minutes.
+    assert (hours.worked_s // 10, hours.rejected_s // 10) == (72, 12)
+    assert hours.paid_micros == 4 * make.PRICE
+
+
 def test_bonuses_and_top_ups_raise_the_rate_and_unpaid_time_is_shown(batch: Batch, clock: Clock) -> None:
     ann = make.make_worker()
     paid = work(ann, batch, clock, 5)

@@ -35,7 +35,7 @@ COLUMNS = [
 
 
 class HoursShape(serializers.Serializer[Any]):
-    worked_s = serializers.IntegerField(help_text="From lease to submission of decided answers, within their leases")
+    worked_s = serializers.IntegerField(help_text="On decided answers, within their leases; each moment once")
     rejected_s = serializers.IntegerField(help_text="Of these, for answers that were rejected")
     expired_s_max = serializers.IntegerField(help_text="Leases that ran out, at most; not in `worked_s`")
     returned_s_max = serializers.IntegerField(help_text="Leases that were given back, at most; not in `worked_s`")

@@ -109,7 +109,9 @@ def hours_of(worker_id: int, currency: str, period: Period, *, extra_micros: int
     """What the worker's time brought. Of the assignments that he submitted in the period (`submitted_at`) and that are
     decided (`state` accepted, upheld or rejected), in batches of the currency:
 
-    worked      sum of least(submitted_at, lease_until) - leased_at, never below 0: what is past a lease is not counted
+    worked      his time, each moment once: answers submitted together share the time from the first lease of theirs, or
+                from his submission before where that is later (they were leased ahead), to submitted_at; what is past
+                their last lease_until is not counted
     paid        sum of settlement.price_micros, settled or due, and `extra_micros`: bonuses and top-ups of the period
     per hour    paid * 3,600,000,000 / worked in microseconds, rounded down; None without time
 
@@ -119,6 +121,17 @@ def hours_of(worker_id: int, currency: str, period: Period, *, extra_micros: int
     """
     row = one(
         """
+        WITH page AS (
+            SELECT a.submitted_at, min(a.leased_at) AS leased_at, max(a.lease_until) AS lease_until, count(*) AS answers
+              FROM assignments_assignment a WHERE a.worker_id = %s AND a.submitted_at IS NOT NULL
+             GROUP BY a.submitted_at
+        ), timed AS (
+            SELECT p.submitted_at,
+                   greatest(0, (extract(epoch FROM least(p.submitted_at, p.lease_until)
+                                            - greatest(p.leased_at, lag(p.submitted_at) OVER (ORDER BY p.submitted_at)))
+                                * 1000000 / p.answers)::bigint) AS each_us
+              FROM page p
+        )
         SELECT coalesce(sum(w.worked_us) FILTER (WHERE w.answered), 0),
                coalesce(sum(w.worked_us) FILTER (WHERE w.answered AND w.state = 'rejected'), 0),
                coalesce(sum(w.leased_us) FILTER (WHERE w.leased AND w.state = 'expired'), 0),
@@ -127,18 +140,17 @@ def hours_of(worker_id: int, currency: str, period: Period, *, extra_micros: int
                count(*) FILTER (WHERE w.leased AND w.state = 'expired'),
                count(*) FILTER (WHERE w.leased AND w.state = 'returned'),
                coalesce(sum(w.price_micros) FILTER (WHERE w.answered), 0)
-          FROM (SELECT a.state, s.price_micros, a.leased_at >= p.start AS leased,
+          FROM (SELECT a.state, s.price_micros, a.leased_at >= p.start AS leased, t.each_us AS worked_us,
                        a.state IN ('accepted', 'upheld', 'rejected')
                            AND a.submitted_at >= p.start AND a.submitted_at < p.stop AS answered,
-                       greatest(0, (extract(epoch FROM least(a.submitted_at, a.lease_until) - a.leased_at)
-                                    * 1000000)::bigint) AS worked_us,
                        greatest(0, (extract(epoch FROM a.lease_until - a.leased_at) * 1000000)::bigint) AS leased_us
                   FROM (VALUES (%s::timestamptz, %s::timestamptz)) AS p(start, stop)
                   JOIN assignments_assignment a ON a.worker_id = %s AND a.leased_at < p.stop
                   JOIN batches_batch b ON b.id = a.batch_id AND b.currency = %s
+                  LEFT JOIN timed t ON t.submitted_at = a.submitted_at
                   LEFT JOIN assignments_settlement s ON s.assignment_id = a.id) w
         """,
-        [period.start, period.end, worker_id, currency],
+        [worker_id, period.start, period.end, worker_id, currency],
     )
     assert row is not None
     worked_us, rejected_us, expired_us, returned_us, rejected, expired, returned, price = (int(cell) for cell in row)
