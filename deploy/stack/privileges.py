@@ -130,8 +130,8 @@ def placed(data: Path, user: ServiceUser, *, chosen_by_caller: bool) -> Path:
 def _make_closed(data: Path) -> None:
     """Make the data directory: its owner alone lists it, and the servers' user may pass through where he is another."""
     data.parent.mkdir(parents=True, exist_ok=True)
-    if not data.exists():
-        data.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700)
+    # Two starts may come here at once; one that is there keeps its mode.
+    data.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, exist_ok=True)
 
 
 def _require_own(folder: Path) -> None:
