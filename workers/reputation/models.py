@@ -112,9 +112,9 @@ class Change(models.Model):
 class Outcome(models.Model):
     """One thing that happened, recorded once and for good; posteriors can be rebuilt from these rows.
 
-    Every answer has a row of kind `answer` without a score, made when it was submitted; what it was judged by is a row of
-    its own. What was wrong is taken back by a row of kind `undo`, which says of it what it said. Only the gold reader may
-    read this table.
+    Every answer has a row of kind `answer` without a score, made when it was submitted; what it was judged by is a row
+    of its own. What was wrong is taken back by a row of kind `undo`, which says of it what it said. Only the gold
+    reader may read this table.
     """
 
     worker = _of_worker()
@@ -129,8 +129,9 @@ class Outcome(models.Model):
     assignment_id = models.BigIntegerField(null=True)
     task_id = models.BigIntegerField(null=True)
     field = models.TextField(default="")
-    truth = models.TextField(null=True)
-    given = models.TextField(null=True)
+    # Null says that there is no such field, and not that it was left empty.
+    truth = models.TextField(null=True)  # noqa: DJ001
+    given = models.TextField(null=True)  # noqa: DJ001
     answer_type = models.TextField(default="")
     took_ms = models.IntegerField(null=True)
     digest = models.BigIntegerField(null=True)
