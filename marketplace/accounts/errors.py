@@ -75,3 +75,18 @@ class CodeUsed(Forbidden):
 class EnrolmentInvalid(Unprocessable):
     code = "enrolment-invalid"
     title = "This enrolment cannot be confirmed"
+
+
+class SanctionInvalid(Unprocessable):
+    code = "invalid-sanction"
+    title = "There is no such sanction to impose"
+
+
+class LiftNotAllowed(Forbidden):
+    code = "made-by-staff"
+    title = "You cannot lift this sanction"
+
+
+class SanctionReused(Conflict):
+    code = "sanction-reused"
+    title = "This firing already limits somebody else"

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from workers.api import earnings, payouts, profiles, reputation, skills, work
+from workers.api import earnings, payouts, profiles, sanctions, skills, work
 
 urlpatterns = [
     path("worker/submissions", work.SubmitView.as_view()),
@@ -10,6 +11,7 @@ urlpatterns = [
     path("workers", profiles.Workers.as_view()),
     path("worker", profiles.OwnProfile.as_view()),
     path("worker/skills", skills.HeldSkills.as_view()),
+    path("worker/sanctions", sanctions.OwnSanctions.as_view()),
     path("worker/introductions", profiles.Introductions.as_view()),
     path("worker/batches", work.BoardView.as_view()),
     path("worker/batches/<uuid:batch>", work.BoardBatchView.as_view()),
