@@ -25,14 +25,15 @@ class Firing:
     """A rule whose conditions hold now.
 
     `evidence` has the figure of each condition; `in_doubt` says that a figure's interval reaches over the threshold, so
-    that the rule might not hold of the worker as he is; `since` and `upto` are the outcomes it rests on.
+    that the rule might not hold of the worker as he is; it rests on the outcomes after `after` up to
+    `upto`.
     """
 
     rule: Rule
     evidence: tuple[dict[str, Any], ...]
     in_doubt: bool
     answers: int
-    since: int
+    after: int
     upto: int
     at: datetime
 
@@ -59,23 +60,25 @@ def evaluate(
         if any(fired.ends_at > now for fired in earlier):
             continue
         after = max((fired.upto for fired in earlier), default=0)
-        # An agreement with an answer that was judged already may still arrive: it belongs to what was judged.
-        fresh = _after(events, after)
+        fresh = [event for event in events if event.id > after]
         if not fresh:
             continue
-        firing = _judged(rule, fresh, crowd, now)
+        firing = _judged(rule, fresh, crowd, now, after)
         if firing is not None:
             firings.append(firing)
     return firings
 
 
-def holds(rule: Rule, history: Sequence[Event], *, crowd: Crowd, now: datetime, since: int, upto: int) -> bool:
-    """Whether the rule still holds of what a firing of it rested on, after some of that was taken back."""
-    events = [event for event in standing(history) if since <= event.id <= upto]
-    return bool(events) and _judged(rule, events, crowd, now) is not None
+def holds(rule: Rule, history: Sequence[Event], *, crowd: Crowd, now: datetime, after: int, upto: int) -> bool:
+    """Whether the rule still holds of what a firing of it at `now` rested on, after some of that was taken back.
+
+    The history goes on beyond `upto` only to say what was taken back.
+    """
+    events = [event for event in standing(history) if after < event.id <= upto]
+    return bool(events) and _judged(rule, events, crowd, now, after) is not None
 
 
-def _judged(rule: Rule, events: Sequence[Event], crowd: Crowd, now: datetime) -> Firing | None:
+def _judged(rule: Rule, events: Sequence[Event], crowd: Crowd, now: datetime, after: int) -> Firing | None:
     window = windowed(events, rule.window, now)
     if not window:
         return None
@@ -91,7 +94,7 @@ def _judged(rule: Rule, events: Sequence[Event], crowd: Crowd, now: datetime) ->
         evidence=tuple(_told(condition, figure) for condition, figure in figures),
         in_doubt=any(_in_doubt(condition, figure) for condition, figure in figures),
         answers=sum(event.kind == Kind.ANSWER for event in window),
-        since=events[0].id,
+        after=after,
         upto=events[-1].id,
         at=now,
     )
@@ -113,13 +116,6 @@ def windowed(events: Sequence[Event], window: Window, now: datetime) -> list[Eve
         for event in events
         if (event.assignment_id in theirs if event.assignment_id is not None else event.id >= first)
     ]
-
-
-def _after(events: Sequence[Event], after: int) -> list[Event]:
-    if not after:
-        return list(events)
-    before = {event.assignment_id for event in events if event.id <= after and event.assignment_id is not None}
-    return [event for event in events if event.id > after and event.assignment_id not in before]
 
 
 def _in_doubt(condition: Condition, figure: Measured) -> bool:

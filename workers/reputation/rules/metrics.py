@@ -28,6 +28,11 @@ class View:
         """The window's outcomes of one kind."""
         return [event for event in self.window if event.kind == kind]
 
+    def here(self) -> list[Event]:
+        """The window's outcomes in the batch that the crowd is known of."""
+        known = self.crowd.batch_id
+        return [event for event in self.window if known is None or event.batch_id == known]
+
     def classes(self, judged: Sequence[Scored]) -> int:
         """How many labels there are; 0 where what was judged are no labels."""
         seen = {label for one in judged for label in (one.truth, one.given) if label is not None}
@@ -87,8 +92,7 @@ def _income_today(view: View) -> Measured:
 
 
 def _spammer(view: View) -> Measured:
-    judged = [one for one in scored(view.window) if one.truth is not None and one.given is not None]
-    return spammer_score(confusion_of(judged, view.crowd.classes), np.random.default_rng(SEED))
+    return spammer_score(confusion_of(scored(view.window)), np.random.default_rng(SEED))
 
 
 def _guessing(view: View) -> Measured:
@@ -108,7 +112,7 @@ _METRICS: dict[str, Callable[[View], Measured]] = {
     "agreements": _agreements,
     "reliability": _mean_score(Kind.GOLD, Kind.AGREEMENT, Kind.REVIEW),
     "guessing": _guessing,
-    "fast_share": lambda view: fast_share(view.window, view.crowd.fast_below_ms),
+    "fast_share": lambda view: fast_share(view.here(), view.crowd.fast_below_ms),
     "median_seconds": lambda view: median_seconds(view.window),
     "skips_in_row": _skips,
     "acceptance_rate": _accepted,
@@ -118,7 +122,7 @@ _METRICS: dict[str, Callable[[View], Measured]] = {
     "income_day_micros": _income_today,
     "review_accuracy": _mean_score(Kind.REVIEW),
     "spammer_score": _spammer,
-    "repetition": lambda view: repetition(view.window, view.crowd.shares),
+    "repetition": lambda view: repetition(view.here(), view.crowd.shares),
     "turned": _turned,
     "training_score": _mean_score(Kind.TRAINING),
     "exam_score": _mean_score(Kind.EXAM),

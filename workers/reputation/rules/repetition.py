@@ -13,9 +13,8 @@ from collections.abc import Mapping, Sequence
 from workers.reputation.rules.events import Event, Kind, Measured
 
 LIKE = 20.0
-# What a class is taken for that hardly anybody names, or when no prior is known: half of all answers.
+# What a class is taken for that hardly anybody names.
 SHARE_LEAST = 0.05
-SHARE_UNKNOWN = 0.5
 ANSWERS_LEAST = 6
 
 
@@ -29,19 +28,18 @@ def answer_key(event: Event) -> str | None:
 def repetition(events: Sequence[Event], shares: Mapping[str, float]) -> Measured:
     """The chance that a worker who looks at his tasks repeats himself so much; `n` is how many answers were looked at.
 
-    Answers of which every one is different by nature (texts) give 1: nothing is repeated.
+    It is 1 where no shares are known: a batch may have one right answer throughout.
     """
     given = [key for event in events if event.kind == Kind.ANSWER and (key := answer_key(event)) is not None]
     n = len(given)
-    if n < ANSWERS_LEAST:
+    if n < ANSWERS_LEAST or not shares:
         return Measured(1.0, 1.0, 1.0, n)
-    by_share = min(1.0, sum(_share_tail(count, n, _prior(key, shares)) for key, count in Counter(given).items()))
     by_run = min(1.0, sum(_run_tail(run, n, _prior(key, shares)) for key, run in longest_runs(given).items()))
-    likely = min(1.0, 2 * min(_strongest(given, shares), by_share, by_run))
+    likely = min(1.0, 2 * min(_most_frequent(given, shares), by_run))
     return Measured(likely, likely, likely, n)
 
 
-def _strongest(given: Sequence[str], shares: Mapping[str, float]) -> float:
+def _most_frequent(given: Sequence[str], shares: Mapping[str, float]) -> float:
     """The tail of the most surprising answer alone, times the number of answers it was picked from."""
     counts = Counter(given)
     tails = [_share_tail(count, len(given), _prior(key, shares)) for key, count in counts.items()]
@@ -60,10 +58,7 @@ def longest_runs(given: Sequence[str]) -> dict[str, int]:
 
 
 def _prior(key: str, shares: Mapping[str, float]) -> float:
-    known = shares.get(key)
-    if known is None:
-        return SHARE_LEAST if shares else SHARE_UNKNOWN
-    return min(max(known, SHARE_LEAST), 1.0)
+    return min(max(shares.get(key, 0.0), SHARE_LEAST), 1.0)
 
 
 def _share_tail(count: int, n: int, share: float) -> float:

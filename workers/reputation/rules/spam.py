@@ -10,6 +10,7 @@ wrong in the same way.
 p of the honest ever get a value below p (Shafer et al., "Test martingales, Bayes factors and p-values", 2011).
 """
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from workers.reputation.rules.events import Measured, Scored
 
 DRAWS = 400
+LABELS_MAX = 20
 HONEST = np.linspace(0.65, 0.95, 13)
 CHANCE_OF_FREE_ANSWERS = 0.05
 _TINY = 1e-9
@@ -26,10 +28,10 @@ _TINY = 1e-9
 def spammer_scores(confusion: NDArray[np.float64]) -> NDArray[np.float64]:
     """The score of each confusion matrix.
 
-    confusion  (…, n_labels, n_labels)  axes true, given; each row sums to 1
-    returns    (…)                      from 0 to 1; 0 for a single label
+    confusion  (…, n_true, n_given)  axes true, given; each row sums to 1
+    returns    (…)                   from 0 to 1; 0 for a single true label
     """
-    labels = confusion.shape[-1]
+    labels = confusion.shape[-2]
     if labels < 2:
         return np.zeros(confusion.shape[:-2])
     # Σ over pairs of rows |a − b|² = n Σ |a|² − |Σ a|².
@@ -40,7 +42,7 @@ def spammer_scores(confusion: NDArray[np.float64]) -> NDArray[np.float64]:
 def spammer_score(counts: NDArray[np.float64], rng: np.random.Generator) -> Measured:
     """The posterior mean and 95 % interval of the score, given weighted counts and a uniform prior for every row.
 
-    counts  (n_labels, n_labels)  how often a true label was answered by which
+    counts  (n_true, n_given)  how often a true label was answered by which
     """
     n = round(float(counts.sum()))
     if counts.shape[0] < 2:
@@ -53,15 +55,18 @@ def spammer_score(counts: NDArray[np.float64], rng: np.random.Generator) -> Meas
     return Measured(float(min(max(draws.mean(), low), high)), float(low), float(high), n)
 
 
-def confusion_of(judged: Sequence[Scored], classes: int) -> NDArray[np.float64]:
-    """Weighted counts by true and given label, (n, n), with room for `classes` labels."""
-    labels = sorted({label for one in judged for label in (one.truth, one.given) if label is not None})
-    place = {label: at for at, label in enumerate(labels)}
-    size = max(len(labels), classes if labels else 0)
-    counts = np.zeros((size, size))
+def confusion_of(judged: Sequence[Scored]) -> NDArray[np.float64]:
+    """Weighted counts by true and given label, (n, n + 1): a row for each of the true labels met most, and after their
+    columns one for all other answers."""
+    met: Counter[str] = Counter()
     for one in judged:
         if one.truth is not None and one.given is not None:
-            counts[place[one.truth], place[one.given]] += one.weight
+            met[one.truth] += 1
+    place = {label: at for at, (label, _) in enumerate(met.most_common(LABELS_MAX))}
+    counts = np.zeros((len(place), len(place) + 1))
+    for one in judged:
+        if one.truth in place and one.given is not None:
+            counts[place[one.truth], place.get(one.given, len(place))] += one.weight
     return counts
 
 
