@@ -5,7 +5,9 @@ from uuid import UUID
 from marketplace.common.database import rows
 from workers.gold.models import Waiting
 
-COLUMNS = "t.assignment_id, t.revision, t.task_id, t.batch_id, t.project_id, t.worker_id, t.values, t.unclear"
+COLUMNS = (
+    "t.assignment_id, t.revision, t.task_id, t.batch_id, t.project_id, t.worker_id, t.values, t.unclear, t.made_at"
+)
 
 
 def waiting_answers(limit: int) -> list[Waiting]:
@@ -31,3 +33,14 @@ def taken_answers(run_id: UUID) -> list[Waiting]:
             [run_id],
         )
     ]
+
+
+def batch_without_claims(batch_id: int) -> str:
+    """The batch under FOR UPDATE: no claim runs that has one of its tasks in sight. Returns its state."""
+    found = rows("SELECT state FROM batches_batch WHERE id = %s FOR UPDATE", [batch_id])
+    return str(found[0][0])
+
+
+def lock_tasks(task_ids: list[int]) -> None:
+    """The tasks under FOR NO KEY UPDATE, by id, behind their batch."""
+    rows("SELECT id FROM batches_task WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE", [task_ids])

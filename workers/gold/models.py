@@ -4,6 +4,7 @@ Nothing that a worker's request reads stands in `Verdict`: the runtime role may 
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
@@ -69,6 +70,7 @@ class Waiting:
     worker_id: int
     values: dict[str, Any]
     unclear: bool
+    made_at: datetime
 
 
 class Verdict(models.Model):

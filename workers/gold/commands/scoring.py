@@ -1,45 +1,20 @@
-"""Plan hidden gold before a claim, and score answers after a submission; the only code that reads keys."""
+"""Score answers after a submission, by the keys that are in use."""
 
 import logging
-from random import Random
+from json import dumps
 from typing import Any
 from uuid import UUID
 
 from marketplace.common import sweeps
-from marketplace.common.database import acting_as, one, rows, run
+from marketplace.common.database import acting_as, rows, run
 from marketplace.common.transactions import require_transaction
 from marketplace.projects.answer_types.registry import answer_type
-from workers.gold.injection import Policy, Schedule, advance
 from workers.gold.locks import taken_answers, waiting_answers
+from workers.gold.models import Waiting
 from workers.reputation.commands import Judged, record_outcomes
-from workers.reputation.queries import posterior_of
 
 logger = logging.getLogger("touchstone.gold")
 GROUP = 200
-
-
-def draw_schedule(
-    *, worker_id: int, batch_id: int, project_id: int, policy: dict[str, Any], count: int, chance: Random
-) -> None:
-    """Draw the worker's schedule of gold in the batch as far as his next `count` places need it.
-
-    It says at which of his positions he is to be shown gold; the claim moves the position on. What is drawn already
-    stays. The caller holds the worker's row.
-    """
-    require_transaction()
-    row = one(
-        "SELECT position, phase_end, gold_positions FROM gold_schedule WHERE worker_id = %s AND batch_id = %s",
-        [worker_id, batch_id],
-    )
-    schedule = Schedule(row[0], row[1], tuple(row[2])) if row else Schedule()
-    low, high = posterior_of(worker_id=worker_id, project_id=project_id).posterior.interval()
-    _, drawn = advance(schedule, count, Policy(**policy), high - low, chance)
-    run(
-        "INSERT INTO gold_schedule (worker_id, batch_id, position, phase_end, gold_positions)"
-        " VALUES (%s, %s, %s, %s, %s) ON CONFLICT (worker_id, batch_id) DO UPDATE SET"
-        " phase_end = excluded.phase_end, gold_positions = excluded.gold_positions",
-        [worker_id, batch_id, drawn.position, drawn.phase_end, list(drawn.gold_positions)],
-    )
 
 
 def take_due(*, run_id: UUID, task: UUID, limit: int = GROUP) -> int:
@@ -74,16 +49,16 @@ def score_due(*, limit: int = GROUP, run_id: UUID | None = None) -> int:
         run("DELETE FROM common_sweeprun WHERE id = %s", [run_id])
     if not waiting:
         return 0
-    keys, fields = _keys([row.task_id for row in waiting])
+    keys, fields = _keys(waiting)
     outcomes: list[Judged] = []
     for row in waiting:
-        key = keys.get(row.task_id)
+        key = keys.get(row.assignment_id)
         score = None if key is None or row.unclear else _score(fields[row.batch_id], key, row.values)
         # An answer that was given back for repair comes twice; the first verdict on a task and worker stands.
         if score is not None and not run(
-            "INSERT INTO gold_verdict (task_id, worker_id, batch_id, score, made_at)"
-            " VALUES (%s, %s, %s, %s, market_now()) ON CONFLICT DO NOTHING",
-            [row.task_id, row.worker_id, row.batch_id, score],
+            "INSERT INTO gold_verdict (task_id, worker_id, batch_id, score, given, made_at)"
+            " VALUES (%s, %s, %s, %s, %s::jsonb, market_now()) ON CONFLICT DO NOTHING",
+            [row.task_id, row.worker_id, row.batch_id, score, dumps(_said(key or {}, row.values))],
         ):
             score = None
         outcomes.append(Judged(row.worker_id, row.project_id, row.batch_id, score))
@@ -106,17 +81,38 @@ def try_again(subject: str) -> None:
     )
 
 
-def _keys(task_ids: list[int]) -> tuple[dict[int, dict[str, Any]], dict[int, dict[str, dict[str, Any]]]]:
-    """Keys by task, read as the gold reader, and the answer fields by batch."""
+def _keys(answers: list[Waiting]) -> tuple[dict[int, dict[str, Any]], dict[int, dict[str, dict[str, Any]]]]:
+    """Keys that these answers are judged by, by assignment, read as the gold reader; and the answer fields by batch.
+
+    Only keys in use judge. One that the crowd agreed on judges what came after it: it was made of what came before, and
+    so was the first form of an answer that was given back for repair.
+    """
     with acting_as("gold_reader"):
-        found = rows("SELECT task_id, batch_id, key FROM batches_goldkey WHERE task_id = ANY(%s)", [task_ids])
+        found = {
+            task: (batch, key, added_at)
+            for task, batch, key, added_at in rows(
+                "SELECT task_id, batch_id, key, CASE WHEN origin = 'consensus' THEN added_at END FROM batches_goldkey"
+                " WHERE task_id = ANY(%s) AND state = 'live'",
+                [[answer.task_id for answer in answers]],
+            )
+        }
     interfaces = rows(
         "SELECT b.id, v.interface FROM batches_batch b JOIN projects_version v ON v.id = b.version_id"
         " WHERE b.id = ANY(%s)",
-        [sorted({row[1] for row in found})],
+        [sorted({batch for batch, _, _ in found.values()})],
     )
     fields = {batch_id: {field["name"]: field for field in interface["answer"]} for batch_id, interface in interfaces}
-    return {row[0]: row[2] for row in found}, fields
+    keys = {}
+    for answer in answers:
+        if answer.task_id in found:
+            _, key, since = found[answer.task_id]
+            if since is None or (answer.made_at > since and answer.revision == 1):
+                keys[answer.assignment_id] = key
+    return keys, fields
+
+
+def _said(key: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    return {name: values.get(name) for name in key}
 
 
 def _score(fields: dict[str, dict[str, Any]], key: dict[str, Any], values: dict[str, Any]) -> float:

@@ -75,17 +75,13 @@ SELECT gold_commit(b.id) FROM batches_batch b WHERE b.published_at IS NOT NULL O
 """
 
 SUPPLY = """
--- How much gold the batch has shown, has drawn and not shown yet, has ready in places and in keys; and what is open to
--- be answered besides. The positions drawn and not reached count, so that a budget is not drawn on twice.
-CREATE FUNCTION gold_supply(p_batch bigint, OUT shown bigint, OUT drawn bigint, OUT ready_places bigint,
-                            OUT ready_keys bigint, OUT places bigint)
+-- How many places the batch has, and how many of them were gold so far or are drawn to be. The positions that are drawn
+-- and not reached count, so that a budget is not drawn on twice.
+CREATE FUNCTION gold_spent(p_batch bigint, OUT places bigint, OUT spent bigint)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp SET enable_seqscan = off AS $$
-    SELECT (SELECT coalesce(sum(g.shown), 0) FROM batches_goldkey g WHERE g.batch_id = p_batch),
-           (SELECT coalesce(sum(cardinality(s.gold_positions)), 0) FROM gold_schedule s WHERE s.batch_id = p_batch),
-           (SELECT coalesce(sum(g.cap - g.shown), 0) FROM batches_goldkey g
-             WHERE g.batch_id = p_batch AND g.state = 'live' AND g.shown < g.cap),
-           (SELECT count(*) FROM batches_goldkey g WHERE g.batch_id = p_batch AND g.state = 'live' AND g.shown < g.cap),
-           (SELECT l.places FROM batches_tail l WHERE l.batch_id = p_batch)
+    SELECT (SELECT l.places FROM batches_tail l WHERE l.batch_id = p_batch),
+           (SELECT coalesce(sum(g.shown), 0) FROM batches_goldkey g WHERE g.batch_id = p_batch)
+           + (SELECT coalesce(sum(cardinality(s.gold_positions)), 0) FROM gold_schedule s WHERE s.batch_id = p_batch)
 $$;
 
 -- Make what is left of a task gold, by what the crowd says of it; with p_ask once the requester agrees. Whether it did:
@@ -150,13 +146,13 @@ GRANT SELECT (batch_id, seq, root, leaves, made_at) ON gold_commitment TO touchs
 GRANT SELECT ON gold_commitment TO gold_reader;
 GRANT INSERT (given) ON gold_verdict TO touchstone_runtime;
 REVOKE EXECUTE ON FUNCTION gold_leaves(bigint, smallint, bytea, integer), gold_commit(bigint), gold_commit_published(),
-    gold_supply(bigint), gold_offer(bigint, bigint, jsonb, bigint, double precision, boolean),
+    gold_spent(bigint), gold_offer(bigint, bigint, jsonb, bigint, double precision, boolean),
     gold_set_state(bigint, bigint, text[], text) FROM PUBLIC;
 -- What tells a key from others is for the gold reader; how much gold there is in all, a claim asks for too.
 GRANT EXECUTE ON FUNCTION gold_leaves(bigint, smallint, bytea, integer), gold_commit(bigint),
     gold_offer(bigint, bigint, jsonb, bigint, double precision, boolean),
     gold_set_state(bigint, bigint, text[], text), gold_text(text, jsonb) TO gold_reader;
-GRANT EXECUTE ON FUNCTION gold_supply(bigint) TO touchstone_runtime;
+GRANT EXECUTE ON FUNCTION gold_spent(bigint) TO touchstone_runtime;
 GRANT SELECT ON batches_task, batches_payload, batches_batch, batches_tail, profiles_worker TO gold_reader;
 """
 
@@ -164,7 +160,7 @@ UNDO = """
 DROP TRIGGER keys_committed ON batches_batch;
 DROP FUNCTION gold_set_state(bigint, bigint, text[], text);
 DROP FUNCTION gold_offer(bigint, bigint, jsonb, bigint, double precision, boolean);
-DROP FUNCTION gold_supply(bigint);
+DROP FUNCTION gold_spent(bigint);
 DROP FUNCTION gold_commit_published();
 DROP FUNCTION gold_commit(bigint);
 DROP FUNCTION gold_leaves(bigint, smallint, bytea, integer);
