@@ -84,12 +84,12 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp SET enabl
            + (SELECT coalesce(sum(cardinality(s.gold_positions)), 0) FROM gold_schedule s WHERE s.batch_id = p_batch)
 $$;
 
--- Make what is left of a task gold, by what the crowd says of it; with p_ask once the requester agrees. Whether it did:
--- not where the task has no open place, is in quarantine or gold already, where the batch has reserved tasks or takes no
+-- Make what is left of a task gold, by what the crowd says of it; with p_ask once the requester agrees. Of how many places:
+-- none where the task has no open place, is in quarantine or gold already, where the batch has reserved tasks or takes no
 -- work, nor where it is too much like a key that was shown. The caller holds the batch FOR UPDATE, so that no claim runs
 -- that has the task in sight, and the task.
 CREATE FUNCTION gold_offer(p_batch bigint, p_task bigint, p_key jsonb, p_hash bigint, p_posterior double precision,
-                           p_ask boolean) RETURNS boolean
+                           p_ask boolean) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET enable_seqscan = off AS $$
 DECLARE
     of record;
@@ -101,7 +101,7 @@ BEGIN
        AND NOT EXISTS (SELECT 1 FROM batches_goldkey g WHERE g.task_id = t.id)
        AND NOT EXISTS (SELECT 1 FROM batches_task r WHERE r.batch_id = p_batch AND r.reserved);
     IF NOT FOUND OR batches_alike(of.project_id, p_hash, p_task) IS NOT NULL THEN
-        RETURN false;
+        RETURN 0;
     END IF;
     -- Ranks above those of chance: every walk through the keys comes to what is added later.
     INSERT INTO batches_goldkey (task_id, batch_id, key, cap, origin, state, why, simhash, posterior, rank)
@@ -109,7 +109,7 @@ BEGIN
            CASE WHEN p_ask THEN 'ask' ELSE '' END, p_hash, p_posterior,
            greatest(1000000000000000, coalesce(max(g.rank), 0)) + 1 + floor(random() * 1000)::bigint
       FROM batches_goldkey g WHERE g.batch_id = p_batch;
-    RETURN true;
+    RETURN of.free;
 END $$;
 
 -- Give a key of the batch another state, if it is in one of those; whether it was. What waited for the requester gets the
