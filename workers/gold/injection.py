@@ -12,7 +12,6 @@ from bisect import bisect_left
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-
 REFILLS = ("auto", "confirm", "off")
 # No more than every second place, however little somebody is trusted: he is there to work.
 EXTRA_MAX = 0.5

@@ -238,5 +238,3 @@ def scores_of(worker_id: int, task_ids: Iterable[int]) -> dict[int, float]:
                 [worker_id, list(task_ids)],
             )
         )
-
-

@@ -1,14 +1,13 @@
 """Score answers after a submission."""
 
 import logging
-from typing import Any
 from uuid import UUID
 
 from marketplace.common import sweeps
 from marketplace.common.database import rows, run
 from marketplace.common.transactions import require_transaction
-from workers.gold.locks import taken_answers, waiting_answers
 from workers.gold.judging import judged_of
+from workers.gold.locks import taken_answers, waiting_answers
 from workers.reputation.commands import record_outcomes
 
 logger = logging.getLogger("touchstone.gold")

@@ -228,7 +228,10 @@ class Migration(migrations.Migration):
                     "batch",
                     models.ForeignKey(db_index=False, on_delete=PROTECT, related_name="+", to="batches.batch"),
                 ),
-                ("user", models.ForeignKey(db_index=False, on_delete=PROTECT, related_name="+", to=settings.AUTH_USER_MODEL)),
+                (
+                    "user",
+                    models.ForeignKey(db_index=False, on_delete=PROTECT, related_name="+", to=settings.AUTH_USER_MODEL),
+                ),
             ],
             options={"indexes": [models.Index(fields=["batch", "id"], name="look_at_batch")]},
         ),
