@@ -1,4 +1,4 @@
-"""Keys are committed to before anybody meets them; what was committed to can be checked afterwards, and never changes."""
+"""Keys are committed to before anybody meets them; what was committed to can be checked afterwards."""
 
 import pytest
 

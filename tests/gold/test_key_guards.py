@@ -61,7 +61,7 @@ def test_the_runtime_role_cannot_look_or_write_beside_the_functions(attack: str)
 def test_a_key_comes_with_its_task_only() -> None:
     batch = make.make_batch(tasks=2, gold=1)
     [(task,)] = rows("SELECT id FROM batches_task WHERE batch_id = %s AND external_id = 't0'", [batch.pk])
-    with pytest.raises(Exception, match="key_of_task|comes with it"), transaction.atomic():
+    with pytest.raises(Exception, match="comes with it"), transaction.atomic():
         run("INSERT INTO batches_goldkey (task_id, batch_id, key, cap) VALUES (%s, %s, '{}', 1)", [task, batch.pk])
 
 

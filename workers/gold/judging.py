@@ -27,8 +27,8 @@ Verdict = tuple[int, int, int, float, str]
 class Key:
     """A key in use, who has a verdict by it, and the sum of their scores.
 
-    `since` is when the crowd agreed on it, None where the requester brought it. Such a key was made of what came before,
-    so it judges what came after, and not the second form of an answer that was given back for repair.
+    `since` is when the crowd agreed on it, None where the requester brought it. Such a key was made of what came
+    before, so it judges what came after, and not the second form of an answer that was given back for repair.
     """
 
     wanted: dict[str, Any]
@@ -122,8 +122,8 @@ def _keep(verdicts: Sequence[Verdict]) -> None:
         [[verdict[place] for verdict in verdicts] for place in range(5)],
     )
     run(
-        "INSERT INTO gold_toaudit (task_id, made_at) SELECT t, market_now() FROM unnest(%s::bigint[]) AS g(t) ORDER BY t"
-        " ON CONFLICT DO NOTHING",
+        "INSERT INTO gold_toaudit (task_id, made_at) SELECT t, market_now() FROM unnest(%s::bigint[]) AS g(t)"
+        " ORDER BY t ON CONFLICT DO NOTHING",
         [sorted({verdict[0] for verdict in verdicts})],
     )
 
