@@ -106,6 +106,9 @@ class OpeningShape(serializers.Serializer[Any]):
     path = serializers.ListField(child=serializers.CharField(), help_text="The nodes beside its way to the root")
 
 
+OPENINGS = listing(OpeningShape)
+
+
 def cost_shape(cost: GoldCost) -> dict[str, Any]:
     return asdict(cost) | {"words": cost.words}
 
@@ -118,8 +121,8 @@ def gold_cost(batch: Batch) -> dict[str, Any]:
 
 def key_shape(key: KeyView) -> dict[str, Any]:
     shown = (
-        "task", "key", "origin", "state", "why", "alike", "posterior", "shown", "cap", "judged", "passed", "low", "high",
-        "instead", "instead_answers", "added_at",
+        "task", "key", "origin", "state", "why", "alike", "posterior", "shown", "cap", "judged", "passed", "low",
+        "high", "instead", "instead_answers", "added_at",
     )  # fmt: skip
     return {name: getattr(key, name) for name in shown} | {
         "pass_rate": key.passed / key.judged if key.judged else None,
@@ -221,9 +224,7 @@ class CommitmentView(APIView):
 class OpeningsView(APIView):
     permission_classes = [IsRequesterKey]
 
-    @extend_schema(
-        summary="The keys with what shows that they were committed to", tags=["gold"], **listing(OpeningShape)
-    )
+    @extend_schema(summary="The keys with what shows that they were committed to", tags=["gold"], **OPENINGS)
     def get(self, request: KeyRequest, batch: UUID) -> HttpResponse:
         return openings(request, batch_for(request.user.pk, batch, at_least="reviewer"))
 
@@ -232,9 +233,7 @@ class StaffOpeningsView(APIView):
     permission_classes = [IsStaffKey]
 
     @extend_schema(
-        summary="The keys of any batch with what shows that they were committed to",
-        tags=["gold"],
-        **listing(OpeningShape),
+        summary="The keys of any batch with what shows that they were committed to", tags=["gold"], **OPENINGS
     )
     def get(self, request: KeyRequest, batch: UUID) -> HttpResponse:
         return openings(request, any_batch(batch))

@@ -1,4 +1,4 @@
-"""What happened to gold. Events are read by the runtime role, which may not know which tasks are gold: they name none."""
+"""What happened to gold. The runtime role reads events and may not know which tasks are gold: they name none."""
 
 from dataclasses import dataclass
 

@@ -48,8 +48,8 @@ def lock_tasks(task_ids: list[int]) -> None:
 
 
 def keys_to_audit(limit: int) -> list[int]:
-    """Tasks whose keys somebody was judged by lately, oldest first, taken from their queue and locked until the end; the
-    caller acts as the gold reader."""
+    """Tasks whose keys somebody was judged by lately, the oldest, taken from their queue; the caller acts as the gold
+    reader."""
     return sorted(
         task_id
         for (task_id,) in rows(

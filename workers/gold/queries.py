@@ -113,8 +113,8 @@ def cost_of(batch: Batch) -> GoldCost:
 
 
 _KEYS = """
-SELECT g.task_id, t.external_id, g.key, g.origin, g.state, g.why, a.external_id, g.posterior, g.shown, g.cap, g.added_at,
-       octet_length(p.data::text),
+SELECT g.task_id, t.external_id, g.key, g.origin, g.state, g.why, a.external_id, g.posterior, g.shown, g.cap,
+       g.added_at, octet_length(p.data::text),
        (SELECT count(*) FROM batches_goldkey o JOIN batches_batch b ON b.id = o.batch_id
          WHERE batches_bands(o.simhash) && batches_bands(g.simhash)
            AND bit_count((o.simhash # g.simhash)::bit(64)) <= 3 AND b.project_id = %s AND o.task_id <> g.task_id)
