@@ -233,7 +233,7 @@ class StaffOpeningsView(APIView):
     permission_classes = [IsStaffKey]
 
     @extend_schema(
-        summary="The keys of any batch with what shows that they were committed to", tags=["gold"], **OPENINGS
+        summary="The keys of any batch with what shows that they were committed to", tags=["operations"], **OPENINGS
     )
     def get(self, request: KeyRequest, batch: UUID) -> HttpResponse:
         return openings(request, any_batch(batch))

@@ -276,7 +276,7 @@ ROUTES: dict[str, Route] = {
     "worker/batches/{batch}": Route({"GET": May(WORKERS, WORKERS, foreign=False)}),
     "worker/batches/{batch}/claim": Route({"POST": May(WORKERS, WORKERS, lambda m: {}, (201,), foreign=False)}),
     "worker/batches/{batch}/commitment": Route({"GET": May(WORKERS, WORKERS, foreign=False)}),
-    "worker/batches/{batch}/commitment/openings": Route({"GET": May(WORKERS, WORKERS, None, (409,), foreign=False)}),
+    "worker/batches/{batch}/commitment/openings": Route({"GET": May(WORKERS, WORKERS, foreign=False)}),
     "worker/assignments": Route({"GET": May(WORKERS, WORKERS)}),
     "worker/leases": Route(
         {"PUT": May(WORKERS, WORKERS, lambda m: {"leases": [{"assignment": NOBODYS, "token": NOBODYS}]})}

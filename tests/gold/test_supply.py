@@ -8,14 +8,16 @@ from marketplace.common.database import acting_as, rows, run, value
 from marketplace.common.promises import check_promises
 from marketplace.common.transactions import one_transaction
 from tests import factories as make
-from workers.assignments.commands.decide import finish_batch
+from workers.assignments.commands.decide import apply_due, finish_batch
 from workers.assignments.commands.leases import return_lease
+from workers.assignments.commands.pay import settle_due
 from workers.assignments.errors import NothingToClaim
 from workers.gold.commands import score_due
 from workers.gold.commands.audit import confirm_key, retire_key
 from workers.gold.commands.supply import Candidate, offer_keys
 from workers.gold.errors import KeyStays, NoSuchKey
 from workers.gold.queries import keys_page
+from workers.profiles.commands import pseudonym_for
 
 pytestmark = pytest.mark.django_db
 ALWAYS = {"min_share": 1.0, "max_share": 1.0, "probation": 0, "probation_share": 1.0}
@@ -104,8 +106,6 @@ def test_a_repeat_a_full_task_and_a_wrong_key_change_nothing() -> None:
 
 
 def test_a_batch_with_reserved_places_gets_no_gold_from_its_crowd() -> None:
-    from workers.profiles.commands import pseudonym_for
-
     draft, worker = make.make_draft(gold=ALWAYS), make.make_worker()
     with one_transaction(principal="test"):
         known = pseudonym_for(worker_id=worker.pk, requester_id=draft.requester_id)
@@ -135,13 +135,13 @@ def test_a_batch_whose_rest_is_gold_is_done_and_gives_the_rest_of_its_money_back
     make.answer(worker, make.take(worker, batch, 2))
     assert not value("SELECT assignments_batch_is_done(%s)", [batch.pk])
     assert offer(batch, "t0", "t1") == 2
-    from workers.assignments.commands.decide import apply_due
-
     with one_transaction(principal="test"):
         apply_due(batch_id=batch.pk)
     assert value("SELECT assignments_batch_is_done(%s)", [batch.pk])
     with one_transaction(principal="test"):
         close_batch(batch_id=batch.pk)
+    with one_transaction(principal="test"):
+        settle_due(batch_id=batch.pk)
     for _ in range(3):
         with one_transaction(principal="test"):
             finish_batch(batch_id=batch.pk)

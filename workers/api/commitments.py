@@ -9,7 +9,6 @@ from rest_framework import serializers
 from rest_framework.views import APIView
 
 from marketplace.batches.queries import visible_batch
-from marketplace.common.errors import Conflict
 from marketplace.common.transactions import one_transaction
 from marketplace.rest.ask import refuse_unknown
 from marketplace.rest.boundary import respond
@@ -19,11 +18,6 @@ from marketplace.rest.permissions import IsWorkerKey
 from marketplace.rest.requests import KeyRequest
 from workers.assignments.queries import own_on
 from workers.gold.queries import openings_page, roots_of, scores_of
-
-
-class NotSettled(Conflict):
-    code = "batch-not-settled"
-    title = "The batch is not settled yet"
 
 
 class WorkRootShape(serializers.Serializer[Any]):
@@ -73,16 +67,16 @@ class WorkOpeningsView(APIView):
     permission_classes = [IsWorkerKey]
 
     @extend_schema(
-        summary="Once a batch is settled: the known answers that yours were judged by, to be checked against the roots",
+        summary="The known answers that yours were judged by, to be checked against the roots; none until the batch is settled",
         tags=["work"],
         **listing(WorkOpeningShape),
     )
     def get(self, request: KeyRequest, batch: UUID) -> HttpResponse:
         of, worker_id = visible_batch(batch), request.worker_id
-        if of.settled_at is None:
-            raise NotSettled("What was known is told when the batch is settled.", batch=str(of.public_id))
 
         def fetch(after: int, limit: int) -> list[dict[str, Any]]:
+            if of.settled_at is None:
+                return []
             with one_transaction(principal="gold"):
                 opened = openings_page(of.pk, after_id=after, limit=limit, worker_id=worker_id)
                 tasks = [one.task_id for one in opened]
