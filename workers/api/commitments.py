@@ -67,7 +67,7 @@ class WorkOpeningsView(APIView):
     permission_classes = [IsWorkerKey]
 
     @extend_schema(
-        summary="The known answers that yours were judged by, to be checked against the roots; none until the batch is settled",
+        summary="Known answers that yours were judged by, to be checked against the roots; once the batch is settled",
         tags=["work"],
         **listing(WorkOpeningShape),
     )
