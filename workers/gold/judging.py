@@ -20,15 +20,27 @@ from workers.reputation.scoring import EASY
 OTHERS = 2.0
 TOOK_MAX_MS = 2**31 - 1
 Page = tuple[int, int, datetime]
+Verdict = tuple[int, int, int, float, str]
 
 
 @dataclass
 class Key:
-    """A key, who has a verdict by it, and the sum of their scores."""
+    """A key in use, who has a verdict by it, and the sum of their scores.
+
+    `since` is when the crowd agreed on it, None where the requester brought it. Such a key was made of what came
+    before, so it judges what came after, and not the second form of an answer that was given back for repair.
+    """
 
     wanted: dict[str, Any]
+    since: datetime | None = None
     judged: set[int] = field(default_factory=set)
     score: float = 0.0
+
+    def judges(self, row: Waiting) -> bool:
+        """Whether an answer can be compared with the key; the first of its worker is."""
+        if row.unclear or row.worker_id in self.judged:
+            return False
+        return self.since is None or (row.made_at > self.since and row.revision == 1)
 
     def easiness(self) -> float | None:
         """How often those before got the task right; None if there are none."""
@@ -48,7 +60,7 @@ def judged_of(waiting: Sequence[Waiting]) -> list[Judged]:
     took = _took(pages, before)
     fields = _fields({row.batch_id for row in waiting})
     outcomes: list[Judged] = []
-    verdicts: list[tuple[int, int, int, float]] = []
+    verdicts: list[Verdict] = []
     for row in waiting:
         declared, key = fields[row.batch_id], keys.get(row.task_id)
         single = _single_choice(declared.values())
@@ -63,11 +75,12 @@ def judged_of(waiting: Sequence[Waiting]) -> list[Judged]:
             "answer_type": declared[single or next(iter(declared))]["type"],
         }
         # An answer that was given back for repair comes twice; the first verdict on a task and worker stands.
-        if key is not None and not row.unclear and row.worker_id not in key.judged:
+        if key is not None and key.judges(row):
             score = _score(declared, key.wanted, row.values)
             truth = key.wanted.get(single) if single else None
             outcomes.append(Judged(**common, kind=Kind.GOLD, score=score, truth=truth, easiness=key.easiness()))
-            verdicts.append((row.task_id, row.worker_id, row.batch_id, score))
+            said = json.dumps({name: row.values.get(name) for name in key.wanted})
+            verdicts.append((row.task_id, row.worker_id, row.batch_id, score, said))
             key.judged.add(row.worker_id)
             key.score += score
         # How long a repair took is not known: nobody says when it was begun.
@@ -87,26 +100,35 @@ def judged_of(waiting: Sequence[Waiting]) -> list[Judged]:
 
 
 def _keys(task_ids: Iterable[int]) -> dict[int, Key]:
-    """Keys by task, with the verdicts there are; the caller acts as the gold reader."""
+    """Keys in use by task, with the verdicts there are; the caller acts as the gold reader."""
     return {
-        task_id: Key(wanted, set(judged), score)
-        for task_id, wanted, judged, score in rows(
-            "SELECT k.task_id, k.key, v.workers, v.score FROM batches_goldkey k CROSS JOIN LATERAL"
+        task_id: Key(wanted, since, set(judged), score)
+        for task_id, wanted, since, judged, score in rows(
+            "SELECT k.task_id, k.key, CASE WHEN k.origin = 'consensus' THEN k.added_at END, v.workers, v.score"
+            " FROM batches_goldkey k CROSS JOIN LATERAL"
             " (SELECT coalesce(array_agg(g.worker_id), '{}') AS workers, coalesce(sum(g.score), 0) AS score"
-            " FROM gold_verdict g WHERE g.task_id = k.task_id) v WHERE k.task_id = ANY(%s)",
+            " FROM gold_verdict g WHERE g.task_id = k.task_id) v WHERE k.task_id = ANY(%s)"
+            " AND k.state = 'live'",
             [sorted(task_ids)],
         )
     }
 
 
-def _keep(verdicts: Sequence[tuple[int, int, int, float]]) -> None:
-    if verdicts:
-        run(
-            "INSERT INTO gold_verdict (task_id, worker_id, batch_id, score, made_at)"
-            " SELECT g.*, market_now() FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::float8[]) AS g"
-            " ON CONFLICT DO NOTHING",
-            [[verdict[place] for verdict in verdicts] for place in range(4)],
-        )
+def _keep(verdicts: Sequence[Verdict]) -> None:
+    if not verdicts:
+        return
+    run(
+        "INSERT INTO gold_verdict (task_id, worker_id, batch_id, score, given, made_at)"
+        " SELECT g.t, g.w, g.b, g.s, g.said::jsonb, market_now()"
+        " FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::float8[], %s::text[]) AS g(t, w, b, s, said)"
+        " ON CONFLICT DO NOTHING",
+        [[verdict[place] for verdict in verdicts] for place in range(5)],
+    )
+    run(
+        "INSERT INTO gold_toaudit (task_id, made_at) SELECT t, market_now() FROM unnest(%s::bigint[]) AS g(t)"
+        " ORDER BY t ON CONFLICT DO NOTHING",
+        [sorted({verdict[0] for verdict in verdicts})],
+    )
 
 
 def _fields(batch_ids: Iterable[int]) -> dict[int, dict[str, Mapping[str, Any]]]:

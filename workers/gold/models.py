@@ -10,6 +10,7 @@ from typing import Any
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
+from marketplace.accounts.models import User
 from marketplace.batches.models import Batch, Task
 from workers.profiles.models import Worker
 
@@ -23,6 +24,9 @@ class Schedule(models.Model):
     position = models.PositiveIntegerField()
     phase_end = models.PositiveIntegerField()
     gold_positions = ArrayField(models.PositiveIntegerField())
+
+    class Meta:
+        indexes = [models.Index(fields=["batch"], name="schedule_of_batch")]
 
 
 class ToScore(models.Model):
@@ -73,7 +77,7 @@ class Waiting:
 
 
 class Verdict(models.Model):
-    """How one worker's answer compares with a gold key."""
+    """How one worker's answer compares with a gold key; `given` is what it says where the key says something."""
 
     pk = models.CompositePrimaryKey("task_id", "worker_id")
     task = models.ForeignKey(Task, on_delete=models.PROTECT, related_name="+", db_index=False)
@@ -81,3 +85,39 @@ class Verdict(models.Model):
     batch_id = models.BigIntegerField(db_index=True)
     score = models.FloatField()
     made_at = models.DateTimeField()
+    given = models.JSONField(null=True)
+
+
+class Commitment(models.Model):
+    """What binds the market to keys before anybody meets them: the root of a tree of hashes (`commitment.py`).
+
+    The first of a batch is made when it opens, with keys or without; each later one when keys are added. The seed, by
+    which leaves were added that stand for no key, is for the gold reader alone.
+    """
+
+    pk = models.CompositePrimaryKey("batch_id", "seq")
+    batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="+", db_index=False)
+    seq = models.SmallIntegerField()
+    root = models.BinaryField()
+    leaves = models.PositiveIntegerField()
+    seed = models.BinaryField()
+    made_at = models.DateTimeField()
+
+
+class ToAudit(models.Model):
+    """A key that somebody was judged by since the audit looked at it last."""
+
+    task_id = models.BigIntegerField(primary_key=True)
+    made_at = models.DateTimeField()
+
+
+class Look(models.Model):
+    """Who looked at the keys of a batch, and when. Never changed."""
+
+    batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="+", db_index=False)
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+", db_index=False)
+    what = models.CharField(max_length=20)
+    made_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["batch", "id"], name="look_at_batch")]
