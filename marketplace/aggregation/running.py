@@ -1,4 +1,4 @@
-"""The consensus of one task as its answers arrive, by what is known of the workers before; nothing is estimated here."""
+"""The consensus of a task as its answers arrive, by what is known of the workers before; nothing is estimated here."""
 
 from dataclasses import dataclass
 
@@ -26,7 +26,7 @@ class Running:
     others_labels      (n_votes,)           for each vote, the label of its task by the other votes, same tie rule
     others_posteriors  (n_votes, n_labels)  and their posterior; the prior where there are no others
     others_count       (n_votes,)           and how many they are
-    others_agree       (n_votes,)           and the share of them that gave the same label; NaN without others
+    others_agree       (n_votes,)           and the share of them that gave `others_labels`; NaN without others
     """
 
     labels: NDArray[np.intp]
@@ -64,15 +64,14 @@ def running_consensus(votes: Votes, accuracy: FloatArray, log_prior: FloatArray 
 
     at = np.arange(len(votes))
     others = counts[votes.task]
-    same = others[at, votes.label] - 1
-    others[at, votes.label] = same
+    others[at, votes.label] -= 1
     count = n_votes[votes.task] - 1
     others_log = log_joint[votes.task] - own
-    with np.errstate(invalid="ignore"):
-        agree = np.where(count > 0, same / np.maximum(count, 1), np.nan)
+    others_labels = _most_probable(others_log, others)
+    agree = np.where(count > 0, others[at, others_labels] / np.maximum(count, 1), np.nan)
     return Running(
         _most_probable(log_joint, counts), _normalised(log_joint), n_votes,
-        _most_probable(others_log, others), _normalised(others_log), count, agree,
+        others_labels, _normalised(others_log), count, agree,
     )  # fmt: skip
 
 

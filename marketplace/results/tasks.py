@@ -4,7 +4,7 @@ from typing import Any
 
 from marketplace.common.sweeps import sweep
 from marketplace.common.transactions import one_transaction
-from marketplace.results.commands import aggregate
+from marketplace.results.commands.aggregate import aggregate
 from marketplace.results.queries import settled_without_results
 
 

@@ -15,7 +15,8 @@ from marketplace.batches.models import Batch
 from marketplace.common.cells import FORMULA_STARTS, as_csv, safe_cell
 from marketplace.common.database import rows, run
 from marketplace.common.transactions import one_transaction
-from marketplace.results.commands import aggregate, gold_tasks, worker_names
+from marketplace.results.commands.aggregate import aggregate
+from marketplace.results.commands.names import gold_tasks, worker_names
 from marketplace.results.errors import NothingToAggregate
 from marketplace.results.export import as_jsonl
 from marketplace.results.models import Result, Run

@@ -23,7 +23,7 @@ from marketplace.projects.errors import VersionNotPublished
 from marketplace.projects.models import Project, Version
 
 DAY_S = 86_400
-AGGREGATION_METHODS = ("majority", "dawid_skene")
+AGGREGATION_METHODS = ("majority", "dawid_skene", "weighted_majority")
 
 
 @dataclass(frozen=True)
