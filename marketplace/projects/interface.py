@@ -11,11 +11,12 @@ import binascii
 import math
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from json import dumps
 from typing import Any
 from urllib.parse import urlsplit
 
-from marketplace.projects.answer_types.base import FieldInvalid, ValueRefused
+from marketplace.projects.answer_types.base import FieldError, FieldInvalid, ValueRefused
 from marketplace.projects.answer_types.declaration import Declaration
 from marketplace.projects.answer_types.plain import VALUE_BYTES_MAX, bytes_of, text_problem
 from marketplace.projects.answer_types.registry import answer_type, answer_types
@@ -63,7 +64,7 @@ def check_interface(raw: Any) -> dict[str, Any]:
     errors = [_error(str(key)[:64], "is not known") for key in raw if key not in ("data", "answer")]
     checked = {
         "data": _check_fields("data", raw.get("data"), _check_data_field, errors),
-        "answer": _check_fields("answer", raw.get("answer"), _check_answer_field, errors),
+        "answer": _check_fields("answer", raw.get("answer"), partial(_check_answer_field, raw.get("data")), errors),
     }
     if not errors and len(dumps(checked, ensure_ascii=False).encode()) > INTERFACE_BYTES_MAX:
         errors.append(_error("", f"must have at most {INTERFACE_BYTES_MAX} bytes"))
@@ -160,7 +161,7 @@ def _check_data_field(field: Mapping[str, Any]) -> dict[str, Any]:
     return checked
 
 
-def _check_answer_field(field: Mapping[str, Any]) -> dict[str, Any]:
+def _check_answer_field(data: Any, field: Mapping[str, Any]) -> dict[str, Any]:
     kind = field.get("type")
     types = answer_types()
     if not isinstance(kind, str) or kind not in types:
@@ -173,7 +174,16 @@ def _check_answer_field(field: Mapping[str, Any]) -> dict[str, Any]:
         read = Declaration(field, field)
         read.refuse("name", "is the name of a column of every export; take another")
         read.raise_errors()
-    return types[kind].check_field(field)
+    checked = types[kind].check_field(field)
+    if (of := getattr(types[kind], "of", ())) and checked["of"] not in _names(data, of):
+        raise FieldInvalid([FieldError("of", f"must be the name of a data field of type {' or '.join(of)}")])
+    return checked
+
+
+def _names(data: Any, types: tuple[str, ...]) -> set[Any]:
+    """Names of the data fields of these types, as far as `data` is well formed."""
+    fields = [field for field in data if isinstance(field, Mapping)] if isinstance(data, list) else []
+    return {field["name"] for field in fields if field.get("type") in types and isinstance(field.get("name"), str)}
 
 
 # Values

@@ -15,9 +15,17 @@ ANIMALS = [{"value": "cat"}, {"value": "dog"}, {"value": "emu"}]
 
 
 def field(kind, **options):
-    if kind == "choice":
+    if kind in ("choice", "boxes"):
         options.setdefault("labels", ANIMALS)
+    if kind == "boxes":
+        options.setdefault("of", "picture")
+    if kind == "ranking":
+        options.setdefault("items", ANIMALS)
     return answer_type(kind).check_field({"name": "it", "type": kind, **options})
+
+
+def box(x, y, label="cat", width=10, height=10):
+    return {"label": label, "x": x, "y": y, "width": width, "height": height}
 
 
 def wrong(kind, **options):
@@ -56,7 +64,7 @@ def aggregate(declared, answers, method="majority", n_tasks=None):
 def test_every_module_with_an_answer_type_is_found_by_its_name():
     files = {module.name for module in pkgutil.iter_modules(package.__path__)}
 
-    assert list(answer_types()) == ["choice", "number", "rating", "text"]
+    assert list(answer_types()) == ["boxes", "choice", "number", "ranking", "rating", "text"]
     assert set(answer_types()) < files
     assert all(found.name == name and found.methods for name, found in answer_types().items())
 
@@ -66,7 +74,7 @@ def test_an_unknown_type_is_a_key_error():
         answer_type("essay")
 
 
-@pytest.mark.parametrize("kind", ["choice", "number", "rating", "text"])
+@pytest.mark.parametrize("kind", ["boxes", "choice", "number", "ranking", "rating", "text"])
 def test_every_type_fills_in_what_all_fields_have_and_refuses_what_it_does_not_know(kind):
     assert field(kind, help=" Look twice. ").items() >= {
         "name": "it", "type": kind, "title": "it", "help": "Look twice.", "required": True
@@ -78,7 +86,7 @@ def test_every_type_fills_in_what_all_fields_have_and_refuses_what_it_does_not_k
     }
 
 
-@pytest.mark.parametrize("kind", ["choice", "number", "rating", "text"])
+@pytest.mark.parametrize("kind", ["boxes", "choice", "number", "ranking", "rating", "text"])
 def test_no_answers_give_no_results(kind):
     for n_tasks in (0, 3):
         results, outcome = aggregate(field(kind), {}, n_tasks=n_tasks)
@@ -369,6 +377,8 @@ def test_ratings_know_dawid_skene():
         ("text", {}, ["a", "A", "b"]),
         ("number", {}, [1, 2.5, 9]),
         ("rating", {}, [1, 3, 5]),
+        ("ranking", {}, [["cat", "dog", "emu"], ["emu", "cat", "dog"], ["dog", "cat", "emu"]]),
+        ("boxes", {}, [[box(0, 0)], [box(1, 0), box(9, 9)], [box(0, 1, "dog")]]),
     ],
 )
 @pytest.mark.parametrize("method", ["majority", "dawid_skene"])

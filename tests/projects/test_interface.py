@@ -102,7 +102,7 @@ def test_all_that_is_wrong_is_reported_at_once():
         "answer[0].min": "is only for choices with multiple: true",
         "answer[0].labels[1].value": "is the value of another label too",
         "answer[0].labels[1].color": "is not known",
-        "answer[1].type": "must be one of choice, number, rating, text",
+        "answer[1].type": "must be one of boxes, choice, number, ranking, rating, text",
         "answer[2].minimum": "must be less than maximum",
         "answer[2].step": "is not known",
     }

@@ -75,6 +75,8 @@ class AnswerType(Protocol):
     name        as interfaces declare it
     methods     names of the aggregation methods that apply; the first is used when another is asked for
     correct_at  an answer is correct when its score is at least this
+
+    A type about one of the data fields has `of` besides: the types of data that the option `of` of its fields may name.
     """
 
     name: str

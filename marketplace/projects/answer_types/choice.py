@@ -1,6 +1,6 @@
 """One or several labels out of a list."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -8,12 +8,10 @@ import numpy as np
 
 from marketplace.aggregation.result import LabelResult
 from marketplace.projects.answer_types.base import AnswerTable, Field, FieldOutcome, FieldResult, ValueRefused
-from marketplace.projects.answer_types.declaration import COMMON, HELP_MAX, TITLE_MAX, Declaration
+from marketplace.projects.answer_types.credit import f1
+from marketplace.projects.answer_types.declaration import COMMON, Declaration
 from marketplace.projects.answer_types.labelling import METHODS, labelled, method_used
-
-LABELS_MAX = 500
-VALUE_MAX = 200
-GUIDES = ("includes", "excludes", "examples", "counter_examples")
+from marketplace.projects.answer_types.labels import read_labels
 
 
 class Choice:
@@ -24,17 +22,21 @@ class Choice:
     correct_at = 1.0
 
     def check_field(self, field: Field) -> dict[str, Any]:
-        """Options: `labels` (2 to 500), `multiple`, and with it `min` (1 if absent) and `max` (all if absent)."""
-        read = Declaration(field, (*COMMON, "multiple", "labels", "min", "max"))
-        checked = read.common() | {"multiple": read.flag("multiple", default=False), "labels": _labels(read, field)}
+        """Options: `labels` (2 to 500), `multiple`, and with it `min` (1 if absent), `max` (all if absent),
+        `partial`, credit for the labels that are right."""
+        read = Declaration(field, (*COMMON, "multiple", "labels", "min", "max", "partial"))
+        checked = read.common() | {"multiple": read.flag("multiple", default=False)}
+        checked["labels"] = read_labels(read, field, "labels", least=2)
         if checked["multiple"]:
             count = max(len(checked["labels"]), 1)
             checked["min"] = read.whole("min", 0, count, default=min(1, count))
             checked["max"] = read.whole("max", 1, count, default=count)
             if checked["min"] > checked["max"]:
                 read.refuse("min", "must not exceed max")
+            if read.has("partial"):
+                checked["partial"] = read.flag("partial", default=False)
         else:
-            for option in ("min", "max"):
+            for option in ("min", "max", "partial"):
                 if read.has(option):
                     read.refuse(option, "is only for choices with multiple: true")
         read.raise_errors()
@@ -60,8 +62,12 @@ class Choice:
         return chosen
 
     def score(self, field: Field, key: Any, value: Any) -> float:
-        """1 for the same label, or exactly the same set of labels; otherwise 0."""
-        return float(set(key) == set(value) if field["multiple"] else key == value)
+        """1 for the same label, or the same set of labels; otherwise 0, or with `partial` the F1 of the two sets."""
+        if not field["multiple"]:
+            return float(key == value)
+        if field.get("partial"):
+            return f1(len(set(key) & set(value)), len(set(key)), len(set(value)))
+        return float(set(key) == set(value))
 
     def json_schema(self, field: Field) -> dict[str, Any]:
         one = {"type": "string", "enum": [label["value"] for label in field["labels"]]}
@@ -95,45 +101,6 @@ class Choice:
 
 def _between(low: int, high: int) -> str:
     return f"{low} labels" if low == high else f"{low} to {high} labels"
-
-
-def _labels(read: Declaration, field: Field) -> list[dict[str, Any]]:
-    raw = field.get("labels")
-    if not isinstance(raw, list) or not 2 <= len(raw) <= LABELS_MAX:
-        read.refuse("labels", f"must be a list of 2 to {LABELS_MAX} labels")
-        return []
-    labels = []
-    values: set[str] = set()
-    hotkeys: set[str] = set()
-    for at, entry in enumerate(raw):
-        if not isinstance(entry, Mapping):
-            read.refuse(f"labels[{at}]", "must be an object")
-            continue
-        inner = Declaration(entry, ("value", "title", "definition", *GUIDES, "hotkey"), path=f"labels[{at}].")
-        labels.append(_label(inner, values, hotkeys))
-        read.errors += inner.errors
-    return labels
-
-
-def _label(read: Declaration, values: set[str], hotkeys: set[str]) -> dict[str, Any]:
-    value = read.text("value", VALUE_MAX, required=True)
-    if value and value in values:
-        read.refuse("value", "is the value of another label too")
-    values.add(value)
-    label: dict[str, Any] = {"value": value, "title": read.text("title", TITLE_MAX) or value}
-    if definition := read.text("definition", HELP_MAX):
-        label["definition"] = definition
-    for guide in GUIDES:
-        if texts := read.texts(guide):
-            label[guide] = texts
-    if hotkey := read.text("hotkey", TITLE_MAX):
-        if len(hotkey) != 1 or not hotkey.isprintable():
-            read.refuse("hotkey", "must be one visible character")
-        elif hotkey.casefold() in hotkeys:
-            read.refuse("hotkey", "is the hotkey of another label too")
-        hotkeys.add(hotkey.casefold())
-        label["hotkey"] = hotkey
-    return label
 
 
 def _aggregate_sets(field: Field, answers: AnswerTable, method: str) -> FieldOutcome:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from marketplace.projects.answer_types.base import AnswerTable, Field, FieldOutcome, FieldResult, ValueRefused
+from marketplace.projects.answer_types.credit import falling
 from marketplace.projects.answer_types.declaration import COMMON, NUMBER_MAX, Declaration
 from marketplace.projects.answer_types.medians import task_medians
 
@@ -15,6 +16,9 @@ UNIT_MAX = 32
 ROUNDING = 1e-9
 # Without a tolerance, answers within this share of the range, or of the median, count as agreeing with it.
 AGREEING_SHARE = 0.05
+VERDICT = ("partial", "tolerance_share", "zero_at", "zero_at_share")
+# An error of a hundred times the right number is as large as anybody can mean.
+SHARE_MAX = 100
 
 
 class Number:
@@ -25,8 +29,10 @@ class Number:
     correct_at = 1.0
 
     def check_field(self, field: Field) -> dict[str, Any]:
-        """Options: `minimum`, `maximum`, `integer`, `unit`, and `tolerance` (0), the largest error that is no error."""
-        read = Declaration(field, (*COMMON, "minimum", "maximum", "integer", "unit", "tolerance"))
+        """Options: `minimum`, `maximum`, `integer`, `unit`; what is no error: up to `tolerance` (0), or the share
+        `tolerance_share` of the right number, whichever is more; with `partial`, credit that falls to nothing at an
+        error of `zero_at`, or of the share `zero_at_share` of the right number."""
+        read = Declaration(field, (*COMMON, "minimum", "maximum", "integer", "unit", "tolerance", *VERDICT))
         checked = read.common() | {"integer": read.flag("integer", default=False)}
         for option in ("minimum", "maximum"):
             if (bound := read.number(option)) is not None:
@@ -36,6 +42,7 @@ class Number:
         checked["tolerance"] = read.number("tolerance") or 0
         if checked["tolerance"] < 0:
             read.refuse("tolerance", "must not be negative")
+        checked |= _verdict_options(read, checked["tolerance"])
         if unit := read.text("unit", UNIT_MAX):
             checked["unit"] = unit
         read.raise_errors()
@@ -55,8 +62,10 @@ class Number:
         return value
 
     def score(self, field: Field, key: Any, value: Any) -> float:
-        """1 within the tolerance, which includes its end; otherwise 0."""
-        return float(abs(value - key) <= field["tolerance"] + ROUNDING * max(1.0, abs(key)))
+        """1 within the tolerance, which includes its end; otherwise 0, or with `partial` the less the farther away."""
+        free = max(field["tolerance"], field.get("tolerance_share", 0) * abs(key)) + ROUNDING * max(1.0, abs(key))
+        zero_at = max(field.get("zero_at", 0), field.get("zero_at_share", 0) * abs(key)) if field.get("partial") else 0
+        return falling(abs(value - key), free, zero_at)
 
     def json_schema(self, field: Field) -> dict[str, Any]:
         schema: dict[str, Any] = {"type": "integer" if field["integer"] else "number"}
@@ -82,11 +91,32 @@ class Number:
         return FieldOutcome(self.methods[0], results)
 
 
+def _verdict_options(read: Declaration, tolerance: float) -> dict[str, Any]:
+    """What of `VERDICT` is declared, each option only where it is, so that older declarations stay as they are."""
+    found = {name: value for name in VERDICT[1:] if (value := read.number(name)) is not None}
+    share, zero_at, zero_share = (found.get(name) for name in VERDICT[1:])
+    if share is not None and not 0 < share <= 1:
+        read.refuse("tolerance_share", "must be above 0 and at most 1")
+    if zero_at is not None and zero_at <= tolerance:
+        read.refuse("zero_at", "must be more than tolerance")
+    if zero_share is not None and not (share or 0) < zero_share <= SHARE_MAX:
+        read.refuse("zero_at_share", f"must be more than tolerance_share and at most {SHARE_MAX}")
+    if read.has("partial"):
+        found["partial"] = read.flag("partial", default=False)
+    if found.get("partial") and zero_at is None and zero_share is None:
+        read.refuse("zero_at", "is required with partial: true; or zero_at_share")
+    if not found.get("partial"):
+        for name in VERDICT[2:]:
+            if name in found:
+                read.refuse(name, "is only for partial: true")
+    return found
+
+
 def _agreeing(field: Field, median: NDArray[np.float64]) -> NDArray[np.float64]:
     """How far an answer may lie from each task's median and still agree with it."""
     size = np.abs(median)
-    if field["tolerance"]:
-        reach = np.full_like(median, field["tolerance"])
+    if field["tolerance"] or field.get("tolerance_share"):
+        reach = np.maximum(field["tolerance"], field.get("tolerance_share", 0) * size)
     elif "minimum" in field and "maximum" in field:
         reach = np.full_like(median, AGREEING_SHARE * (field["maximum"] - field["minimum"]))
     else:

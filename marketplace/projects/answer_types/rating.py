@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from marketplace.projects.answer_types.base import AnswerTable, Field, FieldOutcome, FieldResult, ValueRefused
+from marketplace.projects.answer_types.credit import falling
 from marketplace.projects.answer_types.declaration import COMMON, Declaration
 from marketplace.projects.answer_types.labelling import METHODS, labelled, method_used
 from marketplace.projects.answer_types.medians import task_medians
@@ -22,9 +23,11 @@ class Rating:
     correct_at = 1.0
 
     def check_field(self, field: Field) -> dict[str, Any]:
-        """Options: `points` (2 to 11, else 5) and `labels`, one text for each point."""
-        read = Declaration(field, (*COMMON, "points", "labels"))
+        """Options: `points` (2 to 11, else 5) and `labels`, one text for each point; `tolerance`, by how many points
+        one may be off; `partial`, and with it `zero_at` (points - 1), by how many points off nothing counts."""
+        read = Declaration(field, (*COMMON, "points", "labels", "tolerance", "partial", "zero_at"))
         checked = read.common() | {"points": read.whole("points", 2, 11, default=POINTS_DEFAULT)}
+        checked |= _verdict_options(read, checked["points"] - 1)
         if read.has("labels"):
             checked["labels"] = read.texts("labels")
             if len(checked["labels"]) != checked["points"] and not read.errors:
@@ -39,10 +42,12 @@ class Rating:
         return int(value)
 
     def score(self, field: Field, key: Any, value: Any) -> float:
-        """1 for the same point, a half for its neighbour on scales of 5 points and more, otherwise 0."""
-        if key == value:
-            return 1.0
-        return 0.5 if abs(key - value) == 1 and field["points"] >= NEIGHBOUR_FROM else 0.0
+        """1 within the tolerance; beyond it 0, or with `partial` the less the farther away. A field that says neither
+        gives a half for the neighbour of the right point on scales of 5 points and more."""
+        off = abs(key - value)
+        if "partial" not in field and "tolerance" not in field:
+            return falling(off, 0, 2 if field["points"] >= NEIGHBOUR_FROM else 1)
+        return falling(off, field.get("tolerance", 0), field.get("zero_at", 0))
 
     def json_schema(self, field: Field) -> dict[str, Any]:
         return {"type": "integer", "minimum": 1, "maximum": field["points"]}
@@ -60,6 +65,19 @@ class Rating:
             for task in np.flatnonzero(counts).tolist()
         ]
         return FieldOutcome(used, results, result.iterations, result.converged)
+
+
+def _verdict_options(read: Declaration, farthest: int) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if read.has("tolerance"):
+        found["tolerance"] = read.whole("tolerance", 0, farthest - 1, default=0)
+    if read.has("partial"):
+        found["partial"] = read.flag("partial", default=False)
+    if found.get("partial"):
+        found["zero_at"] = read.whole("zero_at", found.get("tolerance", 0) + 1, farthest, default=farthest)
+    elif read.has("zero_at"):
+        read.refuse("zero_at", "is only for partial: true")
+    return found
 
 
 ANSWER_TYPE = Rating()

@@ -6,11 +6,17 @@ from typing import Any
 
 from marketplace.projects.answer_types.base import AnswerTable, Field, FieldOutcome, FieldResult, ValueRefused
 from marketplace.projects.answer_types.declaration import COMMON, Declaration
+from marketplace.projects.answer_types.edits import edit_distance
 from marketplace.projects.answer_types.patterns import PATTERN_MAX, compiled, pattern_problem
 from marketplace.projects.answer_types.plain import VALUE_BYTES_MAX, bytes_of, text_problem
 
 LENGTH_DEFAULT = 10_000
 LENGTH_DEFAULT_WITH_PATTERN = 200
+VERDICT = ("max_distance", "tolerance", "partial")
+# The normal form can be longer than what was written. Two texts of this length are compared in a fifth of a second.
+COMPARED_MAX = 20_000
+# A share of the length may come out a rounding below a whole number of edits.
+ROUNDING = 1e-9
 
 
 class Text:
@@ -21,8 +27,10 @@ class Text:
     correct_at = 1.0
 
     def check_field(self, field: Field) -> dict[str, Any]:
-        """Options: `max_length` (10,000 characters; 200 with a pattern) and `pattern`, which the whole text matches."""
-        read = Declaration(field, (*COMMON, "max_length", "pattern"))
+        """Options: `max_length` (10,000 characters; 200 with a pattern) and `pattern`, which the whole text matches;
+        what is no error: up to `max_distance` edits, or as many as `tolerance`, a share of the right text's length,
+        allows; with `partial`, credit for what is alike."""
+        read = Declaration(field, (*COMMON, "max_length", "pattern", *VERDICT))
         checked = read.common()
         pattern = read.text("pattern", PATTERN_MAX)
         default = LENGTH_DEFAULT_WITH_PATTERN if pattern else LENGTH_DEFAULT
@@ -31,6 +39,7 @@ class Text:
             if problem := pattern_problem(pattern, checked["max_length"]):
                 read.refuse("pattern", problem)
             checked["pattern"] = pattern
+        checked |= _verdict_options(read, checked["max_length"])
         read.raise_errors()
         return checked
 
@@ -51,8 +60,21 @@ class Text:
         return value
 
     def score(self, field: Field, key: Any, value: Any) -> float:
-        """1 for the same text, whatever its case and white space; otherwise 0."""
-        return float(normal_form(key) == normal_form(value))
+        """1 for the same text, whatever its case and white space, and for one within the tolerance. Otherwise 0, or
+        with `partial` the share of the longer text that is alike: 1 - edits / length."""
+        wanted, given = normal_form(key), normal_form(value)
+        longer = max(len(wanted), len(given))
+        if wanted == given:
+            return 1.0
+        if longer > COMPARED_MAX or not any(field.get(option) for option in VERDICT):
+            return 0.0
+        free = max(field.get("max_distance", 0), field.get("tolerance", 0) * len(wanted) * (1 + ROUNDING))
+        if not field.get("partial") and abs(len(wanted) - len(given)) > free:
+            return 0.0
+        edits = edit_distance(wanted, given)
+        if edits <= free:
+            return 1.0
+        return 1 - edits / longer if field.get("partial") else 0.0
 
     def json_schema(self, field: Field) -> dict[str, Any]:
         schema: dict[str, Any] = {"type": "string", "maxLength": field["max_length"]}
@@ -73,6 +95,23 @@ class Text:
 def normal_form(text: str) -> str:
     """Texts that a reader would call the same have the same normal form."""
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def _verdict_options(read: Declaration, max_length: int) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if read.has("max_distance"):
+        found["max_distance"] = read.whole("max_distance", 0, max_length - 1, default=0)
+    if (share := read.number("tolerance")) is not None:
+        if not 0 <= share < 1:
+            read.refuse("tolerance", "must be at least 0 and less than 1: a share of the text's length")
+        if "max_distance" in found:
+            read.refuse("tolerance", "says the same as max_distance; give one of them")
+        found["tolerance"] = share
+    if read.has("partial"):
+        found["partial"] = read.flag("partial", default=False)
+    if any(found.values()) and max_length > LENGTH_DEFAULT:
+        read.refuse("max_length", f"must be at most {LENGTH_DEFAULT} where texts are compared by their edits")
+    return found
 
 
 def _most_frequent(task: int, texts: list[str]) -> FieldResult:

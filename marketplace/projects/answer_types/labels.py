@@ -1,0 +1,53 @@
+"""Labels as a requester declares them: a value, a title, and what tells people when it is meant."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from marketplace.projects.answer_types.base import Field
+from marketplace.projects.answer_types.declaration import HELP_MAX, TITLE_MAX, Declaration
+
+LABELS_MAX = 500
+VALUE_MAX = 200
+GUIDES = ("includes", "excludes", "examples", "counter_examples")
+
+
+def read_labels(
+    read: Declaration, field: Field, option: str, *, least: int, most: int = LABELS_MAX
+) -> list[dict[str, Any]]:
+    """The labels under an option, each with the guidance that it has; what is wrong is noted in `read`."""
+    raw = field.get(option)
+    if not isinstance(raw, list) or not least <= len(raw) <= most:
+        read.refuse(option, f"must be a list of {least} to {most} {option}")
+        return []
+    labels = []
+    values: set[str] = set()
+    hotkeys: set[str] = set()
+    for at, entry in enumerate(raw):
+        if not isinstance(entry, Mapping):
+            read.refuse(f"{option}[{at}]", "must be an object")
+            continue
+        inner = Declaration(entry, ("value", "title", "definition", *GUIDES, "hotkey"), path=f"{option}[{at}].")
+        labels.append(_label(inner, values, hotkeys))
+        read.errors += inner.errors
+    return labels
+
+
+def _label(read: Declaration, values: set[str], hotkeys: set[str]) -> dict[str, Any]:
+    value = read.text("value", VALUE_MAX, required=True)
+    if value and value in values:
+        read.refuse("value", "is the value of another label too")
+    values.add(value)
+    label: dict[str, Any] = {"value": value, "title": read.text("title", TITLE_MAX) or value}
+    if definition := read.text("definition", HELP_MAX):
+        label["definition"] = definition
+    for guide in GUIDES:
+        if texts := read.texts(guide):
+            label[guide] = texts
+    if hotkey := read.text("hotkey", TITLE_MAX):
+        if len(hotkey) != 1 or not hotkey.isprintable():
+            read.refuse("hotkey", "must be one visible character")
+        elif hotkey.casefold() in hotkeys:
+            read.refuse("hotkey", "is the hotkey of another label too")
+        hotkeys.add(hotkey.casefold())
+        label["hotkey"] = hotkey
+    return label
