@@ -11,7 +11,7 @@ from django.db.models import Q
 
 from marketplace.accounts.models import Requester
 from marketplace.batches.costs import topup_place
-from marketplace.batches.states import BatchState, ImportState, Order, PauseReason
+from marketplace.batches.states import BatchState, ImportState, KeyOrigin, KeyState, Order, PauseReason
 from marketplace.common.money import AMOUNT_MAX, BASIS_POINTS
 from marketplace.projects.models import Project, Version
 from workers.profiles.models import Worker
@@ -223,7 +223,14 @@ class Payload(models.Model):
 
 
 class GoldKey(models.Model):
-    """The known answer of a gold task, and how many workers have been shown it. Read by `workers.gold` alone."""
+    """The known answer of a gold task, and how many workers have been shown it. Read by `workers.gold` alone.
+
+    One that the requester brought makes its task gold for ever; one that the crowd agreed on (`consensus`) makes what
+    is left of an ordinary task gold while it is live or flagged. Only live ones are shown and count. `why` says what a
+    waiting one waits for: `alike` (a key like it, `alike_id`, has been shown or is live) or `ask` (the requester's word).
+    `earlier` is how many workers had the task before it was gold, `frozen` what `shown` was when the key went out of
+    use, `sealed` the number of the commitment that it is part of. Key and salt never change.
+    """
 
     task = models.OneToOneField(Task, on_delete=models.PROTECT, primary_key=True, related_name="+")
     batch_id = models.BigIntegerField()
@@ -231,12 +238,33 @@ class GoldKey(models.Model):
     rank = models.BigIntegerField()
     cap = models.PositiveSmallIntegerField()
     shown = models.PositiveSmallIntegerField(default=0)
+    origin = models.CharField(max_length=9, choices=KeyOrigin.choices, default=KeyOrigin.REQUESTER)
+    state = models.CharField(max_length=7, choices=KeyState.choices, default=KeyState.LIVE)
+    why = models.CharField(max_length=5, default="", blank=True)
+    salt = models.BinaryField()
+    simhash = models.BigIntegerField(null=True)
+    alike_id = models.BigIntegerField(null=True)
+    posterior = models.FloatField(null=True)
+    earlier = models.SmallIntegerField(default=0)
+    frozen = models.SmallIntegerField(null=True)
+    sealed = models.SmallIntegerField(null=True)
+    added_at = models.DateTimeField()
 
     class Meta:
         indexes = [
-            models.Index(fields=["batch_id", "rank"], condition=Q(shown__lt=models.F("cap")), name="gold_supply")
+            models.Index(
+                fields=["batch_id", "rank"],
+                condition=Q(shown__lt=models.F("cap"), state="live"),
+                name="gold_supply",
+            ),
+            models.Index(fields=["batch_id", "task"], name="gold_of_batch"),
         ]
-        constraints = [models.CheckConstraint(condition=Q(shown__lte=models.F("cap")), name="gold_exposure_cap")]
+        constraints = [
+            models.CheckConstraint(condition=Q(shown__lte=models.F("cap")), name="gold_exposure_cap"),
+            models.CheckConstraint(
+                condition=Q(origin__in=KeyOrigin.values, state__in=KeyState.values), name="gold_key_state"
+            ),
+        ]
 
 
 class Reservation(models.Model):

@@ -32,6 +32,20 @@ class ImportState(models.TextChoices):
     CANCELLED = "cancelled"
 
 
+class KeyOrigin(models.TextChoices):
+    """Who says that this is the answer."""
+
+    REQUESTER = "requester"
+    CONSENSUS = "consensus"
+
+
+class KeyState(models.TextChoices):
+    LIVE = "live"  # shown, and answers are judged by it
+    WAITING = "waiting"  # for the requester, or for ever: too much like one that was shown
+    FLAGGED = "flagged"  # good workers keep failing it: the requester decides
+    RETIRED = "retired"
+
+
 class PauseReason(models.TextChoices):
     MANUAL = "manual"
     OUT_OF_FUNDS = "out_of_funds"

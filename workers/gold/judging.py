@@ -24,11 +24,19 @@ Page = tuple[int, int, datetime]
 
 @dataclass
 class Key:
-    """A key, who has a verdict by it, and the sum of their scores."""
+    """A key, who has a verdict by it, and the sum of their scores; `since` when the crowd agreed on it, if it did."""
 
     wanted: dict[str, Any]
+    since: datetime | None = None
     judged: set[int] = field(default_factory=set)
     score: float = 0.0
+
+    def judges(self, row: Waiting) -> bool:
+        """Whether the answer is its worker's first there, and one that the key was not made of: a key that the crowd
+        agreed on was made of what came before it, and so was the first form of an answer given back for repair."""
+        if row.unclear or row.worker_id in self.judged:
+            return False
+        return self.since is None or (row.made_at > self.since and row.revision == 1)
 
     def easiness(self) -> float | None:
         """How often those before got the task right; None if there are none."""
@@ -45,7 +53,7 @@ def judged_of(waiting: Sequence[Waiting]) -> list[Judged]:
     took = _took(pages, before)
     fields = _fields({row.batch_id for row in waiting})
     outcomes: list[Judged] = []
-    verdicts: list[tuple[int, int, int, float]] = []
+    verdicts: list[tuple[int, int, int, float, str]] = []
     for row in waiting:
         declared, key = fields[row.batch_id], keys.get(row.task_id)
         single = _single_choice(declared.values())
@@ -60,11 +68,12 @@ def judged_of(waiting: Sequence[Waiting]) -> list[Judged]:
             "answer_type": declared[single or next(iter(declared))]["type"],
         }
         # An answer that was given back for repair comes twice; the first verdict on a task and worker stands.
-        if key is not None and not row.unclear and row.worker_id not in key.judged:
+        if key is not None and key.judges(row):
             score = _score(declared, key.wanted, row.values)
             truth = key.wanted.get(single) if single else None
             outcomes.append(Judged(**common, kind=Kind.GOLD, score=score, truth=truth, easiness=key.easiness()))
-            verdicts.append((row.task_id, row.worker_id, row.batch_id, score))
+            said = json.dumps({name: row.values.get(name) for name in key.wanted})
+            verdicts.append((row.task_id, row.worker_id, row.batch_id, score, said))
             key.judged.add(row.worker_id)
             key.score += score
         # How long a repair took is not known: nobody says when it was begun.
@@ -84,25 +93,26 @@ def judged_of(waiting: Sequence[Waiting]) -> list[Judged]:
 
 
 def _keys(task_ids: Iterable[int]) -> dict[int, Key]:
-    """Keys by task, with the verdicts there are; the caller acts as the gold reader."""
+    """Keys in use by task, with the verdicts there are; the caller acts as the gold reader."""
     return {
-        task_id: Key(wanted, set(judged), score)
-        for task_id, wanted, judged, score in rows(
-            "SELECT k.task_id, k.key, v.workers, v.score FROM batches_goldkey k CROSS JOIN LATERAL"
+        task_id: Key(wanted, since, set(judged), score)
+        for task_id, wanted, since, judged, score in rows(
+            "SELECT k.task_id, k.key, CASE WHEN k.origin = 'consensus' THEN k.added_at END, v.workers, v.score FROM batches_goldkey k CROSS JOIN LATERAL"
             " (SELECT coalesce(array_agg(g.worker_id), '{}') AS workers, coalesce(sum(g.score), 0) AS score"
-            " FROM gold_verdict g WHERE g.task_id = k.task_id) v WHERE k.task_id = ANY(%s)",
+            " FROM gold_verdict g WHERE g.task_id = k.task_id) v WHERE k.task_id = ANY(%s)"
+            " AND k.state = 'live'",
             [sorted(task_ids)],
         )
     }
 
 
-def _keep(verdicts: Sequence[tuple[int, int, int, float]]) -> None:
+def _keep(verdicts: Sequence[tuple[int, int, int, float, str]]) -> None:
     if verdicts:
         run(
-            "INSERT INTO gold_verdict (task_id, worker_id, batch_id, score, made_at)"
-            " SELECT g.*, market_now() FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::float8[]) AS g"
-            " ON CONFLICT DO NOTHING",
-            [[verdict[place] for verdict in verdicts] for place in range(4)],
+            "INSERT INTO gold_verdict (task_id, worker_id, batch_id, score, given, made_at)"
+            " SELECT t, w, b, s, v, market_now() FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::float8[],"
+            " %s::jsonb[]) AS g(t, w, b, s, v) ON CONFLICT DO NOTHING",
+            [[verdict[place] for verdict in verdicts] for place in range(5)],
         )
 
 

@@ -24,6 +24,9 @@ class Schedule(models.Model):
     phase_end = models.PositiveIntegerField()
     gold_positions = ArrayField(models.PositiveIntegerField())
 
+    class Meta:
+        indexes = [models.Index(fields=["batch"], name="schedule_of_batch")]
+
 
 class ToScore(models.Model):
     """An answer that the scoring step has not looked at; every answer passes here, gold or not."""
@@ -73,11 +76,28 @@ class Waiting:
 
 
 class Verdict(models.Model):
-    """How one worker's answer compares with a gold key."""
+    """How one worker's answer compares with a gold key; `given` is what it says where the key says something."""
 
     pk = models.CompositePrimaryKey("task_id", "worker_id")
     task = models.ForeignKey(Task, on_delete=models.PROTECT, related_name="+", db_index=False)
     worker = models.ForeignKey(Worker, on_delete=models.PROTECT, related_name="+", db_index=False)
     batch_id = models.BigIntegerField(db_index=True)
     score = models.FloatField()
+    made_at = models.DateTimeField()
+    given = models.JSONField(null=True)
+
+
+class Commitment(models.Model):
+    """What binds the market to keys before anybody meets them: the root of a tree of hashes (`commitment.py`).
+
+    The first of a batch is made when it opens, with keys or without; each later one when keys are added. The seed, by
+    which leaves were added that stand for no key, is for the gold reader alone.
+    """
+
+    pk = models.CompositePrimaryKey("batch_id", "seq")
+    batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="+", db_index=False)
+    seq = models.SmallIntegerField()
+    root = models.BinaryField()
+    leaves = models.PositiveIntegerField()
+    seed = models.BinaryField()
     made_at = models.DateTimeField()

@@ -61,7 +61,15 @@ class Terms:
     aggregation: dict[str, Any] = field(default_factory=dict)
 
 
-GOLD_DEFAULTS = {"min_share": 0.05, "max_share": 0.10, "probation": 20, "probation_share": 0.20}
+GOLD_DEFAULTS: dict[str, Any] = {
+    "min_share": 0.05,
+    "max_share": 0.10,
+    "probation": 20,
+    "probation_share": 0.20,
+    "budget": None,
+    "refill": "auto",
+}
+REFILLS = ("auto", "confirm", "off")
 AGGREGATION_DEFAULTS = {"method": "dawid_skene"}
 
 
@@ -167,4 +175,8 @@ def _share_errors(gold: dict[str, Any]) -> list[dict[str, str]]:
         errors.append({"field": "gold.min_share", "message": "must not exceed max_share"})
     if not (is_count(gold["probation"]) and gold["probation"] <= 1_000):
         errors.append({"field": "gold.probation", "message": "must be a number of answers from 0 to 1000"})
+    if gold["budget"] is not None and not (is_number(gold["budget"]) and 0 <= gold["budget"] <= 1):
+        errors.append({"field": "gold.budget", "message": "must be a share between 0 and 1, or null"})
+    if gold["refill"] not in REFILLS:
+        errors.append({"field": "gold.refill", "message": f"must be one of {', '.join(REFILLS)}"})
     return errors

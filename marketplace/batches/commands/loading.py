@@ -3,6 +3,7 @@
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from json import loads
 from operator import add
 from typing import TypeVar
 
@@ -11,6 +12,7 @@ from django.db import IntegrityError, connection, connections, transaction
 from marketplace.batches.models import Batch
 from marketplace.batches.row_checks import RowChecker, RowErrors, TaskRow
 from marketplace.batches.rows import Cursor, Row
+from marketplace.batches.simhash import simhash
 from marketplace.common.database import rows, value
 from workers.profiles.queries import workers_by_pseudonym
 
@@ -152,8 +154,11 @@ def _copy(batch: Batch, chunk: Chunk, workers: dict[str, int]) -> Brought:
     gold = [(pk, row) for pk, row in numbered if row.gold is not None]
     if gold:
         _copy_lines(
-            "batches_goldkey (task_id, batch_id, key, cap)",
-            (f"{pk}\t{into}\t{_json(row.gold or '')}\t{row.overlap}\n" for pk, row in gold),
+            "batches_goldkey (task_id, batch_id, key, cap, simhash)",
+            (
+                f"{pk}\t{into}\t{_json(row.gold or '')}\t{row.overlap}\t{simhash(loads(row.data))}\n"
+                for pk, row in gold
+            ),
         )
     reserved = [(pk, row) for pk, row in numbered if row.reserved_for]
     if reserved:

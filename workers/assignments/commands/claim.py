@@ -58,6 +58,7 @@ def taken(
             worker_id=worker_id,
             batch_id=offer.pk,
             project_id=offer.project_id,
+            requester_id=offer.requester_id,
             policy=offer.gold_policy,
             count=count,
             chance=chance,

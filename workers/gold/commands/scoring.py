@@ -1,45 +1,17 @@
-"""Plan hidden gold before a claim, and score answers after a submission."""
+"""Score answers after a submission, by the keys that are in use."""
 
 import logging
-from random import Random
-from typing import Any
 from uuid import UUID
 
 from marketplace.common import sweeps
-from marketplace.common.database import one, rows, run
+from marketplace.common.database import rows, run
 from marketplace.common.transactions import require_transaction
-from workers.gold.injection import Policy, Schedule, advance
-from workers.gold.locks import taken_answers, waiting_answers
 from workers.gold.judging import judged_of
+from workers.gold.locks import taken_answers, waiting_answers
 from workers.reputation.commands import record_outcomes
-from workers.reputation.queries import posterior_of
 
 logger = logging.getLogger("touchstone.gold")
 GROUP = 200
-
-
-def draw_schedule(
-    *, worker_id: int, batch_id: int, project_id: int, policy: dict[str, Any], count: int, chance: Random
-) -> None:
-    """Draw the worker's schedule of gold in the batch as far as his next `count` places need it.
-
-    It says at which of his positions he is to be shown gold; the claim moves the position on. What is drawn already
-    stays. The caller holds the worker's row.
-    """
-    require_transaction()
-    row = one(
-        "SELECT position, phase_end, gold_positions FROM gold_schedule WHERE worker_id = %s AND batch_id = %s",
-        [worker_id, batch_id],
-    )
-    schedule = Schedule(row[0], row[1], tuple(row[2])) if row else Schedule()
-    low, high = posterior_of(worker_id=worker_id, project_id=project_id).posterior.interval()
-    _, drawn = advance(schedule, count, Policy(**policy), high - low, chance)
-    run(
-        "INSERT INTO gold_schedule (worker_id, batch_id, position, phase_end, gold_positions)"
-        " VALUES (%s, %s, %s, %s, %s) ON CONFLICT (worker_id, batch_id) DO UPDATE SET"
-        " phase_end = excluded.phase_end, gold_positions = excluded.gold_positions",
-        [worker_id, batch_id, drawn.position, drawn.phase_end, list(drawn.gold_positions)],
-    )
 
 
 def take_due(*, run_id: UUID, task: UUID, limit: int = GROUP) -> int:
