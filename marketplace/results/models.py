@@ -48,8 +48,8 @@ class Consensus(models.Model):
     """What the answers to a task say so far. `values` holds for each field the value, its posterior and the answers;
     `posterior` is that of the least sure field.
 
-    `doubt` is how many of the answers are expected to be wrong, and `variance` that of this number. `settled` says that
-    no place is open and what could be judged is; `judged_at` when it first was. Not for workers' eyes: a task that
+    `doubt` is how many of the answers are expected to be wrong, and `variance` that of this number. `sure` says that
+    it is beyond doubt, `settled` that no place is open and what could be judged is, `judged_at` when it first was. Not for workers' eyes: a task that
     everybody agrees on may become gold.
     """
 
@@ -61,12 +61,20 @@ class Consensus(models.Model):
     unclear = models.PositiveSmallIntegerField()
     doubt = models.FloatField()
     variance = models.FloatField()
+    sure = models.BooleanField()
     made_at = models.DateTimeField()
     settled = models.BooleanField(default=False)
     judged_at = models.DateTimeField(null=True)
 
     class Meta:
-        indexes = [models.Index(fields=["batch_id", "task"], name="consensus_of_batch")]
+        indexes = [
+            models.Index(fields=["batch_id", "task"], name="consensus_of_batch"),
+            models.Index(
+                fields=["batch_id", "task"],
+                condition=Q(sure=True, settled=False, judged_at=None),
+                name="consensus_sure",
+            ),
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=Q(posterior__gte=0, posterior__lte=1, doubt__gte=0, variance__gte=0), name="consensus_range"

@@ -12,7 +12,9 @@ from marketplace.common.database import rows
 from marketplace.common.errors import NotFound
 from marketplace.results.judging import FieldConsensus, Trust
 from marketplace.results.models import Run
-from workers.reputation.scoring import PRIOR
+from workers.reputation.facets import STRANGER, class_facet
+from workers.reputation.queries import TODAY
+from workers.reputation.scoring import PRIOR, Tally, aged
 
 PAGE = 5_000
 RESULT_COLUMNS = [
@@ -177,15 +179,31 @@ def doubts_of(assignment_ids: Sequence[int]) -> dict[int, float]:
 
 
 def trust_of(*, project_id: int, worker_ids: Sequence[int]) -> dict[int, Trust]:
-    """How often each of the workers is expected to be right in the project; a stranger's by the prior."""
-    trust = {worker_id: Trust(PRIOR.mean) for worker_id in worker_ids}
-    for worker_id, mean in rows(
-        "SELECT worker_id, alpha / (alpha + beta) FROM reputation_standing WHERE project_id = %s"
-        " AND worker_id = ANY(%s)",
-        [project_id, list(worker_ids)],
-    ):
-        trust[worker_id] = Trust(mean)
-    return trust
+    """How often each of the workers is expected to be right in the project as of today, and where a label is right.
+
+    A stranger is taken by the prior; a label of which little is known as the project, with the weight of the prior.
+    """
+    tallies = rows(
+        f"SELECT worker_id, '', alpha, beta, day, {TODAY} FROM reputation_standing WHERE project_id = %s"
+        " AND worker_id = ANY(%s) UNION ALL"
+        f" SELECT worker_id, facet, alpha, beta, day, {TODAY} FROM reputation_facet WHERE worker_id = ANY(%s)"
+        " AND starts_with(facet, %s)",
+        [project_id, list(worker_ids), list(worker_ids), class_facet(project_id, "", "").rstrip(":") + ":"],
+    )
+    overall = dict.fromkeys(worker_ids, PRIOR.mean)
+    for worker_id, facet, alpha, beta, day, today in tallies:
+        if not facet:
+            now = aged(Tally(alpha, beta, day=day, floor=STRANGER.floor), today)
+            overall[worker_id] = now.alpha / (now.alpha + now.beta)
+    by_label: dict[int, dict[tuple[str, str], float]] = {}
+    for worker_id, facet, alpha, beta, day, today in tallies:
+        if facet:
+            now, prior = aged(Tally(alpha, beta, day=day), today), PRIOR.alpha + PRIOR.beta
+            field, label = facet.split(":", 3)[2:]
+            by_label.setdefault(worker_id, {})[field, label] = (prior * overall[worker_id] + now.alpha) / (
+                prior + now.alpha + now.beta
+            )
+    return {worker_id: Trust(mean, by_label.get(worker_id, {})) for worker_id, mean in overall.items()}
 
 
 def accuracies(*, project_id: int, worker_ids: Sequence[int]) -> dict[int, float]:

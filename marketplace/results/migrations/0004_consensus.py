@@ -9,6 +9,8 @@ ALTER TABLE results_consensus ALTER settled SET DEFAULT false, SET (fillfactor =
 ALTER TABLE results_toconsider ALTER failures SET DEFAULT 0;
 ALTER TABLE results_toclose ALTER after_task_id SET DEFAULT 0;
 GRANT SELECT, INSERT, UPDATE ON results_consensus TO touchstone_runtime;
+-- It looks for tasks beyond doubt that are not gold.
+GRANT SELECT ON results_consensus TO gold_reader;
 GRANT SELECT, INSERT, UPDATE, DELETE ON results_toconsider, results_toclose TO touchstone_runtime;
 -- Answers that came before are looked at once; and from now on events are kept until this reader has seen them.
 INSERT INTO results_toconsider (batch_id, task_id)
@@ -48,12 +50,20 @@ class Migration(migrations.Migration):
                 ("unclear", models.PositiveSmallIntegerField()),
                 ("doubt", models.FloatField()),
                 ("variance", models.FloatField()),
+                ("sure", models.BooleanField()),
                 ("made_at", models.DateTimeField()),
                 ("settled", models.BooleanField(default=False)),
                 ("judged_at", models.DateTimeField(null=True)),
             ],
             options={
-                "indexes": [models.Index(fields=["batch_id", "task"], name="consensus_of_batch")],
+                "indexes": [
+                    models.Index(fields=["batch_id", "task"], name="consensus_of_batch"),
+                    models.Index(
+                        condition=Q(sure=True, settled=False, judged_at=None),
+                        fields=["batch_id", "task"],
+                        name="consensus_sure",
+                    ),
+                ],
                 "constraints": [
                     models.CheckConstraint(
                         condition=Q(posterior__gte=0, posterior__lte=1, doubt__gte=0, variance__gte=0),
