@@ -121,4 +121,5 @@ def _most_probable(log_joint: FloatArray, counts: NDArray[np.intp]) -> NDArray[n
 def _normalised(log_joint: FloatArray) -> FloatArray:
     if not log_joint.size:
         return log_joint
-    return np.asarray(np.exp(log_joint - np.logaddexp.reduce(log_joint, axis=1, keepdims=True)))
+    probable = np.exp(log_joint - np.logaddexp.reduce(log_joint, axis=1, keepdims=True))
+    return np.asarray(np.minimum(probable, 1.0))  # rounding must not make more than certainty

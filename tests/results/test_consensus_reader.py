@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import psycopg
 import pytest
 from django.db import OperationalError
 
@@ -145,3 +146,27 @@ def test_events_stay_until_the_reader_that_lags_has_seen_them(
     with one_transaction(principal="test"):
         forget_old()
     assert value("SELECT count(*) FROM common_outbox") == 0
+
+
+def test_agreement_that_was_recorded_twice_or_of_gold_is_found(
+    committed: str, as_owner: psycopg.Connection[Any]
+) -> None:
+    """What the unique index and the reader's look at the keys prevent, done by hand."""
+    batch = make.make_batch(tasks=2, gold=2, overlap=4, gold_policy={**NEVER, "probation": 4, "probation_share": 0.5})
+    for _ in range(4):
+        worker = make.make_worker()
+        make.answer(worker, make.take(worker, batch, 4), "cat")
+    horizon()
+    follow_consensus()
+    assert broken() == []
+    again = (
+        "INSERT INTO reputation_outcome (worker_id, project_id, requester_id, batch_id, kind, score, assignment_id,"
+        " task_id, weight, round, made_at) SELECT worker_id, project_id, requester_id, batch_id, 'agreement', 1,"
+        " assignment_id, {task}, 0, 0, made_at FROM reputation_outcome WHERE kind = 'agreement' LIMIT 1"
+    )
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        as_owner.execute(again.format(task="task_id"))
+    as_owner.execute("DROP INDEX outcome_once")
+    as_owner.execute(again.format(task="(SELECT min(task_id) FROM batches_goldkey)"))
+    found = as_owner.execute("SELECT what FROM inv_r40_agreement ORDER BY 1").fetchall()
+    assert found == [("has no consensus",), ("is judged twice",), ("is of a gold task",)]

@@ -185,12 +185,12 @@ def _tasks(task_ids: list[int]) -> dict[int, _Task]:
     its place."""
     tasks: dict[int, _Task] = {}
     for task_id, places, taken, quarantined, pk, worker_id, person_id, state, unclear, values in rows(
-        "SELECT t.id, t.overlap - t.refunded, t.taken, t.quarantined_at IS NOT NULL,"
-        "       a.id, a.worker_id, p.person_id, a.state, w.unclear, w.values"
-        "  FROM batches_task t LEFT JOIN assignments_assignment a ON a.task_id = t.id AND a.state IN ('submitted', 'accepted', 'upheld')"
-        "  LEFT JOIN profiles_worker p ON p.id = a.worker_id"
-        "  LEFT JOIN LATERAL (SELECT values, unclear FROM assignments_answer w WHERE w.assignment_id = a.id"
-        "                      ORDER BY revision DESC LIMIT 1) w ON true"
+        "SELECT t.id, t.overlap - t.refunded, t.taken, t.quarantined_at IS NOT NULL, a.id, a.worker_id, p.person_id,"
+        " a.state, w.unclear, w.values FROM batches_task t"
+        " LEFT JOIN assignments_assignment a ON a.task_id = t.id AND a.state IN ('submitted', 'accepted', 'upheld')"
+        " LEFT JOIN profiles_worker p ON p.id = a.worker_id"
+        " LEFT JOIN LATERAL (SELECT values, unclear FROM assignments_answer w WHERE w.assignment_id = a.id"
+        "                    ORDER BY revision DESC LIMIT 1) w ON true"
         " WHERE t.id = ANY(%s) ORDER BY t.id, a.id",
         [task_ids],
     ):
@@ -233,24 +233,27 @@ def _store(
     run(
         "INSERT INTO results_consensus AS c (task_id, batch_id, values, posterior, answers, unclear, doubt, variance,"
         " sure, settled, judged_at, made_at)"
-        " SELECT t, %s, v, p, a, u, d, e, b, s, CASE WHEN j THEN market_now() END, market_now() FROM unnest(%s::bigint[],"
-        " %s::jsonb[], %s::float8[], %s::int[], %s::int[], %s::float8[], %s::float8[], %s::boolean[], %s::boolean[], %s::boolean[])"
-        " AS g(t, v, p, a, u, d, e, b, s, j) ON CONFLICT (task_id) DO UPDATE SET values = excluded.values,"
-        " posterior = excluded.posterior, answers = excluded.answers, unclear = excluded.unclear,"
-        " doubt = excluded.doubt, variance = excluded.variance, sure = excluded.sure, settled = excluded.settled,"
+        " SELECT t, %s, v, p, a, u, d, e, b, s, CASE WHEN j THEN market_now() END, market_now()"
+        " FROM unnest(%s::bigint[], %s::jsonb[], %s::float8[], %s::int[], %s::int[], %s::float8[], %s::float8[],"
+        " %s::boolean[], %s::boolean[], %s::boolean[]) AS g(t, v, p, a, u, d, e, b, s, j)"
+        " ON CONFLICT (task_id) DO UPDATE SET values = excluded.values, posterior = excluded.posterior,"
+        " answers = excluded.answers, unclear = excluded.unclear, doubt = excluded.doubt,"
+        " variance = excluded.variance, sure = excluded.sure, settled = excluded.settled,"
         " judged_at = coalesce(c.judged_at, excluded.judged_at), made_at = excluded.made_at",
         [batch.pk, *(list(column) for column in columns)],
     )
 
 
 def _gold(task_ids: list[int]) -> set[int]:
-    """Those of the tasks that are gold, whoever knew their answers. One that only waits for the requester's word is an
-    ordinary task."""
+    """Those of the tasks that are gold, or were while somebody was shown them. What the crowd agreed on and the
+    requester has not confirmed is an ordinary task."""
     with acting_as("gold_reader"):
         return {
             row[0]
             for row in rows(
-                "SELECT task_id FROM batches_goldkey WHERE task_id = ANY(%s) AND state <> 'waiting'", [task_ids]
+                "SELECT task_id FROM batches_goldkey WHERE task_id = ANY(%s)"
+                " AND (origin = 'requester' OR state IN ('live', 'flagged') OR shown > 0)",
+                [task_ids],
             )
         }
 

@@ -19,15 +19,35 @@ SELECT DISTINCT a.batch_id, a.task_id FROM assignments_assignment a JOIN batches
 INSERT INTO common_outboxcursor (reader, xid, last_id, moved_at) VALUES ('consensus', '0', 0, market_now())
 ON CONFLICT DO NOTHING;
 """
-UNDO = "DELETE FROM common_outboxcursor WHERE reader = 'consensus';"
+VIEW = """
+CREATE VIEW inv_r40_agreement AS
+    WITH agreed AS (
+        SELECT o.assignment_id, o.task_id FROM reputation_outcome o WHERE o.kind = 'agreement'
+           AND NOT EXISTS (SELECT 1 FROM reputation_outcome u WHERE u.undoes_id = o.id)
+    )
+    SELECT assignment_id, 'is judged twice' AS what FROM agreed GROUP BY assignment_id HAVING count(*) > 1
+    UNION ALL
+    SELECT a.assignment_id, 'has no consensus' FROM agreed a
+     WHERE NOT EXISTS (SELECT 1 FROM results_consensus c WHERE c.task_id = a.task_id AND c.judged_at IS NOT NULL)
+    UNION ALL
+    SELECT a.assignment_id, 'is of a gold task' FROM agreed a JOIN batches_goldkey g ON g.task_id = a.task_id
+     WHERE g.origin = 'requester'
+    UNION ALL
+    SELECT a.assignment_id, 'is judged by a key too' FROM agreed a
+      JOIN reputation_outcome o ON o.assignment_id = a.assignment_id AND o.kind = 'gold'
+     WHERE NOT EXISTS (SELECT 1 FROM reputation_outcome u WHERE u.undoes_id = o.id);
+COMMENT ON VIEW inv_r40_agreement IS 'An answer is judged by the others at most once, and never where its task has a key.';
+GRANT SELECT ON inv_r40_agreement TO touchstone_runtime;
+"""
+UNDO = "DROP VIEW inv_r40_agreement; DELETE FROM common_outboxcursor WHERE reader = 'consensus';"
 
 
 class Migration(migrations.Migration):
     dependencies = [
         ("results", "0003_result_of_task"),
-        ("assignments", "0012_money"),
-        ("batches", "0009_money_terms"),
+        ("assignments", "0015_gold_supply"),
         ("common", "0003_second_chances"),
+        ("reputation", "0003_skills"),
     ]
     operations = [
         migrations.CreateModel(
@@ -93,5 +113,5 @@ class Migration(migrations.Migration):
                 ("after_task_id", models.BigIntegerField(default=0)),
             ],
         ),
-        migrations.RunSQL([RULES], UNDO),
+        migrations.RunSQL([RULES, VIEW], UNDO),
     ]
