@@ -308,6 +308,22 @@ class Tail(models.Model):
     places = models.BigIntegerField(default=0)
 
 
+class MorePlaces(models.Model):
+    """Places that were added to tasks of a running batch, numbered; a function writes it, with the money or not at all.
+
+    `disputes` is for how many rejections more money lies aside because of them; `open` only while the function runs.
+    """
+
+    pk = models.CompositePrimaryKey("batch_id", "number")
+    batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="more_places", db_index=False)
+    number = models.PositiveIntegerField()
+    tasks = models.PositiveIntegerField(default=0)
+    places = models.BigIntegerField(default=0)
+    disputes = models.BigIntegerField(default=0)
+    open = models.BooleanField(default=True)
+    made_at = models.DateTimeField()
+
+
 class Counts(models.Model):
     """How many assignments of a batch are in each state, and how many of its tasks are quarantined."""
 

@@ -10,7 +10,7 @@ from django.db.models import QuerySet, Sum
 
 from marketplace.accounts.queries import own_of
 from marketplace.batches.costs import Hold, hold_for
-from marketplace.batches.models import Batch, Import
+from marketplace.batches.models import Batch, Import, MorePlaces
 from marketplace.batches.states import BatchState, ImportState
 from marketplace.common.database import one
 from marketplace.common.errors import NotFound
@@ -214,11 +214,12 @@ def counts(batch_id: int) -> dict[str, int]:
 def progress(batch: Batch) -> BatchProgress:
     """Where the batch stands now; `refunded_micros` is what went back and is not held again."""
     totals = imported(batch)
+    added = MorePlaces.objects.filter(batch=batch).aggregate(places=Sum("places"))["places"] or 0
     moved = moved_by_kind(batch.pk)
     return BatchProgress(
         state=batch.state,
         tasks=totals["tasks"],
-        places=totals["places"],
+        places=totals["places"] + added,
         **counts(batch.pk),
         escrow_micros=balance(escrow_of(batch.public_id), batch.currency),
         disputes_micros=balance(disputes_of(batch.public_id), batch.currency),

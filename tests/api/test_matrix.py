@@ -230,6 +230,8 @@ ROUTES: dict[str, Route] = {
     "batches/{batch}/audience": Route({"GET": read()}),
     "batches/{batch}/estimate": Route({"GET": read()}),
     "batches/{batch}/progress": Route({"GET": read()}),
+    "batches/{batch}/more-places": Route({"POST": step(MANAGERS, lambda m: {"tasks": ["t0"]})}),
+    "batches/{batch}/review-wishes": Route({"GET": read()}),
     "batches/{batch}/quarantine": Route({"GET": read()}),
     "batches/{batch}/quarantine/release": Route({"POST": step(MANAGERS, lambda m: {"tasks": ["t0"]})}),
     "batches/{batch}/answers": Route({"GET": read()}),

@@ -62,3 +62,19 @@ class TasksReleased(Event):
 
     batch_id: int
     task_ids: list[int]
+
+
+@dataclass(frozen=True)
+class PlacesAdded(Event):
+    """These tasks of a running batch have more places than before, and their money is held."""
+
+    batch_id: int
+    task_ids: list[int]
+
+
+class AnswersHeld(AssignmentEvent):
+    """The answers of these workers are not accepted by themselves for some time."""
+
+
+class ReviewWished(AssignmentEvent):
+    """The requester is asked to look at these answers himself."""

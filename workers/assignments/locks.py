@@ -16,10 +16,12 @@ def own_assignment_for_update(worker_id: int, public_id: UUID) -> tuple[int, str
 
 
 def submitted_for_update(batch_id: int, public_ids: list[UUID] | None, limit: int) -> list[tuple[int, int, int]]:
-    """Submitted assignments of a batch as (id, task, worker), by id: the named ones, or any that nobody else holds."""
+    """Submitted assignments of a batch as (id, task, worker), by id: the named ones, or any that nobody else holds and
+    that do not wait for a decision of their own."""
     if public_ids is None:
         return rows(
             "SELECT id, task_id, worker_id FROM assignments_assignment WHERE batch_id = %s AND state = 'submitted'"
+            " AND NOT assignments_is_held(worker_id, batch_id, auto_accept_at, (SELECT market_now()))"
             " ORDER BY id LIMIT %s FOR NO KEY UPDATE SKIP LOCKED",
             [batch_id, limit],
         )
@@ -78,13 +80,17 @@ def _held(found: list[tuple[Any, ...]], still: str) -> list[int]:
     ]
 
 
-def submitted_past_deadline(batch_id: int | None, limit: int) -> list[tuple[int, int, int]]:
-    """Submitted assignments whose time for a decision has passed, as (id, worker, batch)."""
+def submitted_past_deadline(
+    batch_id: int | None, limit: int, *, worker_id: int | None = None
+) -> list[tuple[int, int, int]]:
+    """Submitted assignments whose time for a decision has passed and that no hold keeps, as (id, worker, batch)."""
     return rows(
         "SELECT id, worker_id, batch_id FROM assignments_assignment WHERE state = 'submitted'"
         " AND auto_accept_at <= (SELECT market_now()) AND (%s::bigint IS NULL OR batch_id = %s)"
+        " AND (%s::bigint IS NULL OR worker_id = %s)"
+        " AND NOT assignments_is_held(worker_id, batch_id, auto_accept_at, (SELECT market_now()))"
         " ORDER BY auto_accept_at LIMIT %s FOR NO KEY UPDATE SKIP LOCKED",
-        [batch_id, batch_id, limit],
+        [batch_id, batch_id, worker_id, worker_id, limit],
     )
 
 
@@ -140,3 +146,12 @@ def refunds_due(batch_id: int | None, limit: int) -> list[int]:
         [[row[0] for row in found if row[1] in open_batches]],
     )
     return [row[0] for row in tasks]
+
+
+def live_holds(worker_id: int, batch_id: int) -> list[tuple[int, Any]]:
+    """Holds on the worker's answers in the batch that have not ended, as (id, until)."""
+    return rows(
+        "SELECT id, until FROM assignments_hold WHERE worker_id = %s AND batch_id = %s AND ended_at IS NULL"
+        " AND until > (SELECT market_now()) ORDER BY id FOR NO KEY UPDATE",
+        [worker_id, batch_id],
+    )

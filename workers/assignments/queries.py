@@ -130,6 +130,27 @@ def answers_page(batch_id: int, *, state: str | None, after_id: int, limit: int)
     ]
 
 
+def review_wishes_page(batch_id: int, *, state: str | None, after_id: int, limit: int) -> list[dict[str, Any]]:
+    """Answers of a batch that its requester is asked to look at, by id of the wish, with worker ids that the caller
+    must replace. A wish is done when its answer is decided."""
+    names = ("cursor", "answer", "task", "worker_id", "reason", "made_at", "decide_by", "done")
+    return [dict(zip(names, row, strict=True)) for row in rows(_WISHES, [batch_id, after_id, state, state, limit])]
+
+
+_WISHES = """
+SELECT r.id, a.public_id, t.external_id, a.worker_id, r.reason, date_trunc('minute', r.made_at),
+       CASE WHEN a.state = 'submitted' THEN date_trunc('minute', greatest(a.auto_accept_at, held.until)) END,
+       a.state <> 'submitted'
+  FROM assignments_reviewwish r
+  JOIN assignments_assignment a ON a.id = r.assignment_id
+  JOIN batches_task t ON t.id = a.task_id
+  CROSS JOIN LATERAL (
+      SELECT max(least(h.until, a.auto_accept_at + interval '7 days')) AS until FROM assignments_hold h
+       WHERE h.worker_id = a.worker_id AND h.batch_id = a.batch_id AND h.ended_at IS NULL) held
+ WHERE r.batch_id = %s AND r.id > %s AND (%s::text IS NULL OR (%s = 'open') = (a.state = 'submitted'))
+ ORDER BY r.id LIMIT %s
+"""
+
 COMMENTS_SHOWN = 20
 
 

@@ -26,7 +26,8 @@ DECISIONS_MAX = 1_000
 
 
 def accept_answers(*, batch_id: int, assignments: list[UUID] | None, limit: int = DECISIONS_MAX) -> int:
-    """Accept the named submitted answers of the batch, or up to `limit` of all; returns how many were accepted.
+    """Accept the named submitted answers of the batch, or up to `limit` of all that no hold keeps; returns how many
+    were accepted.
 
     Each becomes due for payment by the same step. Repeating it accepts nothing twice; a named answer that is decided
     already is passed over when it was accepted and refused (`NotDecidable`) otherwise. Emits `AnswerAccepted`.
@@ -67,6 +68,14 @@ def reject_answers(*, batch_id: int, assignments: list[UUID], reason: RejectReas
                 assignment_ids=[row[0] for row in found],
             )
         )
+    return len(found)
+
+
+def accept_overdue(*, batch_id: int, worker_id: int, limit: int = DECISIONS_MAX) -> int:
+    """Accept up to `limit` answers of the worker in the batch whose time for a decision has passed; how many."""
+    require_transaction()
+    found = submitted_past_deadline(batch_id, limit, worker_id=worker_id)
+    _accept(batch_id, [(pk, worker) for pk, worker, _ in found])
     return len(found)
 
 

@@ -1,0 +1,55 @@
+"""Answers that wait for somebody's decision for a while, and their release (R18)."""
+
+from datetime import datetime, timedelta
+
+from marketplace.common.database import one, run, value
+from marketplace.common.outbox import publish
+from marketplace.common.transactions import require_transaction
+from workers.assignments.commands.decide import accept_overdue
+from workers.assignments.events import AnswersHeld
+from workers.assignments.locks import live_holds
+from workers.assignments.models import HOLD_MAX
+from workers.assignments.origin import Origin
+
+
+def hold_answers(*, batch_id: int, worker_id: int, life: timedelta, reason: str, origin: Origin) -> datetime:
+    """Keep the worker's answers in the batch from being accepted by their deadline or by "all"; until when.
+
+    No answer waits for more than seven days beyond its deadline, whatever holds there are; then it is accepted as ever.
+    A named answer can be decided meanwhile. A hold that lasts as long already is returned, and a repeat of the same
+    firing returns the first one. Emits `AnswersHeld`.
+    """
+    require_transaction()
+    life = min(life, HOLD_MAX)
+    wanted = value("SELECT market_now() + %s", [life])
+    live = [until for _, until in live_holds(worker_id, batch_id)]
+    if live and max(live) >= wanted:
+        return max(live)
+    made = one(
+        "INSERT INTO assignments_hold (worker_id, batch_id, until, reason, firing_id, made_by_id, made_at)"
+        " SELECT %s, %s, m.moment + %s, %s, %s, %s, m.moment FROM (SELECT market_now() AS moment OFFSET 0) m"
+        " ON CONFLICT (firing_id, worker_id, batch_id) DO NOTHING RETURNING until",
+        [worker_id, batch_id, life, reason, origin.firing_id, origin.made_by],
+    )
+    if made is None:
+        return value(
+            "SELECT until FROM assignments_hold WHERE firing_id = %s AND worker_id = %s AND batch_id = %s",
+            [origin.firing_id, worker_id, batch_id],
+        )
+    publish(AnswersHeld(batch_id=batch_id, worker_ids=[worker_id], assignment_ids=[]))
+    return made[0]
+
+
+def release_answers(*, batch_id: int, worker_id: int, reason: str) -> tuple[int, int]:
+    """End every hold on the worker's answers in the batch, with a reason, and accept those whose deadline has passed.
+
+    Returns how many holds ended and how many answers were accepted; repeating it ends none twice. Locks: holds,
+    assignments. Emits `AnswerAccepted`.
+    """
+    require_transaction()
+    holds = live_holds(worker_id, batch_id)
+    run(
+        "UPDATE assignments_hold SET ended_at = market_now(), end_reason = %s WHERE id = ANY(%s)",
+        [reason, [pk for pk, _ in holds]],
+    )
+    return len(holds), accept_overdue(batch_id=batch_id, worker_id=worker_id)
