@@ -22,8 +22,10 @@ from marketplace.results.queries import (
 from marketplace.results.tasks import follow_consensus
 from tests import factories as make
 from workers.assignments.commands.decide import cancel, reject_answers
+from workers.assignments.commands.reopen import discount_answers
 from workers.assignments.commands.submit import Submission, submit
 from workers.assignments.commands.uphold import uphold_answers
+from workers.assignments.origin import Origin
 from workers.assignments.states import RejectReason
 from workers.profiles.models import Worker
 from workers.reputation.commands import Judged, record_outcomes
@@ -281,3 +283,20 @@ def test_the_runtime_role_cannot_touch_what_agreement_said() -> None:
     for attack in ("DELETE FROM results_consensus", "TRUNCATE results_consensus"):
         with pytest.raises(Exception, match="permission denied"), transaction.atomic():
             run(attack)
+
+
+def test_an_answer_that_was_discounted_keeps_its_place_and_neither_votes_nor_is_judged() -> None:
+    batch = make.make_batch(tasks=1, overlap=4, gold_policy=NEVER)
+    workers = known(batch, 4)
+    for worker, label in zip(workers, ["dog", "cat", "cat", "cat"], strict=True):
+        give(worker, batch, label)
+    [dog] = rows("SELECT id FROM assignments_assignment WHERE worker_id = %s", [workers[0].pk])
+    with one_transaction(principal="t"):
+        discount_answers(
+            assignment_ids=[dog[0]], reason="limited", origin=Origin(made_by=batch.requester.members.get().user_id)
+        )
+    make_consensus(batch)
+    after = consensus_of([the_task(batch)])[the_task(batch)]
+    assert (after.answers, after.settled) == (3, True)
+    assert set(agreements()) == {worker.pk for worker in workers[1:]}
+    assert broken() == []

@@ -20,9 +20,9 @@ def aggregate(*, batch_id: int, method: str | None = None, final: bool = False) 
     """Aggregate the batch's accepted answers, field by field, into a new run.
 
     `method` is `majority`, `dawid_skene` or `weighted_majority`, the batch's own by default; a field whose type does
-    not know it uses its type's own and says so in its results. Answers marked unclear give no vote. Weights are those
-    of the workers' standings in the project as they are now. A final run is made once; a repeat returns it. Raises
-    `NothingToAggregate`.
+    not know it uses its type's own and says so in its results. Answers marked unclear, and those that were discounted,
+    give no vote. Weights are those of the workers' standings in the project as they are now. A final run is made once;
+    a repeat returns it. Raises `NothingToAggregate`.
     """
     require_transaction()
     batch = Batch.objects.select_related("version").get(pk=batch_id)
@@ -35,7 +35,8 @@ def aggregate(*, batch_id: int, method: str | None = None, final: bool = False) 
         "SELECT a.task_id, a.worker_id, w.values FROM assignments_assignment a"
         " JOIN LATERAL (SELECT values, unclear FROM assignments_answer w WHERE w.assignment_id = a.id"
         "               ORDER BY revision DESC LIMIT 1) w ON NOT w.unclear"
-        " WHERE a.batch_id = %s AND a.state IN ('accepted', 'upheld') ORDER BY a.task_id, a.id",
+        " WHERE a.batch_id = %s AND a.state IN ('accepted', 'upheld')"
+        " AND NOT EXISTS (SELECT 1 FROM assignments_discount d WHERE d.assignment_id = a.id) ORDER BY a.task_id, a.id",
         [batch.pk],
     )
     if not answers:

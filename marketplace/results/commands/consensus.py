@@ -18,6 +18,7 @@ from workers.assignments.events import (
     AnswerRejected,
     AnswerSubmitted,
     AnswerUpheld,
+    PlacesAdded,
     TasksQuarantined,
     TasksReleased,
 )
@@ -60,7 +61,7 @@ def notice(*, limit: int = EVENTS) -> int:
     events = list(read(READER, limit=limit))
     answers = [pk for event in _of(events, AnswerSubmitted, AnswerRejected, AnswerUpheld)
                for pk in event.body["assignment_ids"]]  # fmt: skip
-    tasks = [pk for event in _of(events, TasksQuarantined, TasksReleased) for pk in event.body["task_ids"]]
+    tasks = [pk for event in _of(events, PlacesAdded, TasksQuarantined, TasksReleased) for pk in event.body["task_ids"]]
     if answers or tasks:
         run(
             "INSERT INTO results_toconsider (batch_id, task_id)"
@@ -184,9 +185,10 @@ def _tasks(task_ids: list[int]) -> dict[int, _Task]:
     """The tasks with their places and answers, in one snapshot. What was discounted is not among the answers, but keeps
     its place."""
     tasks: dict[int, _Task] = {}
-    for task_id, places, taken, quarantined, pk, worker_id, person_id, state, unclear, values in rows(
+    for task_id, places, taken, quarantined, pk, worker_id, person_id, state, unclear, values, votes in rows(
         "SELECT t.id, t.overlap - t.refunded, t.taken, t.quarantined_at IS NOT NULL, a.id, a.worker_id, p.person_id,"
-        " a.state, w.unclear, w.values FROM batches_task t"
+        " a.state, w.unclear, w.values,"
+        " NOT EXISTS (SELECT 1 FROM assignments_discount d WHERE d.assignment_id = a.id) FROM batches_task t"
         " LEFT JOIN assignments_assignment a ON a.task_id = t.id AND a.state IN ('submitted', 'accepted', 'upheld')"
         " LEFT JOIN profiles_worker p ON p.id = a.worker_id"
         " LEFT JOIN LATERAL (SELECT values, unclear FROM assignments_answer w WHERE w.assignment_id = a.id"
@@ -200,7 +202,7 @@ def _tasks(task_ids: list[int]) -> dict[int, _Task]:
         task.held += state != "upheld"
         if unclear:
             task.unclear += 1
-        else:
+        elif votes:
             task.answers.append(Given(pk, task_id, worker_id, values))
             task.persons.add(person_id)
     return tasks

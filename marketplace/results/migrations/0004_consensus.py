@@ -45,7 +45,7 @@ UNDO = "DROP VIEW inv_r40_agreement; DELETE FROM common_outboxcursor WHERE reade
 class Migration(migrations.Migration):
     dependencies = [
         ("results", "0003_result_of_task"),
-        ("assignments", "0015_gold_supply"),
+        ("assignments", "0016_wanted"),
         ("common", "0003_second_chances"),
         ("reputation", "0003_skills"),
     ]
