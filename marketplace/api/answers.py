@@ -30,7 +30,8 @@ from marketplace.rest.openapi import listing
 from marketplace.rest.pagination import page_of, page_of_rows
 from marketplace.rest.permissions import IsRequesterKey
 from marketplace.rest.requests import KeyRequest
-from marketplace.results.commands import aggregate, gold_tasks, worker_names
+from marketplace.results.commands.aggregate import aggregate
+from marketplace.results.commands.names import gold_tasks, worker_names
 from marketplace.results.export import as_jsonl
 from marketplace.results.models import Run
 from marketplace.results.queries import RESULT_COLUMNS, answer_columns, answer_rows, result_rows, run_for

@@ -125,7 +125,7 @@ class RejectAsk(Ask):
 
 
 class AggregateAsk(Ask):
-    method = serializers.ChoiceField(choices=["majority", "dawid_skene"], required=False)
+    method = serializers.ChoiceField(choices=["majority", "dawid_skene", "weighted_majority"], required=False)
 
 
 class DepositAsk(Ask):

@@ -17,7 +17,7 @@ from marketplace.rest.openapi import listing
 from marketplace.rest.pagination import page_of_rows
 from marketplace.rest.permissions import IsRequesterKey, IsStaffKey
 from marketplace.rest.requests import KeyRequest
-from marketplace.results.commands import worker_names
+from marketplace.results.commands.names import worker_names
 from workers.assignments.commands.extras import Bonus, pay_bonus
 from workers.assignments.commands.uphold import uphold_answers
 from workers.assignments.models import ExtraKind

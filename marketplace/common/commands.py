@@ -15,8 +15,8 @@ def forgets(function: Callable[[int], int]) -> Callable[[int], int]:
 
 
 def forget_old(*, limit: int = 10_000) -> int:
-    """Delete what is kept for a time only: stored responses for 30 days, delivered events and dead runs for 7, and what
-    other apps have registered.
+    """Delete what is kept for a time only: stored responses for 30 days, events for 7 and until every reader has seen
+    them, dead runs for 7, and what other apps have registered.
 
     Returns how many rows went. Repeatable.
     """
@@ -29,7 +29,8 @@ def forget_old(*, limit: int = 10_000) -> int:
     events = run(
         "DELETE FROM common_outbox WHERE id IN (SELECT e.id FROM common_outbox e"
         " WHERE e.made_at < market_now() - interval '7 days'"
-        " AND (e.xid, e.id) <= (SELECT c.xid, c.last_id FROM common_outboxcursor c WHERE c.reader = 'relay') LIMIT %s)",
+        " AND (e.xid, e.id) <= (SELECT c.xid, c.last_id FROM common_outboxcursor c WHERE c.reader = 'relay')"
+        " AND (e.xid, e.id) <= ALL (SELECT c.xid, c.last_id FROM common_outboxcursor c) LIMIT %s)",
         [limit],
     )
     runs = run("DELETE FROM common_sweeprun WHERE died_at < market_now() - interval '7 days'")

@@ -42,3 +42,58 @@ class Result(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["task"], name="result_of_task")]
+
+
+class Consensus(models.Model):
+    """What the answers to a task say so far. `values` holds for each field the value, its posterior and the answers;
+    `posterior` is that of the least sure field.
+
+    `doubt` is how many of the answers are expected to be wrong, and `variance` that of this number. `sure` says that it
+    is beyond doubt, `settled` that no place is open and what could be judged is, `judged_at` when it first was. Not for
+    workers' eyes: a task that everybody agrees on may become gold.
+    """
+
+    task = models.OneToOneField(Task, on_delete=models.PROTECT, primary_key=True, related_name="+")
+    batch_id = models.BigIntegerField()
+    values = models.JSONField()
+    posterior = models.FloatField()
+    answers = models.PositiveSmallIntegerField()
+    unclear = models.PositiveSmallIntegerField()
+    doubt = models.FloatField()
+    variance = models.FloatField()
+    sure = models.BooleanField()
+    made_at = models.DateTimeField()
+    settled = models.BooleanField(default=False)
+    judged_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["batch_id", "task"], name="consensus_of_batch"),
+            models.Index(
+                fields=["batch_id", "task"],
+                condition=Q(sure=True, settled=False, judged_at=None),
+                name="consensus_sure",
+            ),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(posterior__gte=0, posterior__lte=1, doubt__gte=0, variance__gte=0), name="consensus_range"
+            )
+        ]
+
+
+class ToConsider(models.Model):
+    """A task whose answers have changed since its consensus was made. `failures` counts how often making it failed; a
+    task that failed three times stays here and stands in nobody's way."""
+
+    pk = models.CompositePrimaryKey("batch_id", "task_id")
+    batch_id = models.BigIntegerField()
+    task_id = models.BigIntegerField()
+    failures = models.PositiveSmallIntegerField(default=0)
+
+
+class ToClose(models.Model):
+    """A batch that takes no more work, and up to which task what could be judged there is."""
+
+    batch_id = models.BigIntegerField(primary_key=True)
+    after_task_id = models.BigIntegerField(default=0)

@@ -1,11 +1,18 @@
 """Celery entry points of results."""
 
+import logging
 from typing import Any
 
-from marketplace.common.sweeps import sweep
+from django.db import InterfaceError, OperationalError
+
+from marketplace.common.sweeps import got_on, sweep
 from marketplace.common.transactions import one_transaction
-from marketplace.results.commands import aggregate
-from marketplace.results.queries import settled_without_results
+from marketplace.results.commands.aggregate import aggregate
+from marketplace.results.commands.consensus import EVENTS, consider, notice, offer_sure, put_off
+from marketplace.results.queries import batches_to_consider, next_to_consider, settled_without_results
+
+logger = logging.getLogger("touchstone.results")
+ROUNDS = 40
 
 
 @sweep
@@ -14,3 +21,54 @@ def aggregate_settled(**_: Any) -> None:
     for batch_id in settled_without_results(limit=20):
         with one_transaction(principal="system"):
             aggregate(batch_id=batch_id, final=True)
+
+
+@sweep
+def follow_consensus(**_: Any) -> None:
+    """Keep the consensus of every task up with its answers."""
+    for _round in range(ROUNDS):
+        with one_transaction(principal="system"):
+            seen = notice()
+            if seen:
+                got_on()
+        if seen < EVENTS:
+            break
+    for batch_id in batches_to_consider():
+        for _round in range(ROUNDS):
+            try:
+                done = _consider(batch_id)
+            except (OperationalError, InterfaceError):
+                raise
+            except Exception:
+                # One answer that cannot be compared must not stand in the way of all others.
+                logger.exception("could not make the consensus of batch %s", batch_id)
+                _one_by_one(batch_id)
+                break
+            if not done:
+                break
+        with one_transaction(principal="system"):
+            offer_sure(batch_id=batch_id)
+
+
+def _consider(batch_id: int, limit: int | None = None) -> int:
+    with one_transaction(principal="system"):
+        done = consider(batch_id=batch_id, limit=limit)
+        if done:
+            got_on()
+    return done
+
+
+def _one_by_one(batch_id: int) -> None:
+    """Find out which tasks fail, and put them off."""
+    for _round in range(ROUNDS):
+        waiting = next_to_consider(batch_id)
+        try:
+            if not _consider(batch_id, limit=1):
+                return
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception:
+            if not waiting:
+                return
+            with one_transaction(principal="system"):
+                put_off(batch_id=batch_id, task_id=waiting[0])

@@ -235,6 +235,8 @@ CELERY_BEAT_SCHEDULE = {
         ("fold", "marketplace.batches.tasks.fold_progress", 2.0),
         ("quarantine", "workers.assignments.tasks.refund_quarantined", 1.0),
         ("import", "marketplace.batches.tasks.advance_imports", 1.0),
+        ("consensus", "marketplace.results.tasks.follow_consensus", 1.0),
+        ("results", "marketplace.results.tasks.aggregate_settled", 10.0),
         ("finish", "workers.assignments.tasks.finish_batches", 1.0),
         ("disputes", "workers.assignments.tasks.release_disputes", 60.0),
         ("notices", "marketplace.accounts.tasks.send_notices", 2.0),

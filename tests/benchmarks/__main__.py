@@ -14,6 +14,7 @@ MODULES = {
     "servers": "web servers and connections, on the steady cycle and on the trivial view",
     "ledger": "payments and transfers a second beside bare updates by pgbench",
     "aggregation": "Dawid-Skene and majority beside crowd-kit",
+    "consensus": "what running consensus costs for each answer",
 }
 
 

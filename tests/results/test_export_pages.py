@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from marketplace.batches.models import Batch
 from marketplace.common.cells import as_csv, safe_cell
 from marketplace.common.transactions import one_transaction
-from marketplace.results.commands import aggregate, worker_names
+from marketplace.results.commands.aggregate import aggregate
+from marketplace.results.commands.names import worker_names
 from marketplace.results.export import as_jsonl
 from marketplace.results.queries import PAGE, RESULT_COLUMNS, answer_columns, answer_rows, result_rows
 from tests import factories as make

@@ -15,7 +15,8 @@ from marketplace.batches.models import Batch
 from marketplace.common.cells import FORMULA_STARTS, as_csv, safe_cell
 from marketplace.common.database import rows, run
 from marketplace.common.transactions import one_transaction
-from marketplace.results.commands import aggregate, gold_tasks, worker_names
+from marketplace.results.commands.aggregate import aggregate
+from marketplace.results.commands.names import gold_tasks, worker_names
 from marketplace.results.errors import NothingToAggregate
 from marketplace.results.export import as_jsonl
 from marketplace.results.models import Result, Run
@@ -29,7 +30,11 @@ from marketplace.results.queries import (
 )
 from tests import factories as make
 from workers.assignments.commands.decide import accept_answers, reject_answers
+from workers.assignments.commands.reopen import discount_answers
+from workers.assignments.origin import Origin
 from workers.assignments.states import RejectReason
+from workers.reputation.commands import Judged, record_outcomes
+from workers.reputation.models import Kind
 
 pytestmark = pytest.mark.django_db
 
@@ -92,6 +97,42 @@ def test_unpaid_answers_give_no_results_and_are_withheld_from_exports() -> None:
         names = worker_names(batch=batch)
     assert {row["label"] for row in answer_rows(batch, names)} == {"cat"}
     assert {row["confidence"] for row in result_rows(made, frozenset())} == {1.0}
+
+
+def test_answers_that_were_discounted_give_no_vote_and_are_exported_all_the_same() -> None:
+    batch = answered(["cat", "dog", "dog"])
+    accept(batch)
+    dogs = rows(
+        "SELECT a.id FROM assignments_assignment a JOIN assignments_answer w ON w.assignment_id = a.id"
+        " WHERE w.values ->> 'label' = 'dog'"
+    )
+    with one_transaction(principal="t"):
+        by = Origin(made_by=batch.requester.members.get().user_id)
+        discount_answers(assignment_ids=[row[0] for row in dogs], reason="limited", origin=by)
+    made = aggregated(batch, method="majority")
+    assert {(row["value"], row["answers"]) for row in result_rows(made, frozenset())} == {("cat", 1)}
+    with one_transaction(principal="t"):
+        names = worker_names(batch=batch)
+    assert {row["label"] for row in answer_rows(batch, names)} == {"cat", "dog"}
+
+
+def test_weighted_majority_trusts_one_good_worker_more_than_two_bad_ones() -> None:
+    batch = make.make_batch(tasks=4, overlap=3, gold_policy={"min_share": 0, "max_share": 0, "probation": 0})
+    good, *bad = [make.make_worker() for _ in range(3)]
+    with one_transaction(principal="t"):
+        record_outcomes([
+            Judged(worker.pk, batch.project_id, batch.pk, score, kind=Kind.GOLD)
+            for worker, score in ((good, 1.0), (bad[0], 0.5), (bad[1], 0.5)) for _ in range(30)
+        ])  # fmt: skip
+    for worker in (good, *bad):
+        make.answer(worker, make.take(worker, batch, 4), "cat" if worker is good else "dog")
+    accept(batch)
+    found = {}
+    for method in ("majority", "weighted_majority"):
+        made = aggregated(batch, method=method)
+        assert made.method == method
+        found[method] = {(row["value"], row["method"]) for row in result_rows(made, frozenset())}
+    assert found == {"majority": {("dog", "majority")}, "weighted_majority": {("cat", "weighted_majority")}}
 
 
 def test_the_final_run_is_made_once_and_nothing_of_a_run_ever_changes() -> None:

@@ -26,7 +26,7 @@ from workers.profiles.models import SkillKind
 from workers.profiles.queries import skills_of
 
 DAY_S = 86_400
-AGGREGATION_METHODS = ("majority", "dawid_skene")
+AGGREGATION_METHODS = ("majority", "dawid_skene", "weighted_majority")
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """What every answer type can do, and the plain values that go in and out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 Field = Mapping[str, Any]
@@ -35,13 +35,15 @@ class ValueRefused(Exception):
 class AnswerTable:
     """Answers to one field: row i says that `worker[i]` gave `value[i]` (as `clean` returns it) to task `task[i]`.
 
-    Tasks are numbered 0 … n_tasks - 1; workers may be any hashable values.
+    Tasks are numbered 0 … n_tasks - 1; workers may be any hashable values. `accuracy` is how often each worker is
+    expected to be right, for the methods that weigh votes by it; those it does not name are taken as strangers.
     """
 
     task: Sequence[int]
     worker: Sequence[Any]
     value: Sequence[Any]
     n_tasks: int
+    accuracy: Mapping[Any, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """One or several labels out of a list."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from marketplace.aggregation.result import LabelResult
 from marketplace.projects.answer_types.base import AnswerTable, Field, FieldOutcome, FieldResult, ValueRefused
 from marketplace.projects.answer_types.credit import f1
 from marketplace.projects.answer_types.declaration import COMMON, Declaration
-from marketplace.projects.answer_types.labelling import METHODS, label_votes, method_used
+from marketplace.projects.answer_types.labelling import METHODS, labelled, method_used
 from marketplace.projects.answer_types.labels import read_labels
 
 
@@ -90,8 +91,7 @@ class Choice:
         used = method_used(method, self.methods)
         if field["multiple"]:
             return _aggregate_sets(field, answers, used)
-        votes, values = label_votes(answers, [label["value"] for label in field["labels"]])
-        result = METHODS[used](votes)
+        result, _, values = labelled(answers, [label["value"] for label in field["labels"]], used)
         results = [
             FieldResult(task, values[result.labels[task]], float(result.confidence[task]), int(result.n_votes[task]))
             for task in np.flatnonzero(result.n_votes).tolist()
@@ -122,8 +122,8 @@ def _aggregate_sets(field: Field, answers: AnswerTable, method: str) -> FieldOut
 def _whether(label: str, answers: AnswerTable, method: str) -> LabelResult:
     """Votes on whether the label belongs; a tie says no."""
     given = [label in value for value in answers.value]
-    votes, _ = label_votes(AnswerTable(answers.task, answers.worker, given, answers.n_tasks), [False, True])
-    return METHODS[method](votes)
+    result, _, _ = labelled(replace(answers, value=given), [False, True], method)
+    return result
 
 
 def _chosen(share: np.ndarray[Any, np.dtype[np.float64]], field: Field) -> list[int]:

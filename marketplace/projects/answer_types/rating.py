@@ -7,7 +7,7 @@ import numpy as np
 from marketplace.projects.answer_types.base import AnswerTable, Field, FieldOutcome, FieldResult, ValueRefused
 from marketplace.projects.answer_types.credit import falling
 from marketplace.projects.answer_types.declaration import COMMON, Declaration
-from marketplace.projects.answer_types.labelling import METHODS, label_votes, method_used
+from marketplace.projects.answer_types.labelling import METHODS, labelled, method_used
 from marketplace.projects.answer_types.medians import task_medians
 
 POINTS_DEFAULT = 5
@@ -55,8 +55,7 @@ class Rating:
     def aggregate(self, field: Field, answers: AnswerTable, method: str) -> FieldOutcome:
         """The most probable point. Of equals, the one nearest to the median of the answers, and of those the lower."""
         used = method_used(method, self.methods)
-        votes, points = label_votes(answers, range(1, field["points"] + 1))
-        result = METHODS[used](votes)
+        result, votes, points = labelled(answers, range(1, field["points"] + 1), used)
         low, high, counts = task_medians(votes.task, np.asarray(answers.value, dtype=np.float64), answers.n_tasks)
         distance = np.abs(np.array(points) - ((low + high) / 2)[:, None])
         top = result.posteriors == result.confidence[:, None]

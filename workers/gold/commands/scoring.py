@@ -1,4 +1,4 @@
-"""Score answers after a submission."""
+"""Score answers after a submission, by the keys that are in use."""
 
 import logging
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Every write to results."""
+"""Aggregate a batch's answers into results."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -7,21 +7,22 @@ from django.db import connection
 from psycopg.types.json import Jsonb
 
 from marketplace.batches.models import Batch
-from marketplace.common.database import MarketNow, acting_as, rows
+from marketplace.common.database import MarketNow, rows
 from marketplace.common.transactions import require_transaction
 from marketplace.projects.answer_types.base import AnswerTable
 from marketplace.projects.answer_types.registry import answer_type
 from marketplace.results.errors import NothingToAggregate
 from marketplace.results.models import Run
-from workers.profiles.commands import pseudonyms
+from marketplace.results.queries import accuracies
 
 
 def aggregate(*, batch_id: int, method: str | None = None, final: bool = False) -> Run:
     """Aggregate the batch's accepted answers, field by field, into a new run.
 
-    `method` is `majority` or `dawid_skene`, the batch's own by default; a field whose type does not know it uses its
-    type's own and says so in its results. Answers marked unclear give no vote. A final run is made once; a repeat
-    returns it. Raises `NothingToAggregate`.
+    `method` is `majority`, `dawid_skene` or `weighted_majority`, the batch's own by default; a field whose type does
+    not know it uses its type's own and says so in its results. Answers marked unclear, and those that were discounted,
+    give no vote. Weights are those of the workers' standings in the project as they are now. A final run is made once;
+    a repeat returns it. Raises `NothingToAggregate`.
     """
     require_transaction()
     batch = Batch.objects.select_related("version").get(pk=batch_id)
@@ -34,12 +35,14 @@ def aggregate(*, batch_id: int, method: str | None = None, final: bool = False) 
         "SELECT a.task_id, a.worker_id, w.values FROM assignments_assignment a"
         " JOIN LATERAL (SELECT values, unclear FROM assignments_answer w WHERE w.assignment_id = a.id"
         "               ORDER BY revision DESC LIMIT 1) w ON NOT w.unclear"
-        " WHERE a.batch_id = %s AND a.state IN ('accepted', 'upheld') ORDER BY a.task_id, a.id",
+        " WHERE a.batch_id = %s AND a.state IN ('accepted', 'upheld')"
+        " AND NOT EXISTS (SELECT 1 FROM assignments_discount d WHERE d.assignment_id = a.id) ORDER BY a.task_id, a.id",
         [batch.pk],
     )
     if not answers:
         raise NothingToAggregate("Accept answers first; unpaid answers give no results.")
     task_ids = list(dict.fromkeys(row[0] for row in answers))
+    weights = accuracies(project_id=batch.project_id, worker_ids=sorted({row[1] for row in answers}))
     places = {task_id: place for place, task_id in enumerate(task_ids)}
     outcomes = []
     for field in batch.version.interface["answer"]:
@@ -50,6 +53,7 @@ def aggregate(*, batch_id: int, method: str | None = None, final: bool = False) 
             worker=[row[1] for row in given],
             value=[row[2] for row in given],
             n_tasks=len(task_ids),
+            accuracy=weights,
         )
         outcomes.append((field["name"], answer_type(field["type"]).aggregate(field, table, method)))
     run = Run.objects.create(
@@ -70,28 +74,6 @@ def aggregate(*, batch_id: int, method: str | None = None, final: bool = False) 
         for result in outcome.results
     )  # fmt: skip
     return run
-
-
-def worker_names(*, batch: Batch) -> dict[int, str]:
-    """The requester's names for all who worked on the batch; missing ones are made. Locks nothing."""
-    require_transaction()
-    ids = [
-        row[0] for row in rows("SELECT DISTINCT worker_id FROM assignments_assignment WHERE batch_id = %s", [batch.pk])
-    ]
-    return pseudonyms(requester_id=batch.requester_id, worker_ids=ids)
-
-
-def gold_tasks(*, batch: Batch) -> frozenset[int]:
-    """Ids of the tasks that the requester brought as gold, for his own exports; read as the gold reader. What the crowd
-    was sure of is a task like all others there."""
-    require_transaction()
-    with acting_as("gold_reader"):
-        return frozenset(
-            row[0]
-            for row in rows(
-                "SELECT task_id FROM batches_goldkey WHERE batch_id = %s AND origin = 'requester'", [batch.pk]
-            )
-        )
 
 
 def _copy_results(results: Iterable[tuple[Any, ...]]) -> None:
