@@ -28,6 +28,10 @@ class AnswerRejected(AssignmentEvent):
     """Answers were rejected; their places are open again."""
 
 
+class AnswerReturned(AssignmentEvent):
+    """Answers went back to their workers for repair; each has a lease again."""
+
+
 class AnswerUpheld(AssignmentEvent):
     """Rejections were undone; the answers are due for payment."""
 

@@ -4,6 +4,7 @@ from marketplace.common.outbox import Delivered, handles
 from workers.assignments.events import (
     AnswerAccepted,
     AnswerRejected,
+    AnswerReturned,
     AnswerSubmitted,
     AnswerUpheld,
     BonusPaid,
@@ -20,6 +21,7 @@ from workers.live.hints import tell
     AnswerSubmitted,
     AnswerAccepted,
     AnswerRejected,
+    AnswerReturned,
     AnswerUpheld,
     BonusPaid,
     LeaseExpired,
