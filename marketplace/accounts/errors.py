@@ -75,3 +75,13 @@ class CodeUsed(Forbidden):
 class EnrolmentInvalid(Unprocessable):
     code = "enrolment-invalid"
     title = "This enrolment cannot be confirmed"
+
+
+class SanctionInvalid(Unprocessable):
+    code = "invalid-sanction"
+    title = "There is no such sanction to impose"
+
+
+class SanctionReused(Conflict):
+    code = "sanction-reused"
+    title = "This firing already limits somebody else"

@@ -158,3 +158,107 @@ class Notice(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["next_try_at"], condition=Q(sent_at=None), name="notice_to_send")]
+
+
+class Where(models.TextChoices):
+    """How far a sanction reaches; all but the platform name the thing by its plain id."""
+
+    BATCH = "batch"
+    PROJECT = "project"
+    REQUESTER = "requester"
+    PLATFORM = "platform"
+
+
+class Measure(models.TextChoices):
+    """What a sanction does. `limit` and `ban` stop new leases, `slow_down` spaces them; the others stop nothing."""
+
+    SLOW_DOWN = "slow_down"
+    EXTRA_GOLD = "extra_gold"
+    LIMIT = "limit"
+    REVIEW = "review"
+    BAN = "ban"
+
+
+STOPPING = (Measure.LIMIT, Measure.BAN)
+
+
+class SanctionReason(models.TextChoices):
+    LOW_ACCURACY = "low_accuracy"
+    DISAGREEMENT = "disagreement"
+    HASTE = "haste"
+    SKIPS = "skips"
+    REPETITION = "repetition"
+    SPAM = "spam"
+    COPYING = "copying"
+    REJECTIONS = "rejections"
+    TERMS = "terms"
+    OTHER = "other"
+
+
+class Sanction(models.Model):
+    """The only way to limit anyone (R40): why, on what evidence, until when, and until when it can be contested.
+
+    It never changes but by being lifted, once; a trigger says so and writes `made_at` and `lifted_at` itself. Behind it
+    is either a firing of a rule, by its plain id, or a person.
+    """
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="sanctions", db_index=False)
+    scope = models.CharField(max_length=9, choices=Where.choices)
+    scope_id = models.BigIntegerField(null=True)
+    measure = models.CharField(max_length=10, choices=Measure.choices)
+    pace_s = models.PositiveIntegerField(null=True)
+    reason = models.CharField(max_length=12, choices=SanctionReason.choices)
+    words = models.TextField()
+    evidence = models.JSONField()
+    firing_id = models.BigIntegerField(null=True)
+    made_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+", db_index=False)
+    made_at = models.DateTimeField(db_default=MARKET_NOW, editable=False)
+    expires_at = models.DateTimeField()
+    appeal_until = models.DateTimeField()
+    lifted_at = models.DateTimeField(null=True)
+    lifted_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+", db_index=False)
+    lift_reason = models.TextField(blank=True, default="", db_default="")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["firing_id", "measure"], name="sanction_once"),
+            models.CheckConstraint(
+                condition=Q(scope=Where.PLATFORM, scope_id=None)
+                | Q(scope__in=[Where.BATCH, Where.PROJECT, Where.REQUESTER], scope_id__isnull=False),
+                name="sanction_scope",
+            ),
+            models.CheckConstraint(
+                condition=Q(measure=Measure.SLOW_DOWN, pace_s__isnull=False, pace_s__gte=1, pace_s__lte=86_400)
+                | Q(
+                    measure__in=[Measure.EXTRA_GOLD, Measure.LIMIT, Measure.REVIEW, Measure.BAN],
+                    pace_s=None,
+                ),
+                name="sanction_pace",
+            ),
+            models.CheckConstraint(condition=Q(reason__in=SanctionReason.values), name="sanction_reason"),
+            models.CheckConstraint(condition=~Q(words=""), name="sanction_has_words"),
+            models.CheckConstraint(
+                condition=Q(firing_id=None, made_by__isnull=False) | Q(firing_id__isnull=False, made_by=None),
+                name="sanction_has_author",
+            ),
+            models.CheckConstraint(
+                condition=~Q(measure=Measure.BAN) | Q(made_by__isnull=False, scope=Where.PLATFORM),
+                name="ban_by_a_person",
+            ),
+            models.CheckConstraint(
+                condition=Q(expires_at__gt=models.F("made_at"), appeal_until__gt=models.F("made_at")),
+                name="sanction_ends",
+            ),
+            models.CheckConstraint(
+                condition=Q(lifted_at=None, lifted_by=None, lift_reason="")
+                | (Q(lifted_at__isnull=False) & ~Q(lift_reason="")),
+                name="lift_has_reason",
+            ),
+        ]
+        indexes = [
+            # What every claim and every new lease looks at.
+            models.Index(fields=["user", "expires_at"], condition=Q(lifted_at=None), name="sanction_in_force"),
+            models.Index(fields=["user", "id"], name="sanction_of_user"),
+            models.Index(fields=["scope", "scope_id"], name="sanction_of_scope"),
+        ]

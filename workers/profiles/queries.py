@@ -16,6 +16,18 @@ def worker_of(user_id: int) -> Worker | None:
     return Worker.objects.filter(user_id=user_id).first()
 
 
+def users_of_person(worker_id: int) -> list[int]:
+    """The accounts of the worker's person, his own among them."""
+    mine = Worker.objects.filter(pk=worker_id).values("person_id")
+    return list(Worker.objects.filter(person_id__in=mine).order_by("pk").values_list("user_id", flat=True))
+
+
+def workers_of_people(user_ids: Iterable[int]) -> list[int]:
+    """Worker ids of all accounts of the people whose accounts these are."""
+    people = Worker.objects.filter(user_id__in=list(user_ids)).values("person_id")
+    return list(Worker.objects.filter(person_id__in=people).order_by("pk").values_list("pk", flat=True))
+
+
 def workers_by_pseudonym(requester_id: int, codes: Iterable[str]) -> dict[str, int]:
     """Worker ids by this requester's pseudonyms; a code that is unknown, or another requester's, is left out."""
     found = Pseudonym.objects.filter(requester_id=requester_id, code__in=list(set(codes)))
