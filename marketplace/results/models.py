@@ -102,12 +102,12 @@ class RejectionItem(models.Model):
     review = models.ForeignKey(RejectionReview, on_delete=models.PROTECT, related_name="items", db_index=False)
     agreed = models.BooleanField(null=True)
     # Whether it was rejected in the end, or had been decided otherwise before that.
-    outcome = models.CharField(max_length=8, choices=[("rejected", "Rejected"), ("passed", "Passed")], null=True)
+    outcome = models.CharField(max_length=8, choices=[("rejected", "Rejected"), ("passed", "Passed")], blank=True)
 
     class Meta:
         indexes = [
             models.Index(fields=["review", "assignment"], name="item_of_review"),
-            models.Index(fields=["review"], condition=Q(outcome=None), name="item_waiting"),
+            models.Index(fields=["review"], condition=Q(outcome=""), name="item_waiting"),
         ]
 
 

@@ -6,9 +6,9 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
-
 REVIEWS = """
 ALTER TABLE results_rejectionreview ALTER public_id SET DEFAULT gen_random_uuid(), ALTER decision SET DEFAULT '';
+ALTER TABLE results_rejectionitem ALTER outcome SET DEFAULT '';
 
 -- R42: a review is decided once, with a reason, by somebody who is not of the requester.
 CREATE FUNCTION results_review_step() RETURNS trigger
@@ -63,7 +63,7 @@ BEGIN
                  LEFT JOIN results_rejectionreview v ON v.id = i.review_id AND v.state = 'open'
                  LEFT JOIN assignments_assignment a ON a.id = i.assignment_id AND a.batch_id = v.batch_id
                                                    AND a.state = 'submitted' AND a.submitted_at = i.submitted_at
-                WHERE a.id IS NULL OR i.outcome IS NOT NULL) THEN
+                WHERE a.id IS NULL OR i.outcome <> '') THEN
         RAISE EXCEPTION 'a review is about submitted answers of its batch' USING errcode = '23514', constraint = 'review_items';
     END IF;
     RETURN NULL;
@@ -72,7 +72,7 @@ CREATE TRIGGER items_come AFTER INSERT ON results_rejectionitem REFERENCING NEW 
     FOR EACH STATEMENT EXECUTE FUNCTION results_items_come();
 CREATE FUNCTION results_item_step() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF TG_OP = 'DELETE' OR OLD.outcome IS NOT NULL OR NEW.outcome IS NULL
+    IF TG_OP = 'DELETE' OR OLD.outcome <> '' OR NEW.outcome = ''
        OR to_jsonb(NEW) - 'outcome' <> to_jsonb(OLD) - 'outcome' THEN
         RAISE EXCEPTION 'an item has one outcome' USING errcode = '23514', constraint = 'review_item_step';
     END IF;
@@ -173,76 +173,155 @@ DROP FUNCTION results_rejections_wall();
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('assignments', '0017_rejections'),
-        ('batches', '0009_money_terms'),
-        ('results', '0003_result_of_task'),
+        ("assignments", "0017_rejections"),
+        ("batches", "0009_money_terms"),
+        ("results", "0003_result_of_task"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='ReviewDue',
+            name="ReviewDue",
             fields=[
-                ('assignment', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='+', serialize=False, to='assignments.assignment')),
-                ('due_at', models.DateTimeField(db_index=True)),
+                (
+                    "assignment",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        primary_key=True,
+                        related_name="+",
+                        serialize=False,
+                        to="assignments.assignment",
+                    ),
+                ),
+                ("due_at", models.DateTimeField(db_index=True)),
             ],
         ),
         migrations.CreateModel(
-            name='RejectionReview',
+            name="RejectionReview",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('state', models.CharField(choices=[('open', 'Open'), ('approved', 'Approved'), ('refused', 'Refused'), ('lapsed', 'Lapsed')], default='open', max_length=8)),
-                ('cause', models.CharField(choices=[('count', 'Count'), ('consensus', 'Consensus')], max_length=9)),
-                ('reason', models.CharField(choices=[('wrong', 'Wrong'), ('incomplete', 'Incomplete'), ('spam', 'Spam'), ('off_instructions', 'Off Instructions')], max_length=20)),
-                ('comment', models.TextField()),
-                ('evidence', models.JSONField()),
-                ('answers', models.PositiveIntegerField()),
-                ('made_at', models.DateTimeField()),
-                ('decided_at', models.DateTimeField(null=True)),
-                ('decision', models.TextField(blank=True)),
-                ('applied_at', models.DateTimeField(null=True)),
-                ('batch', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='batches.batch')),
-                ('decided_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('made_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("public_id", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("open", "Open"),
+                            ("approved", "Approved"),
+                            ("refused", "Refused"),
+                            ("lapsed", "Lapsed"),
+                        ],
+                        default="open",
+                        max_length=8,
+                    ),
+                ),
+                ("cause", models.CharField(choices=[("count", "Count"), ("consensus", "Consensus")], max_length=9)),
+                (
+                    "reason",
+                    models.CharField(
+                        choices=[
+                            ("wrong", "Wrong"),
+                            ("incomplete", "Incomplete"),
+                            ("spam", "Spam"),
+                            ("off_instructions", "Off Instructions"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                ("comment", models.TextField()),
+                ("evidence", models.JSONField()),
+                ("answers", models.PositiveIntegerField()),
+                ("made_at", models.DateTimeField()),
+                ("decided_at", models.DateTimeField(null=True)),
+                ("decision", models.TextField(blank=True)),
+                ("applied_at", models.DateTimeField(null=True)),
+                (
+                    "batch",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="batches.batch"
+                    ),
+                ),
+                (
+                    "decided_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "made_by",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='RejectionItem',
+            name="RejectionItem",
             fields=[
-                ('pk', models.CompositePrimaryKey('assignment_id', 'submitted_at', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('submitted_at', models.DateTimeField()),
-                ('agreed', models.BooleanField(null=True)),
-                ('outcome', models.CharField(choices=[('rejected', 'Rejected'), ('passed', 'Passed')], max_length=8, null=True)),
-                ('assignment', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='assignments.assignment')),
-                ('review', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='items', to='results.rejectionreview')),
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "assignment_id", "submitted_at", blank=True, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("submitted_at", models.DateTimeField()),
+                ("agreed", models.BooleanField(null=True)),
+                (
+                    "outcome",
+                    models.CharField(
+                        choices=[("rejected", "Rejected"), ("passed", "Passed")], max_length=8, blank=True
+                    ),
+                ),
+                (
+                    "assignment",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="assignments.assignment",
+                    ),
+                ),
+                (
+                    "review",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="items",
+                        to="results.rejectionreview",
+                    ),
+                ),
             ],
         ),
         migrations.AddIndex(
-            model_name='rejectionreview',
-            index=models.Index(condition=models.Q(('state', 'open')), fields=['id'], name='review_open'),
+            model_name="rejectionreview",
+            index=models.Index(condition=models.Q(("state", "open")), fields=["id"], name="review_open"),
         ),
         migrations.AddIndex(
-            model_name='rejectionreview',
-            index=models.Index(condition=models.Q(('applied_at', None), ('state', 'approved')), fields=['id'], name='review_to_apply'),
+            model_name="rejectionreview",
+            index=models.Index(
+                condition=models.Q(("applied_at", None), ("state", "approved")), fields=["id"], name="review_to_apply"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='rejectionreview',
-            constraint=models.CheckConstraint(condition=models.Q(('comment__regex', '\\S')), name='review_has_comment'),
+            model_name="rejectionreview",
+            constraint=models.CheckConstraint(condition=models.Q(("comment__regex", "\\S")), name="review_has_comment"),
         ),
         migrations.AddConstraint(
-            model_name='rejectionreview',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['open', 'approved', 'refused', 'lapsed'])), name='review_state'),
+            model_name="rejectionreview",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("state__in", ["open", "approved", "refused", "lapsed"])), name="review_state"
+            ),
         ),
         migrations.AddIndex(
-            model_name='rejectionitem',
-            index=models.Index(fields=['review', 'assignment'], name='item_of_review'),
+            model_name="rejectionitem",
+            index=models.Index(fields=["review", "assignment"], name="item_of_review"),
         ),
         migrations.AddIndex(
-            model_name='rejectionitem',
-            index=models.Index(condition=models.Q(('outcome', None)), fields=['review'], name='item_waiting'),
+            model_name="rejectionitem",
+            index=models.Index(condition=models.Q(("outcome", "")), fields=["review"], name="item_waiting"),
         ),
         migrations.RunSQL([REVIEWS, WALL, RIGHTS], UNDO),
     ]

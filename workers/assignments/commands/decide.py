@@ -194,7 +194,8 @@ def require_words(comment: str) -> None:
     """Raise `RejectionInvalid` where nothing is said."""
     if not comment.strip():
         raise RejectionInvalid(
-            "Say in words what is wrong with the answers.", errors=[{"field": "comment", "message": "must not be empty"}]
+            "Say in words what is wrong with the answers.",
+            errors=[{"field": "comment", "message": "must not be empty"}],
         )
 
 

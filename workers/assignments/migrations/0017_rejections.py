@@ -319,19 +319,25 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Contest",
             fields=[
-                ("rejection", models.OneToOneField(
-                    db_column="assignment_id", on_delete=django.db.models.deletion.PROTECT, primary_key=True,
-                    related_name="contest", serialize=False, to="assignments.rejection")),
+                (
+                    "rejection",
+                    models.OneToOneField(
+                        db_column="assignment_id",
+                        on_delete=django.db.models.deletion.PROTECT,
+                        primary_key=True,
+                        related_name="contest",
+                        serialize=False,
+                        to="assignments.rejection",
+                    ),
+                ),
                 ("made_at", models.DateTimeField()),
                 ("ended_at", models.DateTimeField(null=True)),
                 ("batch", to("batches.batch", db_index=False)),
             ],
             options={
-                "indexes": [
-                    models.Index(fields=["batch"], condition=models.Q(ended_at=None), name="contest_open")
-                ],
+                "indexes": [models.Index(fields=["batch"], condition=models.Q(ended_at=None), name="contest_open")],
             },
-        ),  # fmt: skip
+        ),
         migrations.AlterField("uphold", "made_by", to(settings.AUTH_USER_MODEL, null=True)),
         migrations.RunSQL(OLD_REJECTIONS, migrations.RunSQL.noop),
         migrations.RunSQL([REJECTIONS, REPAIRS, CONTESTS, RELEASE, RIGHTS, VIEWS], UNDO),
