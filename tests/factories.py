@@ -9,6 +9,8 @@ from random import Random
 from typing import Any
 from uuid import uuid4
 
+from django.db import transaction
+
 from marketplace.accounts.models import Member, Requester, User
 from marketplace.batches.commands.create import Terms, create_batch
 from marketplace.batches.commands.import_tasks import import_tasks
@@ -19,6 +21,8 @@ from marketplace.batches.queries import offer_of
 from marketplace.batches.rows import read_jsonl
 from marketplace.billing.commands.deposits import record_deposit
 from marketplace.billing.models import Deposit, Invoice
+from marketplace.common.database import acting_as
+from marketplace.common.database import rows as fetched
 from marketplace.common.transactions import one_transaction
 from marketplace.ledger.addresses import funds_of, outside
 from marketplace.ledger.commands import Move, move
@@ -30,6 +34,8 @@ from workers.assignments.commands.submit import Submission, Submitted, submit
 from workers.assignments.queries import LeasedTask
 from workers.assignments.states import RejectReason
 from workers.profiles.models import Worker
+from workers.reputation.commands import Judged
+from workers.reputation.models import Kind
 
 INTERFACE = {
     "data": [{"name": "text", "type": "text"}],
@@ -207,3 +213,14 @@ def reject(
 def owner_of(requester: Requester) -> User:
     """The first member."""
     return requester.members.order_by("pk")[0].user
+def judged(worker_id: int, batch: Batch, score: float | None, **more: Any) -> list[Judged]:
+    """The outcomes of one answer, as the scoring step hands them in: what it was judged, if it was, and itself."""
+    place = {"worker_id": worker_id, "project_id": batch.project_id, "batch_id": batch.pk}
+    found = [] if score is None else [Judged(**place, score=score, kind=Kind.GOLD, **more)]
+    return [*found, Judged(**place)]
+
+
+def outcomes(columns: str = "score", where: str = "true") -> list[tuple[Any, ...]]:
+    """Recorded outcomes in their order, read as the gold reader: nobody else may."""
+    with transaction.atomic(), acting_as("gold_reader"):
+        return fetched(f"SELECT {columns} FROM reputation_outcome WHERE {where} ORDER BY id")

@@ -12,7 +12,7 @@ from workers.assignments.commands.submit import NextPage, Submission, submit
 from workers.assignments.errors import NotEligible
 from workers.assignments.models import Assignment
 from workers.profiles.models import Worker
-from workers.reputation.commands import SHOW_EVERY, Judged, record_outcomes
+from workers.reputation.commands import SHOW_EVERY, record_outcomes
 
 pytestmark = pytest.mark.django_db
 PROVEN_OR_NEW = {"any": [{"score": {"min": 0.7}}, {"not": {"score": {"min_evidence": 2}}}]}
@@ -22,7 +22,7 @@ def judge(worker: Worker, batch: Batch, *scores: float) -> None:
     """Give the worker judged answers in the batch's project, and as many others as it takes until they show."""
     given = [*scores, *[None] * (SHOW_EVERY - len(scores))]
     with one_transaction(principal="test"):
-        record_outcomes([Judged(worker.pk, batch.project_id, batch.pk, score) for score in given])
+        record_outcomes([outcome for score in given for outcome in make.judged(worker.pk, batch, score)])
 
 
 def test_a_score_below_the_one_asked_for_is_refused_and_one_above_is_not() -> None:

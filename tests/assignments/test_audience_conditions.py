@@ -23,7 +23,7 @@ from workers.profiles.commands.lists import change_list, create_list
 from workers.profiles.commands.people import note_device, update_profile
 from workers.profiles.commands.skills import create_skill, grant_skill, revoke_skill
 from workers.profiles.models import Skill, Worker, WorkerList
-from workers.reputation.commands import SHOW_EVERY, Judged, record_outcomes
+from workers.reputation.commands import SHOW_EVERY, record_outcomes
 
 pytestmark = pytest.mark.django_db
 Forward = Callable[[timedelta], None]
@@ -73,7 +73,7 @@ def worker_of(country: str = "", *languages: str) -> Worker:
 def judge(worker: Worker, batch: Batch, *scores: float) -> None:
     given = [*scores, *[None] * (SHOW_EVERY - len(scores))]
     with one_transaction(principal="test"):
-        record_outcomes([Judged(worker.pk, batch.project_id, batch.pk, score) for score in given])
+        record_outcomes([outcome for score in given for outcome in make.judged(worker.pk, batch, score)])
 
 
 def test_a_country_is_asked_for_or_excluded_and_an_unnamed_one_is_neither(ask: Ask) -> None:

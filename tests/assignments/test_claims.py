@@ -317,6 +317,7 @@ def test_the_runtime_role_cannot_touch_counters_queue_or_history() -> None:
         "DELETE FROM batches_batch",
         "DELETE FROM batches_task",
         "UPDATE reputation_outcome SET score = 1",
+        "SELECT score FROM reputation_outcome",
         "SELECT key FROM batches_goldkey",
         "SELECT * FROM gold_verdict",
         "SELECT assignments_take(NULL::assignments_claimer, NULL::assignments_lease, false)",

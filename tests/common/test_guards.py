@@ -43,5 +43,5 @@ def test_even_the_owner_cannot_rewrite_what_came_of_an_answer(
         assert score_due() == 1
     with pytest.raises(psycopg.errors.CheckViolation, match="append-only"):
         as_owner.execute(attack)
-    assert rows("SELECT score FROM reputation_outcome") == [(0.0,)]
+    assert make.outcomes() == [(0.0,), (None,)]
     assert as_owner.execute("SELECT score FROM gold_verdict").fetchall() == [(0.0,)]

@@ -27,7 +27,7 @@ from tests import factories as make
 from tests.api.callers import caller_for
 from workers.assignments import tasks
 from workers.assignments.models import Assignment
-from workers.gold import commands
+from workers.gold import commands, judging
 from workers.gold.tasks import score_due
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -119,7 +119,7 @@ def test_an_answer_that_kills_its_scorer_is_put_aside_and_all_others_are_scored(
     poison = Assignment.objects.get(worker=workers[4])
     assert (letter.kind, letter.subject, letter.times) == ("answer", f"{poison.pk}:1", 3)
     assert "signal 6" in letter.error or "SIGABRT" in letter.error
-    assert value("SELECT count(*) FROM reputation_outcome") == 8
+    assert len(make.outcomes(where="kind = 'answer'")) == 8
     assert rows("SELECT assignment_id FROM gold_toscore") == [(poison.pk,)]
     assert rows("SELECT assignment_id, attempts, parked_at IS NOT NULL FROM gold_attempt") == [(poison.pk, 3, True)]
     # It no longer blocks anybody: the next answers are scored at once, and nothing dies any more.
@@ -332,31 +332,31 @@ def test_an_answer_that_only_raises_is_found_and_put_aside_too(db: None, monkeyp
     workers = [make.make_worker() for _ in range(5)]
     for number, worker in enumerate(workers):
         make.answer(worker, make.take(worker, batch), "dog" if number == 2 else "cat")
-    harmless = commands._score
+    harmless = judging._score
 
     def score(fields: Any, key: Any, values: Any) -> float:
         if values["label"] == "dog":
             raise ZeroDivisionError("no such animal")
         return harmless(fields, key, values)
 
-    monkeypatch.setattr(commands, "_score", score)
+    monkeypatch.setattr(judging, "_score", score)
     for _run in range(3):
         with pytest.raises(ZeroDivisionError):
             score_due()
     score_due()
     letter = DeadLetter.objects.get()
     assert (letter.kind, letter.error) == ("answer", "ZeroDivisionError: no such animal")
-    assert value("SELECT count(*) FROM reputation_outcome") == 4
+    assert len(make.outcomes(where="kind = 'answer'")) == 4
 
     # What was wrong is mended: staff has it tried again, once.
-    monkeypatch.setattr(commands, "_score", harmless)
+    monkeypatch.setattr(judging, "_score", harmless)
     score_due()
-    assert value("SELECT count(*) FROM reputation_outcome") == 4
+    assert len(make.outcomes(where="kind = 'answer'")) == 4
     for _again in range(2):
         with one_transaction(principal="test"):
             sweeps.retry(public_id=letter.public_id)
     score_due()
-    assert value("SELECT count(*) FROM reputation_outcome") == 5
+    assert len(make.outcomes(where="kind = 'answer'")) == 5
     assert rows("SELECT * FROM gold_attempt") == []
     assert [f.name for f in check_promises() if f.violations] == []
 

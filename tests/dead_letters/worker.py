@@ -14,10 +14,10 @@ from marketplace.celery import app as app
 django.setup()
 
 from marketplace.common.sweeps import sweep  # noqa: E402
-from workers.gold import commands  # noqa: E402
+from workers.gold import judging  # noqa: E402
 
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-harmless = commands._score
+harmless = judging._score
 
 
 def die(of: str) -> None:
@@ -34,7 +34,7 @@ def score_or_die(fields: dict[str, Any], key: dict[str, Any], values: dict[str, 
     return harmless(fields, key, values)
 
 
-commands._score = score_or_die
+judging._score = score_or_die
 
 
 @sweep

@@ -21,5 +21,5 @@ def test_an_answer_is_scored_by_one_run_and_not_by_the_next(gold: int) -> None:
             scored.append(score_due(limit=2))
     assert scored == [2, 1, 0]
     assert rows("SELECT answers, evidence FROM reputation_standing") == [(3, gold)]
-    assert rows("SELECT count(*) FROM reputation_outcome") == [(3,)]
+    assert sorted(make.outcomes("kind")) == [("answer",)] * 3 + [("gold",)] * gold
     assert rows("SELECT * FROM gold_toscore") == []

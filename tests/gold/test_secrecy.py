@@ -154,12 +154,13 @@ def answered(worker: Worker, batch: Batch, count: int, label: str) -> None:
 def test_every_answer_has_an_outcome_and_only_gold_a_verdict() -> None:
     batch, worker = make.make_batch(tasks=6, gold=2, gold_policy=ALWAYS), make.make_worker()
     answered(worker, batch, 5, "cat")
-    assert sorted(rows("SELECT score FROM reputation_outcome"), key=str) == [(1.0,), (1.0,), (None,), (None,), (None,)]
+    assert make.outcomes("score", "kind = 'answer'") == [(None,)] * 5
+    assert make.outcomes("score", "kind = 'gold'") == [(1.0,)] * 2
     with one_transaction(principal="w"), acting_as("gold_reader"):
         assert rows("SELECT score FROM gold_verdict") == [(1.0,), (1.0,)]
     known = posterior_of(worker_id=worker.pk, project_id=batch.project_id)
     assert (known.posterior.alpha, known.posterior.beta, known.evidence) == (4.0, 1.0, 2)
-    assert known == rebuilt(worker_id=worker.pk, project_id=batch.project_id)
+    assert known == rebuilt(worker_id=worker.pk, facet=f"project:{batch.project_id}")
 
 
 def test_wrong_gold_lowers_the_standing_and_unclear_leaves_it() -> None:
@@ -172,7 +173,7 @@ def test_wrong_gold_lowers_the_standing_and_unclear_leaves_it() -> None:
     answered(worker, batch, 1, "dog")
     known = posterior_of(worker_id=worker.pk, project_id=batch.project_id)
     assert (known.posterior.alpha, known.posterior.beta, known.evidence) == (2.0, 4.0, 3)
-    assert known == rebuilt(worker_id=worker.pk, project_id=batch.project_id)
+    assert known == rebuilt(worker_id=worker.pk, facet=f"project:{batch.project_id}")
 
 
 def test_what_a_worker_sees_of_his_standing_moves_with_every_twentieth_answer_only() -> None:

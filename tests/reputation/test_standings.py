@@ -1,6 +1,6 @@
 """A standing kept answer by answer is the one that its recorded outcomes give, however they were handed in."""
 
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any
 
 import pytest
@@ -33,7 +33,7 @@ def _kept_is_rebuilt(people: tuple[list[int], list[Any]], answers: list[Any], cu
     """Two workers in two projects, their answers mixed and recorded in groups of any size."""
     workers, batches = people
     judged = [
-        Judged(workers[worker], batches[place].project_id, batches[place].pk, score) for worker, place, score in answers
+        outcome for worker, place, score in answers for outcome in make.judged(workers[worker], batches[place], score)
     ]
     with transaction.atomic():
         borders = [0, *sorted(cuts), len(judged)]
@@ -53,7 +53,7 @@ def _is(judged: Judged, worker: int, project: int) -> bool:
 
 def _compare(worker: int, project: int, given_scores: list[float | None]) -> None:
     known = posterior_of(worker_id=worker, project_id=project)
-    assert known == rebuilt(worker_id=worker, project_id=project)
+    assert known == rebuilt(worker_id=worker, facet=f"project:{project}")
     told = [score for score in given_scores if score is not None]
     assert known.evidence == len(told)
     assert (known.posterior.alpha, known.posterior.beta) == (
@@ -62,7 +62,7 @@ def _compare(worker: int, project: int, given_scores: list[float | None]) -> Non
     )
     shown = shown_standing(worker_id=worker, project_id=project)
     assert shown.evidence <= known.evidence
-    if len(given_scores) < SHOW_EVERY:
+    if given_scores.count(None) < SHOW_EVERY:
         assert (shown.posterior, shown.evidence) == (PRIOR, 0)
 
 
@@ -77,9 +77,9 @@ def test_what_is_kept_is_what_its_outcomes_give() -> None:
 def test_what_is_shown_is_the_standing_after_the_last_multiple_of_twenty_answers(group: int) -> None:
     """However many answers one scoring run takes, the shown standing stops at the twentieth, and not after it."""
     batch, worker = make.make_draft(), make.make_worker().pk
-    judged = [Judged(worker, batch.project_id, batch.pk, 1.0) for _ in range(50)]
+    judged = [make.judged(worker, batch, 1.0) for _ in range(50)]
     for start in range(0, 50, group):
-        record(*judged[start : start + group])
+        record(*chain(*judged[start : start + group]))
     shown = shown_to(worker)[0]
     assert (shown.evidence, shown.score) == (40, pytest.approx((PRIOR.alpha + 40) / (PRIOR.alpha + PRIOR.beta + 40)))
     assert posterior_of(worker_id=worker, project_id=batch.project_id).evidence == 50
@@ -88,7 +88,7 @@ def test_what_is_shown_is_the_standing_after_the_last_multiple_of_twenty_answers
 @pytest.mark.django_db
 def test_a_standing_belongs_to_one_worker_in_one_project() -> None:
     mine, other, worker, stranger = make.make_draft(), make.make_draft(), make.make_worker().pk, make.make_worker().pk
-    record(Judged(worker, mine.project_id, mine.pk, 0.0))
+    record(*make.judged(worker, mine, 0.0))
     assert posterior_of(worker_id=worker, project_id=mine.project_id).evidence == 1
     assert posterior_of(worker_id=worker, project_id=other.project_id).posterior == PRIOR
     assert posterior_of(worker_id=stranger, project_id=mine.project_id).posterior == PRIOR

@@ -16,7 +16,7 @@ OVERFILLED = (
 # Each answer is scored once: it waits, or it has become an outcome.
 UNSCORED = (
     "SELECT (SELECT count(*) FROM assignments_answer), (SELECT count(*) FROM gold_toscore),"
-    " (SELECT count(*) FROM reputation_outcome)"
+    " (SELECT count(*) FROM reputation_outcome WHERE kind = 'answer')"
 )
 OVERDUE = (
     "SELECT public_id::text, lease_until FROM assignments_assignment"

@@ -1,4 +1,4 @@
-"""Plan hidden gold before a claim, and score answers after a submission; the only code that reads keys."""
+"""Plan hidden gold before a claim, and score answers after a submission."""
 
 import logging
 from random import Random
@@ -6,12 +6,12 @@ from typing import Any
 from uuid import UUID
 
 from marketplace.common import sweeps
-from marketplace.common.database import acting_as, one, rows, run
+from marketplace.common.database import one, rows, run
 from marketplace.common.transactions import require_transaction
-from marketplace.projects.answer_types.registry import answer_type
 from workers.gold.injection import Policy, Schedule, advance
 from workers.gold.locks import taken_answers, waiting_answers
-from workers.reputation.commands import Judged, record_outcomes
+from workers.gold.judging import judged_of
+from workers.reputation.commands import record_outcomes
 from workers.reputation.queries import posterior_of
 
 logger = logging.getLogger("touchstone.gold")
@@ -63,7 +63,8 @@ def take_due(*, run_id: UUID, task: UUID, limit: int = GROUP) -> int:
 def score_due(*, limit: int = GROUP, run_id: UUID | None = None) -> int:
     """Score up to `limit` answers that wait, oldest first, or those that the run took; returns how many.
 
-    Each answer becomes an outcome for reputation; where its task has a key, a verdict too, once per task and worker.
+    Each answer becomes an outcome for reputation; where its task has a key, a verdict and a judgement too, once per task
+    and worker.
     Two scorers at once share the work. An answer marked unclear is counted and not judged.
     """
     require_transaction()
@@ -74,20 +75,7 @@ def score_due(*, limit: int = GROUP, run_id: UUID | None = None) -> int:
         run("DELETE FROM common_sweeprun WHERE id = %s", [run_id])
     if not waiting:
         return 0
-    keys, fields = _keys([row.task_id for row in waiting])
-    outcomes: list[Judged] = []
-    for row in waiting:
-        key = keys.get(row.task_id)
-        score = None if key is None or row.unclear else _score(fields[row.batch_id], key, row.values)
-        # An answer that was given back for repair comes twice; the first verdict on a task and worker stands.
-        if score is not None and not run(
-            "INSERT INTO gold_verdict (task_id, worker_id, batch_id, score, made_at)"
-            " VALUES (%s, %s, %s, %s, market_now()) ON CONFLICT DO NOTHING",
-            [row.task_id, row.worker_id, row.batch_id, score],
-        ):
-            score = None
-        outcomes.append(Judged(row.worker_id, row.project_id, row.batch_id, score))
-    record_outcomes(outcomes)
+    record_outcomes(judged_of(waiting))
     for queue in ("gold_toscore", "gold_attempt"):
         run(
             f"DELETE FROM {queue} t USING unnest(%s::bigint[], %s::smallint[]) AS g(a, r)"
@@ -104,25 +92,3 @@ def try_again(subject: str) -> None:
         "DELETE FROM gold_attempt WHERE assignment_id = %s AND revision = %s AND parked_at IS NOT NULL",
         [int(number) for number in subject.split(":")],
     )
-
-
-def _keys(task_ids: list[int]) -> tuple[dict[int, dict[str, Any]], dict[int, dict[str, dict[str, Any]]]]:
-    """Keys by task, read as the gold reader, and the answer fields by batch."""
-    with acting_as("gold_reader"):
-        found = rows("SELECT task_id, batch_id, key FROM batches_goldkey WHERE task_id = ANY(%s)", [task_ids])
-    interfaces = rows(
-        "SELECT b.id, v.interface FROM batches_batch b JOIN projects_version v ON v.id = b.version_id"
-        " WHERE b.id = ANY(%s)",
-        [sorted({row[1] for row in found})],
-    )
-    fields = {batch_id: {field["name"]: field for field in interface["answer"]} for batch_id, interface in interfaces}
-    return {row[0]: row[2] for row in found}, fields
-
-
-def _score(fields: dict[str, dict[str, Any]], key: dict[str, Any], values: dict[str, Any]) -> float:
-    """The mean over the key's fields; a field that was left empty scores 0."""
-    scores = [
-        answer_type(fields[name]["type"]).score(fields[name], wanted, values[name]) if name in values else 0.0
-        for name, wanted in key.items()
-    ]
-    return sum(scores) / len(scores)

@@ -5,7 +5,10 @@ from uuid import UUID
 from marketplace.common.database import rows
 from workers.gold.models import Waiting
 
-COLUMNS = "t.assignment_id, t.revision, t.task_id, t.batch_id, t.project_id, t.worker_id, t.values, t.unclear"
+COLUMNS = (
+    "t.assignment_id, t.revision, t.task_id, t.batch_id, t.project_id, t.worker_id, t.values, t.unclear, t.leased_at,"
+    " t.made_at"
+)
 
 
 def waiting_answers(limit: int) -> list[Waiting]:

@@ -4,6 +4,7 @@ Nothing that a worker's request reads stands in `Verdict`: the runtime role may 
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
@@ -36,6 +37,7 @@ class ToScore(models.Model):
     worker_id = models.BigIntegerField()
     values = models.JSONField()
     unclear = models.BooleanField()
+    leased_at = models.DateTimeField(null=True)
     made_at = models.DateTimeField()
 
     class Meta:
@@ -66,6 +68,8 @@ class Waiting:
     worker_id: int
     values: dict[str, Any]
     unclear: bool
+    leased_at: datetime | None
+    made_at: datetime
 
 
 class Verdict(models.Model):

@@ -1,17 +1,45 @@
 """The only place of this app that locks rows."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from marketplace.common.database import rows
+from workers.reputation.facets import NOTHING, STRANGER
+from workers.reputation.scoring import Tally
+
+Pair = tuple[int, int]
+Part = tuple[int, str, int]
 
 
-def standings_for_update(pairs: list[tuple[int, int]]) -> dict[tuple[int, int], tuple[float, float, int, int]]:
-    """Standings by (worker, project), locked in that order: alpha, beta, evidence, answers."""
-    return {
-        (row[0], row[1]): (row[2], row[3], row[4], row[5])
-        for row in rows(
-            "SELECT s.worker_id, s.project_id, s.alpha, s.beta, s.evidence, s.answers FROM reputation_standing s"
-            " JOIN unnest(%s::bigint[], %s::bigint[]) AS w(worker, project)"
-            " ON s.worker_id = w.worker AND s.project_id = w.project"
-            " ORDER BY s.worker_id, s.project_id FOR NO KEY UPDATE OF s",
-            [[pair[0] for pair in pairs], [pair[1] for pair in pairs]],
-        )
-    }
+@dataclass
+class Held:
+    """A standing under its lock, with what has happened since it was last shown."""
+
+    tally: Tally
+    answers: int
+    judged: int
+    agreed: int
+    taken_back: int
+
+
+def opened(pairs: Sequence[Pair], parts: Sequence[Part]) -> tuple[dict[Pair, Held], dict[Part, Tally]]:
+    """Standings by (worker, project) and parts of facets by (worker, facet, requester), made where they are missing and
+    locked in the order of their keys, standings first."""
+    standings: dict[Pair, Held] = {}
+    tallies: dict[Part, Tally] = {}
+    for worker, facet, holder, alpha, beta, evidence, day, answers, judged, agreed, undone in rows(
+        "SELECT * FROM reputation_open(%s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::bigint[])",
+        [
+            [pair[0] for pair in pairs],
+            [pair[1] for pair in pairs],
+            [part[0] for part in parts],
+            [part[1] for part in parts],
+            [part[2] for part in parts],
+        ],
+    ):
+        if facet:
+            tallies[worker, facet, holder] = Tally(alpha, beta, evidence, day, NOTHING.floor)
+        else:
+            tally = Tally(alpha, beta, evidence, day, STRANGER.floor)
+            standings[worker, holder] = Held(tally, answers, judged, agreed, undone)
+    return standings, tallies

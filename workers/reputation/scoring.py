@@ -2,7 +2,8 @@
 
 import math
 import sys
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from statistics import NormalDist
 
@@ -58,6 +59,118 @@ def updated(posterior: Posterior, score: float, weight: float = 1.0) -> Posterio
     if not 0 <= weight < math.inf:
         raise ValueError(f"weight must not be negative: {weight}")
     return Posterior(posterior.alpha + weight * score, posterior.beta + weight * (1 - score))
+
+
+# Evidence of a quarter ago counts half: people learn, tire and hand accounts on. Days are whole, so that within one the
+# sums are those of a count, and what is known is asked for without a change by the second.
+HALF_LIFE_DAYS = 90.0
+# A task that so many get right is an ordinary one: whoever fails there bears the whole mistake.
+EASY = 0.8
+# What one requester can say of a worker, beyond his own projects, never weighs more than so many judged answers.
+REQUESTER_MAX = 30.0
+
+
+@dataclass(frozen=True)
+class Gain:
+    """What one judgement adds to alpha and to beta on its day."""
+
+    good: float
+    bad: float
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Sums of gains as of `day` on top of `floor`, and how many judgements stand behind them.
+
+    floor  alpha and beta where nothing is known: those of the prior, or (0, 0) for a part of something larger
+    """
+
+    alpha: float
+    beta: float
+    evidence: int = 0
+    day: int = 0
+    floor: tuple[float, float] = (0.0, 0.0)
+
+
+def gain(score: float, weight: float = 1.0, easiness: float | None = None) -> Gain:
+    """What a judgement adds: `score` 0 (wrong) … 1 (right), `weight` how much it counts, 1 for a known answer.
+
+    `easiness` is how often others get the task right, None where that is not known. A right answer counts fully. A
+    mistake counts in proportion to it, up to `EASY`: where only every second is right, a mistake says of this worker
+    little more than that the task is hard, and a few hard tasks must not cost an honest worker his standing. A model
+    of items and people together (Rasch 1960; GLAD, Whitehill et al. 2009) would say more, but its fit moves what old
+    judgements mean with every new answer, so that nothing could be rebuilt. Since right answers to hard tasks are not
+    discounted, the mean errs towards the worker.
+    """
+    if not 0 <= score <= 1:
+        raise ValueError(f"score must lie between 0 and 1: {score}")
+    if not 0 <= weight < math.inf:
+        raise ValueError(f"weight must not be negative: {weight}")
+    if easiness is not None and not 0 <= easiness <= 1:
+        raise ValueError(f"easiness must lie between 0 and 1: {easiness}")
+    blame = 1.0 if easiness is None else min(1.0, easiness / EASY)
+    return Gain(weight * score, weight * (1 - score) * blame)
+
+
+def fading(days: int) -> float:
+    """The share of evidence that is left after so many days."""
+    return float(2.0 ** -(days / HALF_LIFE_DAYS))
+
+
+def aged(tally: Tally, day: int) -> Tally:
+    """The tally as of a later day: what exceeds the floor fades, so that it drifts back to what is known of a stranger.
+
+    Exponential forgetting, as in the beta reputation system of Jøsang and Ismail (2002), section 3.3. An earlier day
+    changes nothing.
+    """
+    if day <= tally.day:
+        return tally
+    left = fading(day - tally.day)
+    alpha, beta = tally.floor
+    return replace(tally, alpha=alpha + (tally.alpha - alpha) * left, beta=beta + (tally.beta - beta) * left, day=day)
+
+
+def folded(tally: Tally, more: Gain, day: int, evidence: int = 1) -> Tally:
+    """The tally with one more judgement of that day. One that comes late counts as what is left of it by now."""
+    tally = aged(tally, day)
+    left = fading(tally.day - day) if tally.day > day else 1.0
+    return replace(
+        tally,
+        alpha=tally.alpha + more.good * left,
+        beta=tally.beta + more.bad * left,
+        evidence=tally.evidence + evidence,
+    )
+
+
+def taken_back(tally: Tally, less: Gain, day_of_it: int, day: int, evidence: int = 1) -> Tally:
+    """The tally on `day` without a judgement of an earlier one: exactly what that still contributes is subtracted.
+
+    Since everything fades alike, the result is the tally as if that judgement had never been; but for rounding, which
+    must not bring it below the floor.
+    """
+    tally = aged(tally, day)
+    left = fading(tally.day - day_of_it)
+    return replace(
+        tally,
+        alpha=max(tally.floor[0], tally.alpha - less.good * left),
+        beta=max(tally.floor[1], tally.beta - less.bad * left),
+        evidence=tally.evidence - evidence,
+    )
+
+
+def combined(parts: Iterable[tuple[float, float]]) -> Posterior:
+    """The posterior from each requester's part (alpha, beta), without prior: none counts for more than `REQUESTER_MAX`.
+
+    A larger part is scaled down as a whole, so that its share of right answers stays. Whoever owns a project, or a
+    hundred, thus moves what all others read of a worker by a bounded amount. The sum is exact, so that the order of the
+    parts does not matter.
+    """
+    goods, bads = [PRIOR.alpha], [PRIOR.beta]
+    for good, bad in parts:
+        share = min(1.0, REQUESTER_MAX / (good + bad)) if good + bad > 0 else 1.0
+        goods.append(good * share)
+        bads.append(bad * share)
+    return Posterior(math.fsum(goods), math.fsum(bads))
 
 
 # Every claim asks for the interval, and it changes only with a judged answer.
