@@ -213,6 +213,8 @@ def reject(
 def owner_of(requester: Requester) -> User:
     """The first member."""
     return requester.members.order_by("pk")[0].user
+
+
 def judged(worker_id: int, batch: Batch, score: float | None, **more: Any) -> list[Judged]:
     """The outcomes of one answer, as the scoring step hands them in: what it was judged, if it was, and itself."""
     place = {"worker_id": worker_id, "project_id": batch.project_id, "batch_id": batch.pk}

@@ -12,6 +12,8 @@ from marketplace.results.agreement import agree
 from workers.appeals.models import Appeal
 from workers.appeals.states import REWORKS
 
+LAST = "SELECT w.values FROM assignments_answer w WHERE w.assignment_id = {of} ORDER BY w.revision DESC LIMIT 1"
+
 
 @dataclass(frozen=True)
 class Rework:
@@ -32,7 +34,7 @@ class Rework:
 def appeals_with_all() -> QuerySet[Appeal]:
     """Appeals with what is shown of them."""
     return Appeal.objects.select_related(
-        "worker", "requester", "adjudicator", "sanction", "rejection__assignment__task", "rejection__batch",
+        "worker", "requester", "adjudicator", "sanction", "rejection__assignment__task__payload", "rejection__batch",
         "rejection__version",
     ).prefetch_related("steps")  # fmt: skip
 
@@ -83,15 +85,18 @@ def can_be_reworked(assignment_id: int) -> bool:
     return row is not None and bool(row[0]) and row[1] + row[2] + row[3] >= REWORKS
 
 
+def last_values(assignment_id: int) -> dict[str, Any]:
+    """What the answer says."""
+    found: dict[str, Any] = value(LAST.format(of="%s"), [assignment_id])
+    return found
+
+
 def rework_of(assignment_id: int) -> Rework:
     """The answers of the others against the contested one, by the answer types' own comparison."""
     interface = value(
         "SELECT v.interface FROM assignments_assignment a JOIN projects_version v ON v.id = a.version_id WHERE a.id = %s",
         [assignment_id],
     )
-    last = (
-        "SELECT w.values FROM assignments_answer w WHERE w.assignment_id = {of} ORDER BY w.revision DESC LIMIT 1"
-    )
-    own: dict[str, Any] = value(last.format(of="%s"), [assignment_id])
-    others = rows(f"SELECT ({last.format(of='o')}) FROM appeals_others(%s) o", [assignment_id])
+    own = last_values(assignment_id)
+    others = rows(f"SELECT ({LAST.format(of='o')}) FROM appeals_others(%s) o", [assignment_id])
     return Rework(len(others), sum(agree(interface["answer"], own, row[0]) for row in others))

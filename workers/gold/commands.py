@@ -9,8 +9,8 @@ from marketplace.common import sweeps
 from marketplace.common.database import one, rows, run
 from marketplace.common.transactions import require_transaction
 from workers.gold.injection import Policy, Schedule, advance
-from workers.gold.locks import taken_answers, waiting_answers
 from workers.gold.judging import judged_of
+from workers.gold.locks import taken_answers, waiting_answers
 from workers.reputation.commands import record_outcomes
 from workers.reputation.queries import posterior_of
 

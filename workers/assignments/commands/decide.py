@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
+from typing import Literal
 from uuid import UUID
 
 from marketplace.batches.commands.lifecycle import cancel_batch, close_batch, settle
@@ -38,7 +39,7 @@ def accept_answers(*, batch_id: int, assignments: list[UUID] | None, limit: int 
     found = submitted_for_update(batch_id, assignments, limit)
     if assignments is not None:
         require_decidable(batch_id, assignments, {row[0] for row in found}, also="accepted")
-    _accept(batch_id, [(row[0], row[2]) for row in found])
+    _accept(batch_id, [(row[0], row[2]) for row in found], by="all" if assignments is None else "name")
     return len(found)
 
 
@@ -103,7 +104,7 @@ def apply_due(*, batch_id: int | None = None, limit: int = 500) -> int:
     for pk, worker_id, of_batch in submitted_past_deadline(batch_id, limit):
         decided[of_batch].append((pk, worker_id))
     for of_batch, found in decided.items():
-        _accept(of_batch, found)
+        _accept(of_batch, found, by="deadline")
     return len(expired) + sum(len(found) for found in decided.values())
 
 
@@ -157,12 +158,13 @@ def _has_open_work(batch_id: int) -> bool:
     )
 
 
-def _accept(batch_id: int, found: list[tuple[int, int]]) -> None:
+def _accept(batch_id: int, found: list[tuple[int, int]], *, by: Literal["name", "all", "deadline"]) -> None:
     if not found:
         return
     ids = [pk for pk, _ in found]
     run("UPDATE assignments_assignment SET state = 'accepted', decided_at = market_now() WHERE id = ANY(%s)", [ids])
-    publish(AnswerAccepted(batch_id=batch_id, worker_ids=sorted({worker for _, worker in found}), assignment_ids=ids))
+    workers = sorted({worker for _, worker in found})
+    publish(AnswerAccepted(batch_id=batch_id, worker_ids=workers, assignment_ids=ids, by=by))
 
 
 def _expire(ids: list[int], reason: str) -> None:
