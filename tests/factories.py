@@ -29,8 +29,10 @@ from marketplace.ledger.commands import Move, move
 from marketplace.projects.commands import create_project, publish_version
 from marketplace.projects.models import Project
 from workers.assignments.commands.claim import claim
+from workers.assignments.commands.decide import reject_answers
 from workers.assignments.commands.submit import Submission, Submitted, submit
 from workers.assignments.queries import LeasedTask
+from workers.assignments.states import RejectReason
 from workers.profiles.models import Worker
 from workers.reputation.commands import Judged
 from workers.reputation.models import Kind
@@ -192,6 +194,25 @@ def answer(worker: Worker, leases: list[LeasedTask], label: str = "cat") -> Subm
     page = [Submission(lease.id, lease.token, {"label": label}) for lease in leases]
     with one_transaction(principal="test"):
         return submit(worker_id=worker.pk, page=page, then_claim=None, chance=Random(1))
+
+
+def reject(
+    batch: Batch, assignments: Iterable[Any], comment: str = "Not what was asked.", reason: str = "wrong", **more: Any
+) -> int:
+    """Reject answers, given as rows, leases or ids, in the name of the requester's owner; inside a transaction."""
+    return reject_answers(
+        batch_id=batch.pk,
+        assignments=[getattr(one, "public_id", None) or getattr(one, "id", one) for one in assignments],
+        reason=RejectReason(reason),
+        comment=comment,
+        made_by=owner_of(batch.requester).pk,
+        **more,
+    )
+
+
+def owner_of(requester: Requester) -> User:
+    """The first member."""
+    return requester.members.order_by("pk")[0].user
 
 
 def judged(worker_id: int, batch: Batch, score: float | None, **more: Any) -> list[Judged]:

@@ -32,6 +32,7 @@ from marketplace.rest.pagination import page_of
 from marketplace.rest.permissions import IsRequesterKey, IsStaffKey
 from marketplace.rest.requests import KeyRequest
 from marketplace.rest.throttles import InvitationThrottle, SignUpThrottle
+from marketplace.results.queries import rejection_rates
 from workers.profiles.commands import ensure_workers
 from workers.profiles.queries import worker_of
 
@@ -109,6 +110,11 @@ class BalanceView(serializers.Serializer[Any]):
 
 class RequesterMoneyView(RequesterView):
     balances = BalanceView(many=True)
+    rejection_rate = serializers.FloatField(
+        allow_null=True, help_text="Share of the answers that you decided in 90 days; workers see it too"
+    )
+    rejections = serializers.IntegerField(help_text="How many those were")
+    rejections_upheld = serializers.IntegerField(help_text="How many of your rejections were undone, as on appeal")
 
 
 class MemberView(serializers.Serializer[Member]):
@@ -214,7 +220,16 @@ class OneRequester(APIView):
     )
     def get(self, request: KeyRequest, requester: UUID) -> HttpResponse:
         member = membership(request.user.pk, requester)
-        return respond({**RequesterView(member).data, "balances": balances_of(member.requester)})
+        rate = rejection_rates([member.requester_id])[member.requester_id]
+        return respond(
+            {
+                **RequesterView(member).data,
+                "balances": balances_of(member.requester),
+                "rejection_rate": rate.rate,
+                "rejections": rate.rejected,
+                "rejections_upheld": rate.upheld,
+            }
+        )
 
 
 class Members(APIView):

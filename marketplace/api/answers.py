@@ -1,6 +1,7 @@
 """Answers under review, results and exports."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
@@ -9,11 +10,12 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.views import APIView
 
-from marketplace.api.asks import AcceptAsk, AggregateAsk, RejectAsk, uuid_of
+from marketplace.api.asks import AcceptAsk, AggregateAsk, RejectAsk, RepairAsk, uuid_of
 from marketplace.api.shapes import (
     ANSWER_STATES,
     AcceptedShape,
     AnswerShape,
+    BackShape,
     RejectedShape,
     RunShape,
     answer_shape,
@@ -32,10 +34,12 @@ from marketplace.rest.permissions import IsRequesterKey
 from marketplace.rest.requests import KeyRequest
 from marketplace.results.commands.aggregate import aggregate
 from marketplace.results.commands.names import gold_tasks, worker_names
+from marketplace.results.commands.rejections import Why, reject, reject_all
 from marketplace.results.export import as_jsonl
 from marketplace.results.models import Run
 from marketplace.results.queries import RESULT_COLUMNS, answer_columns, answer_rows, result_rows, run_for
-from workers.assignments.commands.decide import DECISIONS_MAX, accept_answers, apply_due, reject_answers
+from workers.assignments.commands.decide import DECISIONS_MAX, accept_answers, apply_due
+from workers.assignments.commands.repair import return_answers
 from workers.assignments.queries import answers_page
 from workers.assignments.states import RejectReason
 
@@ -78,10 +82,7 @@ class AcceptView(APIView):
     )
     def post(self, request: KeyRequest, batch: UUID) -> HttpResponse:
         ask = AcceptAsk.of(request)
-        if ask["all_submitted"] == ("answers" in ask):
-            raise Unprocessable(
-                "Say which answers.", errors=[{"field": "answers", "message": "give either answers or all_submitted"}]
-            )
+        _either(ask)
         with once(request) as boundary:
             if boundary.replay:
                 return boundary.replay
@@ -95,21 +96,46 @@ class RejectView(APIView):
     permission_classes = [IsRequesterKey]
 
     @extend_schema(
-        summary="Reject answers with a reason; their places open again",
+        summary="Reject answers with a reason; their places open again. Many, or against consensus, wait for a review",
         tags=["answers"],
         request=RejectAsk,
-        responses=RejectedShape,
+        responses={200: RejectedShape, 202: RejectedShape},
     )
     def post(self, request: KeyRequest, batch: UUID) -> HttpResponse:
         ask = RejectAsk.of(request)
+        _either(ask)
+        with once(request) as boundary:
+            if boundary.replay:
+                return boundary.replay
+            of = batch_for(request.user.pk, batch, at_least="reviewer")
+            why = Why(RejectReason(ask["reason"]), ask["comment"], request.user.pk, ask.get("version"))
+            if ask["all_submitted"]:
+                done = reject_all(batch_id=of.pk, why=why)
+            else:
+                done = reject(batch_id=of.pk, assignments=ask["answers"], why=why)
+            return boundary.respond(asdict(done), status=202 if done.waiting else 200)
+
+
+class BackView(APIView):
+    permission_classes = [IsRequesterKey]
+
+    @extend_schema(
+        summary="Give answers back to their workers for repair, each once; nobody is paid less for it",
+        tags=["answers"],
+        request=RepairAsk,
+        responses=BackShape,
+    )
+    def post(self, request: KeyRequest, batch: UUID) -> HttpResponse:
+        ask = RepairAsk.of(request)
         with once(request) as boundary:
             return boundary.replay or boundary.respond(
                 {
-                    "rejected": reject_answers(
+                    "returned": return_answers(
                         batch_id=batch_for(request.user.pk, batch, at_least="reviewer").pk,
                         assignments=ask["answers"],
                         reason=RejectReason(ask["reason"]),
                         comment=ask["comment"],
+                        made_by=request.user.pk,
                     )
                 }
             )
@@ -140,6 +166,13 @@ class ResultsView(APIView):
                 ),
                 status=201,
             )
+
+
+def _either(ask: dict[str, Any]) -> None:
+    if ask["all_submitted"] == ("answers" in ask):
+        raise Unprocessable(
+            "Say which answers.", errors=[{"field": "answers", "message": "give either answers or all_submitted"}]
+        )
 
 
 def export_view(what: str, form: str) -> type[APIView]:

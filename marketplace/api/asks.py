@@ -119,9 +119,25 @@ class BonusAsk(Ask):
 
 
 class RejectAsk(Ask):
+    answers = serializers.ListField(child=serializers.UUIDField(), min_length=1, max_length=1_000, required=False)
+    all_submitted = serializers.BooleanField(default=False)
+    reason = serializers.ChoiceField(choices=RejectReason.choices)
+    comment = serializers.CharField(max_length=2_000, help_text="What is wrong, in words; the worker reads it")
+    version = serializers.IntegerField(
+        min_value=1,
+        required=False,
+        help_text="The instructions you cite: those that the workers were shown, which are taken where this is absent",
+    )
+
+
+class RepairAsk(Ask):
     answers = serializers.ListField(child=serializers.UUIDField(), min_length=1, max_length=1_000)
     reason = serializers.ChoiceField(choices=RejectReason.choices)
-    comment = serializers.CharField(max_length=2_000, allow_blank=True, default="")
+    comment = serializers.CharField(max_length=2_000, help_text="What to mend, in words; the worker reads it")
+
+
+class DecisionAsk(Ask):
+    reason = serializers.CharField(max_length=2_000)
 
 
 class AggregateAsk(Ask):

@@ -10,7 +10,7 @@ from marketplace.batches.queries import BatchProgress, Estimate
 from marketplace.batches.states import PAUSE_EXPLAINED, BatchState, ImportState, Order, PauseReason
 from marketplace.ledger.queries import Head
 from marketplace.projects.models import Project, Version
-from marketplace.results.models import Run
+from marketplace.results.models import Cause, Run
 
 VERSION_STATES = ("draft", "published")
 ANSWER_STATES = ("submitted", "accepted", "rejected", "upheld")
@@ -248,6 +248,19 @@ class AcceptedShape(serializers.Serializer[Any]):
 
 class RejectedShape(serializers.Serializer[Any]):
     rejected = serializers.IntegerField()
+    waiting = serializers.IntegerField(
+        help_text="Answers that wait for a review: they stay submitted, and are accepted when their time is over"
+    )
+    review = serializers.UUIDField(allow_null=True)
+    cause = serializers.ChoiceField(
+        choices=Cause.choices,
+        allow_null=True,
+        help_text="`count`: too many of the batch; `consensus`: they agree with what others answered",
+    )
+
+
+class BackShape(serializers.Serializer[Any]):
+    returned = serializers.IntegerField()
 
 
 class RunShape(serializers.Serializer[Any]):

@@ -24,6 +24,11 @@ def share_batch(batch_id: int) -> None:
     rows("SELECT 1 FROM batches_batch WHERE id = %s FOR KEY SHARE", [batch_id])
 
 
+def hold_batch(batch_id: int) -> None:
+    """The batch under FOR NO KEY UPDATE: claims go on, and of those who hold it so one works after the other."""
+    rows("SELECT 1 FROM batches_batch WHERE id = %s FOR NO KEY UPDATE", [batch_id])
+
+
 def lock_tasks(task_ids: list[int]) -> None:
     """The tasks under FOR NO KEY UPDATE, by id, before any of their assignments."""
     rows("SELECT id FROM batches_task WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE", [task_ids])

@@ -5,7 +5,10 @@ from uuid import uuid4
 from django.db import models
 from django.db.models import Q
 
+from marketplace.accounts.models import User
 from marketplace.batches.models import Batch, Task
+from workers.assignments.models import Assignment
+from workers.assignments.states import RejectReason
 
 
 class Run(models.Model):
@@ -97,3 +100,74 @@ class ToClose(models.Model):
 
     batch_id = models.BigIntegerField(primary_key=True)
     after_task_id = models.BigIntegerField(default=0)
+
+
+class ReviewState(models.TextChoices):
+    """An open review is decided by staff; one lapses when every answer was accepted at its deadline before that."""
+
+    OPEN = "open"
+    APPROVED = "approved"
+    REFUSED = "refused"
+    LAPSED = "lapsed"
+
+
+class Cause(models.TextChoices):
+    """Why rejections wait: too many of the batch, or of answers that agree with what others answered."""
+
+    COUNT = "count"
+    CONSENSUS = "consensus"
+
+
+class RejectionReview(models.Model):
+    """Rejections that take effect only when somebody who is not of the requester says so. `evidence` has the figures of
+    the moment; `applied_at` is when all of an approved one had taken effect. Steps are held by triggers."""
+
+    public_id = models.UUIDField(default=uuid4, unique=True, editable=False)
+    batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="+")
+    state = models.CharField(max_length=8, choices=ReviewState.choices, default=ReviewState.OPEN)
+    cause = models.CharField(max_length=9, choices=Cause.choices)
+    reason = models.CharField(max_length=20, choices=RejectReason.choices)
+    comment = models.TextField()
+    evidence = models.JSONField()
+    answers = models.PositiveIntegerField()
+    made_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    made_at = models.DateTimeField()
+    decided_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
+    decided_at = models.DateTimeField(null=True)
+    decision = models.TextField(blank=True)
+    applied_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(comment__regex=r"\S"), name="review_has_comment"),
+            models.CheckConstraint(condition=Q(state__in=ReviewState.values), name="review_state"),
+        ]
+        indexes = [
+            models.Index(fields=["id"], condition=Q(state="open"), name="review_open"),
+            models.Index(fields=["id"], condition=Q(state="approved", applied_at=None), name="review_to_apply"),
+        ]
+
+
+class RejectionItem(models.Model):
+    """One answer under review; `submitted_at` says which, for it may have come back for repair and been given anew."""
+
+    pk = models.CompositePrimaryKey("assignment_id", "submitted_at")
+    assignment = models.ForeignKey(Assignment, on_delete=models.PROTECT, related_name="+", db_index=False)
+    submitted_at = models.DateTimeField()
+    review = models.ForeignKey(RejectionReview, on_delete=models.PROTECT, related_name="items", db_index=False)
+    agreed = models.BooleanField(null=True)
+    # Whether it was rejected in the end, or had been decided otherwise before that.
+    outcome = models.CharField(max_length=8, choices=[("rejected", "Rejected"), ("passed", "Passed")], blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["review", "assignment"], name="item_of_review"),
+            models.Index(fields=["review"], condition=Q(outcome=""), name="item_waiting"),
+        ]
+
+
+class ReviewDue(models.Model):
+    """A rejection that has not become part of its worker's reputation: it does when nobody can contest it any more."""
+
+    assignment = models.OneToOneField(Assignment, on_delete=models.PROTECT, primary_key=True, related_name="+")
+    due_at = models.DateTimeField(db_index=True)

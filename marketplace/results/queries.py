@@ -1,22 +1,27 @@
 """Reads of results and of running consensus; and the rows of exports, paged by key so that no transaction stays open
 while a client reads."""
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from typing import Any
 from uuid import UUID
 
+from django.db.models import QuerySet
+
 from marketplace.batches.models import Batch
-from marketplace.common.database import rows
+from marketplace.common.database import rows, value
 from marketplace.common.errors import NotFound
+from marketplace.results.agreement import agrees_with_most
 from marketplace.results.judging import FieldConsensus, Trust
-from marketplace.results.models import Run
+from marketplace.results.models import RejectionReview, Run
 from workers.reputation.facets import STRANGER, class_facet
 from workers.reputation.queries import TODAY
 from workers.reputation.scoring import PRIOR, Tally, aged
 
 PAGE = 5_000
+SAMPLE = 1_000
 RESULT_COLUMNS = [
     "external_id", "field", "value", "confidence", "answers", "method", "instruction_version", "gold",
 ]  # fmt: skip
@@ -53,11 +58,11 @@ def result_rows(run: Run, gold: frozenset[int]) -> Iterator[dict[str, Any]]:
         " WHERE r.run_id = %s AND (r.task_id, r.field) > (%s, %s) ORDER BY r.task_id, r.field LIMIT %s",
         [run.pk, *after, PAGE],
     ):
-        for task_id, field, external_id, value, confidence, answers, method, version in page:
+        for task_id, field, external_id, found, confidence, answers, method, version in page:
             yield {
                 "external_id": external_id,
                 "field": field,
-                "value": value,
+                "value": found,
                 "confidence": round(confidence, 6),
                 "answers": answers,
                 "method": method,
@@ -65,6 +70,170 @@ def result_rows(run: Run, gold: frozenset[int]) -> Iterator[dict[str, Any]]:
                 "gold": task_id in gold,
             }
         after = (page[-1][0], page[-1][1])
+
+
+@dataclass(frozen=True)
+class ReviewedAnswer:
+    """An answer under review, as staff see it."""
+
+    task: str
+    values: dict[str, Any]
+    unclear: bool
+    agreed: bool | None
+    state: str
+
+
+@dataclass(frozen=True)
+class RejectionRate:
+    """What a requester decided in the last 90 days: the share of answers he rejected, undone rejections among them, and
+    how many those were. `decided` is 0, and there is no rate, where he decided nothing."""
+
+    decided: int
+    rejected: int
+    upheld: int
+
+    @property
+    def rate(self) -> float | None:
+        return round(self.rejected / self.decided, 4) if self.decided else None
+
+
+def reviews_in(state: str | None) -> QuerySet[RejectionReview]:
+    """Reviews of rejections, all or those in a state."""
+    found = RejectionReview.objects.select_related("batch__requester")
+    return found if state is None else found.filter(state=state)
+
+
+def review_of(public_id: UUID) -> RejectionReview:
+    """One review; raises `NotFound`."""
+    found = reviews_in(None).filter(public_id=public_id).first()
+    if found is None:
+        raise NotFound("There is no such review.")
+    return found
+
+
+def reviewed_answers(review: RejectionReview, *, limit: int = 50) -> list[ReviewedAnswer]:
+    """Some answers under the review, those first that agree with others."""
+    return [
+        ReviewedAnswer(*row)
+        for row in rows(
+            "SELECT t.external_id, w.values, w.unclear, i.agreed, a.state FROM results_rejectionitem i"
+            " JOIN assignments_assignment a ON a.id = i.assignment_id JOIN batches_task t ON t.id = a.task_id"
+            " JOIN assignments_answer w ON w.assignment_id = a.id AND w.submitted_at = i.submitted_at"
+            " WHERE i.review_id = %s ORDER BY i.agreed DESC NULLS LAST, a.id LIMIT %s",
+            [review.pk, limit],
+        )
+    ]
+
+
+def rejection_rates(requester_ids: Iterable[int]) -> dict[int, RejectionRate]:
+    """How the requesters decided in the last 90 days, by requester; public (R42).
+
+    Rejections are counted by their day. Of acceptances the batches' counts are taken, of all batches that were open
+    within that time: they are read with a board, and must not cost what counting answers costs.
+    """
+    wanted = sorted(set(requester_ids))
+    found = rows(
+        """
+        SELECT q.id, coalesce(a.accepted, 0)::bigint, r.rejected, r.upheld
+          FROM unnest(%s::bigint[]) q (id)
+          CROSS JOIN LATERAL (
+              SELECT sum(d.accepted) AS accepted FROM batches_batch b
+               CROSS JOIN LATERAL (SELECT p.accepted FROM batches_progress p WHERE p.batch_id = b.id UNION ALL
+                                   SELECT p.accepted FROM batches_progressdelta p WHERE p.batch_id = b.id) d
+               WHERE b.requester_id = q.id
+                 AND (b.settled_at IS NULL OR b.settled_at > (SELECT market_now()) - interval '90 days')) a
+          CROSS JOIN LATERAL (
+              SELECT count(r.*) AS rejected, count(u.*) AS upheld FROM batches_batch b
+                JOIN assignments_rejection r ON r.batch_id = b.id
+                                            AND r.made_at > (SELECT market_now()) - interval '90 days'
+                LEFT JOIN assignments_uphold u ON u.assignment_id = r.assignment_id
+               WHERE b.requester_id = q.id) r
+        """,
+        [wanted],
+    )
+    # An undone rejection is among the accepted as well.
+    return {row[0]: RejectionRate(row[1] - row[3] + row[2], row[2], row[3]) for row in found}
+
+
+def answered_in(batch_id: int) -> int:
+    """How many places of the batch have an answer, by its counts."""
+    return int(
+        value(
+            "SELECT coalesce(sum(d.submitted + d.accepted + d.rejected), 0) FROM ("
+            " SELECT submitted, accepted, rejected FROM batches_progress WHERE batch_id = %s UNION ALL"
+            " SELECT submitted, accepted, rejected FROM batches_progressdelta WHERE batch_id = %s) d",
+            [batch_id, batch_id],
+        )
+    )
+
+
+def reviewed_items(ids: list[int]) -> dict[int, tuple[UUID, str]]:
+    """Of these answers those that came under a review as they are now: public id, and the state of the review."""
+    return {
+        row[0]: (row[1], row[2])
+        for row in rows(
+            "SELECT a.id, a.public_id, v.state FROM assignments_assignment a"
+            " JOIN results_rejectionitem i ON i.assignment_id = a.id AND i.submitted_at = a.submitted_at"
+            " JOIN results_rejectionreview v ON v.id = i.review_id WHERE a.id = ANY(%s)",
+            [ids],
+        )
+    }
+
+
+def agreement_with_others(batch_id: int, ids: list[int]) -> dict[int, bool | None]:
+    """Whether each of these answers agrees with most other answers of its task; None where there are too few, or where
+    it says nothing itself."""
+    tasks = [row[0] for row in rows("SELECT task_id FROM assignments_assignment WHERE id = ANY(%s)", [ids])]
+    fields, given = _answers_of(batch_id, tasks)
+    found: dict[int, bool | None] = dict.fromkeys(ids)
+    wanted = set(ids)
+    for answers in given.values():
+        for pk, values in answers.items():
+            if pk in wanted:
+                others = [other for other_pk, other in answers.items() if other_pk != pk]
+                found[pk] = agrees_with_most(fields, values, others)
+    return found
+
+
+def disagreement_in(batch_id: int, *, sample: int = SAMPLE) -> float:
+    """The share of answers that do not agree with most others of their task, among a batch's first ones; 0 where
+    nothing can be compared."""
+    tasks = [
+        row[0]
+        for row in rows(
+            "SELECT DISTINCT task_id FROM (SELECT task_id FROM assignments_assignment WHERE batch_id = %s"
+            " AND state IN ('submitted', 'accepted', 'upheld', 'rejected') ORDER BY id LIMIT %s) s",
+            [batch_id, sample],
+        )
+    ]
+    fields, given = _answers_of(batch_id, tasks, also="rejected")
+    told = [
+        agrees_with_most(fields, values, [other for other_pk, other in answers.items() if other_pk != pk])
+        for answers in given.values()
+        for pk, values in answers.items()
+    ]
+    compared = [agreed for agreed in told if agreed is not None]
+    return compared.count(False) / len(compared) if compared else 0.0
+
+
+def _answers_of(
+    batch_id: int, tasks: list[int], *, also: str = "upheld"
+) -> tuple[list[dict[str, Any]], dict[int, dict[int, dict[str, Any]]]]:
+    """The answer fields of the batch, and by task the standing answers by assignment, but for those marked unclear."""
+    interface = value(
+        "SELECT v.interface FROM batches_batch b JOIN projects_version v ON v.id = b.version_id WHERE b.id = %s",
+        [batch_id],
+    )
+    given: dict[int, dict[int, dict[str, Any]]] = defaultdict(dict)
+    for task_id, pk, values in rows(
+        "SELECT a.task_id, a.id, w.values FROM assignments_assignment a"
+        " JOIN LATERAL (SELECT values, unclear FROM assignments_answer w WHERE w.assignment_id = a.id"
+        "               ORDER BY revision DESC LIMIT 1) w ON NOT w.unclear"
+        " WHERE a.task_id = ANY(%s) AND a.state IN ('submitted', 'accepted', 'upheld', %s) ORDER BY a.task_id, a.id",
+        [tasks, also],
+    ):
+        given[task_id][pk] = values
+    return interface["answer"], given
 
 
 def answer_columns(interface: dict[str, Any]) -> list[str]:

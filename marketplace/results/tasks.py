@@ -9,6 +9,8 @@ from marketplace.common.sweeps import got_on, sweep
 from marketplace.common.transactions import one_transaction
 from marketplace.results.commands.aggregate import aggregate
 from marketplace.results.commands.consensus import EVENTS, consider, notice, offer_sure, put_off
+from marketplace.results.commands.rejections import apply_approved, lapse_reviews
+from marketplace.results.commands.reviews import record_reviews as record
 from marketplace.results.queries import batches_to_consider, next_to_consider, settled_without_results
 
 logger = logging.getLogger("touchstone.results")
@@ -72,3 +74,29 @@ def _one_by_one(batch_id: int) -> None:
                 return
             with one_transaction(principal="system"):
                 put_off(batch_id=batch_id, task_id=waiting[0])
+
+
+@sweep
+def move_reviews(**_: Any) -> None:
+    """Let approved reviews of rejections take effect, and close those in which nothing is left to decide."""
+    with one_transaction(principal="system"):
+        lapse_reviews()
+    for _round in range(ROUNDS):
+        with one_transaction(principal="system"):
+            done = apply_approved()
+            if done:
+                got_on()
+        if not done:
+            return
+
+
+@sweep
+def record_reviews(**_: Any) -> None:
+    """Make final decisions of requesters part of reputations."""
+    for _round in range(ROUNDS):
+        with one_transaction(principal="system"):
+            done = record()
+            if done:
+                got_on()
+        if not done:
+            return

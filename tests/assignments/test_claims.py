@@ -372,12 +372,27 @@ def _raw_step(lease_id: object, state: str) -> None:
             " WHERE public_id = %s",
             [lease_id],
         )
+    # A rejection and a return for repair have their rows, without which neither is a step.
+    for goal, table, more, from_row in (
+        ("rejected", "rejection", "version_id", "version_id"),
+        ("leased", "repair", "submitted_at", "submitted_at"),
+    ):
+        if state == goal:
+            run(
+                f"INSERT INTO assignments_{table} (assignment_id, batch_id, reason, comment, made_by_id, made_at,"
+                f" {more})"
+                " SELECT id, batch_id, 'wrong', 'no', (SELECT min(id) FROM accounts_user), market_now(), "
+                f"{from_row} FROM assignments_assignment WHERE public_id = %s AND state = 'submitted'",
+                [lease_id],
+            )
     run(
         "UPDATE assignments_assignment SET state = %(state)s,"
         " end_reason = CASE WHEN %(state)s = 'rejected' THEN 'wrong' ELSE '' END,"
+        " comment = CASE WHEN %(state)s = 'rejected' THEN 'no' ELSE '' END,"
         " submitted_at = CASE WHEN %(state)s = 'submitted' THEN market_now() ELSE submitted_at END,"
         " token = CASE WHEN %(state)s = 'leased' THEN gen_random_uuid() ELSE token END,"
-        " attempts = attempts + CASE WHEN %(state)s = 'leased' AND state = 'expired' THEN 1 ELSE 0 END"
+        " attempts = attempts + CASE WHEN %(state)s = 'leased' AND state IN ('expired', 'submitted') THEN 1"
+        " ELSE 0 END"
         " WHERE public_id = %(id)s",
         {"state": state, "id": lease_id},  # type: ignore[arg-type]
     )
@@ -417,7 +432,11 @@ def test_a_rejected_answer_reopens_its_place_for_somebody_else_and_pays_nothing(
     lease = make.take(worker, batch)[0]
     make.answer(worker, [lease])
     decide = lambda: reject_answers(  # noqa: E731
-        batch_id=batch.pk, assignments=[lease.id], reason=RejectReason.WRONG, comment="It is a dog."
+        batch_id=batch.pk,
+        assignments=[lease.id],
+        reason=RejectReason.WRONG,
+        comment="It is a dog.",
+        made_by=make.owner_of(batch.requester).pk,
     )
     assert in_one(decide) == 1
     assert in_one(decide) == 0

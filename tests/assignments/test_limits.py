@@ -64,7 +64,13 @@ def test_what_is_given_back_or_runs_out_counts_no_more_and_what_is_rejected_does
     with one_transaction(principal="test"):
         apply_due(batch_id=batch.pk)
     with one_transaction(principal="test"):
-        reject_answers(batch_id=batch.pk, assignments=[second.id], reason=RejectReason.WRONG, comment="")
+        reject_answers(
+            batch_id=batch.pk,
+            assignments=[second.id],
+            reason=RejectReason.WRONG,
+            comment="No cat.",
+            made_by=make.owner_of(batch.requester).pk,
+        )
     assert len(make.take(worker, batch, 3)) == 2
     # The late answer's place is free, but the worker's share of the batch is used up.
     assert make.answer(worker, [third]).outcomes[0].outcome in ("lease_lost", "submitted")

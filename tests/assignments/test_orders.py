@@ -80,7 +80,8 @@ def reopen(batch: Batch, name: str) -> None:
             batch_id=batch.pk,
             assignments=[task.assignments.get(state="submitted").public_id],
             reason=RejectReason.WRONG,
-            comment="",
+            comment="No cat.",
+            made_by=make.owner_of(batch.requester).pk,
         )
 
 
@@ -131,7 +132,11 @@ def test_workers_at_once_in_one_order_leave_nothing_out() -> None:
             assert rejected is not None
             with one_transaction(principal="test"):
                 reject_answers(
-                    batch_id=batch.pk, assignments=[rejected.public_id], reason=RejectReason.WRONG, comment=""
+                    batch_id=batch.pk,
+                    assignments=[rejected.public_id],
+                    reason=RejectReason.WRONG,
+                    comment="No cat.",
+                    made_by=make.owner_of(batch.requester).pk,
                 )
     names(make.make_worker(), batch)
     assert set(Task.objects.filter(batch=batch).values_list("taken", flat=True)) == {2}

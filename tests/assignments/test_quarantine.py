@@ -139,7 +139,14 @@ def test_a_quarantined_task_is_refunded_place_by_place_and_each_place_once() -> 
 
     make.answer(early, lease)
     rejected = [Assignment.objects.get(state="submitted").public_id]
-    in_one(reject_answers, batch_id=batch.pk, assignments=rejected, reason=RejectReason.WRONG, comment="")
+    in_one(
+        reject_answers,
+        batch_id=batch.pk,
+        assignments=rejected,
+        reason=RejectReason.WRONG,
+        comment="No cat.",
+        made_by=make.owner_of(batch.requester).pk,
+    )
     assert not OpenPlace.objects.exists()
     assert broken() == []
     assert in_one(refund_quarantined, batch_id=batch.pk) == 1

@@ -74,7 +74,8 @@ def reject(batch: Batch, *answers: Assignment) -> None:
         batch_id=batch.pk,
         assignments=[answer.public_id for answer in answers],
         reason=RejectReason.WRONG,
-        comment="",
+        comment="No cat.",
+        made_by=make.owner_of(batch.requester).pk,
     )
 
 

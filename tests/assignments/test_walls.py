@@ -123,10 +123,17 @@ def test_a_state_is_one_of_the_table_and_a_rejection_has_a_reason() -> None:
     refused("UPDATE assignments_assignment SET state = 'lost'", [], "does not go from leased to lost")
     make.answer(worker, lease)
     refused("UPDATE assignments_assignment SET state = 'rejected'", [], "has a reason")
-    reject = "UPDATE assignments_assignment SET state = 'rejected', end_reason = %s"
+    reject = "UPDATE assignments_assignment SET state = 'rejected', comment = 'no', end_reason = %s"
     refused(reject, ["mood"], "has a reason")
     for reason in RejectReason.values:
+        refused(reject, [reason], "says why, in words")
         with transaction.atomic():
+            run(
+                "INSERT INTO assignments_rejection (assignment_id, batch_id, reason, comment, version_id, made_by_id,"
+                " made_at) SELECT a.id, a.batch_id, %s, 'no', a.version_id, u.id, market_now()"
+                " FROM assignments_assignment a, (SELECT min(id) AS id FROM accounts_user) u",
+                [reason],
+            )
             assert run(reject, [reason]) == 1
             transaction.set_rollback(True)
 

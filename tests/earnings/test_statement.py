@@ -185,7 +185,14 @@ def test_an_hour_brings_what_was_paid_for_the_time_of_decided_answers(batch: Bat
     ann = make.make_worker()
     first, second, third = (work(ann, batch, clock, minutes) for minutes in (6, 9, 3))
     act(accept_answers, batch_id=batch.pk, assignments=[first])
-    act(reject_answers, batch_id=batch.pk, assignments=[second], reason=RejectReason.WRONG, comment="")
+    act(
+        reject_answers,
+        batch_id=batch.pk,
+        assignments=[second],
+        reason=RejectReason.WRONG,
+        comment="No cat.",
+        made_by=make.owner_of(batch.requester).pk,
+    )
 
     due = worker_statement(ann.pk, "EUR", MARCH)
     act(settle_due, worker_id=ann.pk)
@@ -214,7 +221,14 @@ def test_time_on_several_answers_is_counted_once(batch: Batch, clock: Clock) -> 
         clock(timedelta(minutes=3))
         make.answer(ann, [lease])
     act(accept_answers, batch_id=batch.pk, assignments=[lease.id for lease in (*page[1:], *ahead)])
-    act(reject_answers, batch_id=batch.pk, assignments=[page[0].id], reason=RejectReason.WRONG, comment="")
+    act(
+        reject_answers,
+        batch_id=batch.pk,
+        assignments=[page[0].id],
+        reason=RejectReason.WRONG,
+        comment="No cat.",
+        made_by=make.owner_of(batch.requester).pk,
+    )
 
     hours = worker_statement(ann.pk, "EUR", MARCH).hours
 

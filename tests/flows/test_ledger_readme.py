@@ -71,6 +71,7 @@ def test_the_worked_example_of_the_readme_is_what_happens(clock: Callable[[timed
         assignments=[wronged.public_id],
         reason=RejectReason.WRONG,
         comment="No cat.",
+        made_by=make.owner_of(batch.requester).pk,
     )
     accept(*in_a_minute(cid, 1))
     settle_due()

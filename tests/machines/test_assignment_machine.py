@@ -399,7 +399,13 @@ class AssignmentMachine(RuleBasedStateMachine):
         with one_transaction(principal="test"):
             if accept:
                 return accept_answers(batch_id=self.batch.pk, assignments=ids)
-            return reject_answers(batch_id=self.batch.pk, assignments=ids, reason=RejectReason.WRONG, comment="no")
+            return reject_answers(
+                batch_id=self.batch.pk,
+                assignments=ids,
+                reason=RejectReason.WRONG,
+                comment="no",
+                made_by=make.owner_of(self.batch.requester).pk,
+            )
 
     @rule(wish=st.sampled_from(["resume", "pause", "publish", "close", "cancel"]))
     def the_requester_changes_the_state(self, wish: str) -> None:

@@ -153,7 +153,13 @@ def test_accept_reject_and_auto_accept_at_once_have_one_outcome(committed: str, 
 
     def reject(lease: Any) -> Any:
         with one_transaction(principal="test"):
-            return reject_answers(batch_id=batch.pk, assignments=[lease.id], reason=RejectReason.SPAM, comment="")
+            return reject_answers(
+                batch_id=batch.pk,
+                assignments=[lease.id],
+                reason=RejectReason.SPAM,
+                comment="No cat.",
+                made_by=make.owner_of(batch.requester).pk,
+            )
 
     def time_out() -> Any:
         with one_transaction(principal="test"):

@@ -78,7 +78,13 @@ def seen_while_it_waits(
 
 def reject(batch: Batch, _worker: Worker, lease: LeasedTask) -> int:
     with one_transaction(principal="test"):
-        return reject_answers(batch_id=batch.pk, assignments=[lease.id], reason=RejectReason.WRONG, comment="")
+        return reject_answers(
+            batch_id=batch.pk,
+            assignments=[lease.id],
+            reason=RejectReason.WRONG,
+            comment="No cat.",
+            made_by=make.owner_of(batch.requester).pk,
+        )
 
 
 def give_back(_batch: Batch, worker: Worker, lease: LeasedTask) -> None:

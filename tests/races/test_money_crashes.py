@@ -125,7 +125,14 @@ def accept(batch: Batch, found: list[Assignment]) -> None:
 
 def reject(batch: Batch, found: list[Assignment]) -> None:
     named = [answer.public_id for answer in found]
-    in_one(reject_answers, batch_id=batch.pk, assignments=named, reason=RejectReason.WRONG, comment="")
+    in_one(
+        reject_answers,
+        batch_id=batch.pk,
+        assignments=named,
+        reason=RejectReason.WRONG,
+        comment="No cat.",
+        made_by=make.owner_of(batch.requester).pk,
+    )
 
 
 def _deposit() -> Step:

@@ -71,7 +71,8 @@ def settled(rejected: int, **terms: Any) -> tuple[Batch, list[Assignment]]:
         batch_id=batch.pk,
         assignments=[answer.public_id for answer in answers],
         reason=RejectReason.WRONG,
-        comment="",
+        comment="No cat.",
+        made_by=make.owner_of(batch.requester).pk,
     )
     in_one(close_batch, batch_id=batch.pk)
     for _again in range(3):
@@ -177,7 +178,8 @@ def test_what_is_moved_for_an_undone_rejection_is_moved_at_once(
         batch_id=batch.pk,
         assignments=[second.public_id],
         reason=RejectReason.WRONG,
-        comment="",
+        comment="No cat.",
+        made_by=make.owner_of(batch.requester).pk,
     )
     in_one(close_batch, batch_id=batch.pk)
     for _again in range(6):

@@ -90,7 +90,13 @@ def test_unpaid_answers_give_no_results_and_are_withheld_from_exports() -> None:
     dogs = [row[0] for row in rows("SELECT public_id FROM assignments_assignment a JOIN assignments_answer w"
                                    " ON w.assignment_id = a.id WHERE w.values ->> 'label' = 'dog'")]  # fmt: skip
     with one_transaction(principal="t"):
-        reject_answers(batch_id=batch.pk, assignments=dogs, reason=RejectReason.WRONG, comment="")
+        reject_answers(
+            batch_id=batch.pk,
+            assignments=dogs,
+            reason=RejectReason.WRONG,
+            comment="No cat.",
+            made_by=make.owner_of(batch.requester).pk,
+        )
     accept(batch)
     made = aggregated(batch, method="majority")
     with one_transaction(principal="t"):

@@ -10,15 +10,21 @@ from marketplace.accounts.models import Sanction
 from marketplace.batches.models import Batch
 from marketplace.common.errors import DomainError
 from marketplace.projects.interface import values_schema
+from marketplace.results.queries import RejectionRate
 from workers.assignments.audience import closed_by, owns, refusal
 from workers.assignments.commands.leases import Beat, Kept
 from workers.assignments.commands.submit import Outcome, Submitted
-from workers.assignments.queries import Earnings, LeasedTask
+from workers.assignments.queries import Earnings, LeasedTask, WantedRepair
 
 
 class BoardRequesterShape(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     name = serializers.CharField()
+    rejection_rate = serializers.FloatField(
+        allow_null=True, help_text="Share of the answers that it decided in 90 days; null where it decided none"
+    )
+    rejections = serializers.IntegerField(help_text="How many those were")
+    rejections_upheld = serializers.IntegerField(help_text="How many of its rejections were undone, as on appeal")
 
 
 class BoardShape(serializers.Serializer[Any]):
@@ -32,7 +38,10 @@ class BoardShape(serializers.Serializer[Any]):
     reason = serializers.CharField(allow_null=True, help_text="Why it is not open to you")
 
 
-def board_shape(batch: Batch, worker_id: int, device: str, stops: Sequence[Sanction]) -> dict[str, Any]:
+def board_shape(
+    batch: Batch, worker_id: int, device: str, stops: Sequence[Sanction], rate: RejectionRate
+) -> dict[str, Any]:
+    """`stops` are the sanctions that stop the worker, `rate` is how the batch's requester decided lately."""
     own = owns(worker_id=worker_id, requester_id=batch.requester_id)
     reason = (
         "Nobody works on a batch of his own organisation."
@@ -42,7 +51,13 @@ def board_shape(batch: Batch, worker_id: int, device: str, stops: Sequence[Sanct
     return {
         "id": batch.public_id,
         "name": batch.name,
-        "requester": {"id": batch.requester.public_id, "name": batch.requester.name},
+        "requester": {
+            "id": batch.requester.public_id,
+            "name": batch.requester.name,
+            "rejection_rate": rate.rate,
+            "rejections": rate.rejected,
+            "rejections_upheld": rate.upheld,
+        },
         "price_micros": batch.price_micros,
         "currency": batch.currency,
         "time_limit_s": batch.time_limit_s,
@@ -59,9 +74,11 @@ class BoardBatchShape(BoardShape):
     version = serializers.IntegerField()
 
 
-def board_batch_shape(batch: Batch, worker_id: int, device: str, stops: Sequence[Sanction]) -> dict[str, Any]:
+def board_batch_shape(
+    batch: Batch, worker_id: int, device: str, stops: Sequence[Sanction], rate: RejectionRate
+) -> dict[str, Any]:
     return {
-        **board_shape(batch, worker_id, device, stops),
+        **board_shape(batch, worker_id, device, stops, rate),
         "state": batch.state,
         "interface": batch.version.interface,
         "answer_schema": values_schema(batch.version.interface),
@@ -82,6 +99,16 @@ class LeaseShape(serializers.Serializer[Any]):
     version = serializers.IntegerField()
 
 
+class RepairShape(serializers.Serializer[Any]):
+    reason = serializers.CharField()
+    comment = serializers.CharField()
+    since = serializers.DateTimeField()
+
+
+class HeldShape(LeaseShape):
+    repair = RepairShape(allow_null=True, help_text="Why your answer came back, where it did; it is the draft")
+
+
 class ClaimedShape(serializers.Serializer[Any]):
     assignments = LeaseShape(many=True)
 
@@ -99,6 +126,10 @@ def lease_shape(lease: LeasedTask) -> dict[str, Any]:
         "currency": lease.currency,
         "version": lease.version,
     }
+
+
+def held_shape(lease: LeasedTask, repair: WantedRepair | None) -> dict[str, Any]:
+    return {**lease_shape(lease), "repair": None if repair is None else asdict(repair)}
 
 
 class OutcomeShape(serializers.Serializer[Any]):

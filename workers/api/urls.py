@@ -2,9 +2,7 @@
 
 from django.urls import path
 
-from workers.api import earnings, payouts, profiles, reputation, skills, work
-from workers.api import earnings, payouts, profiles, sanctions, skills, work
-from workers.api import commitments, earnings, payouts, profiles, skills, work
+from workers.api import appeals, commitments, earnings, payouts, profiles, reputation, sanctions, skills, work
 
 urlpatterns = [
     path("worker/submissions", work.SubmitView.as_view()),
@@ -28,6 +26,9 @@ urlpatterns = [
     path("worker/statement.csv", earnings.StatementCsvView.as_view()),
     path("worker/reputation", reputation.ReputationView.as_view()),
     path("worker/reputation/changes", reputation.ReputationChangesView.as_view()),
+    path("worker/rejections", appeals.RejectionsView.as_view()),
+    path("worker/appeals", appeals.AppealsView.as_view()),
+    path("worker/reputation", work.ReputationView.as_view()),
     path("worker/totp", payouts.EnrolView.as_view()),
     path("worker/totp/confirm", payouts.ConfirmView.as_view()),
     path("worker/payout-providers", payouts.ProvidersView.as_view()),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from random import SystemRandom
+from typing import Any
 from uuid import UUID
 
 from django.http import HttpResponse
@@ -21,6 +22,7 @@ from marketplace.rest.pagination import page_of, whole
 from marketplace.rest.permissions import IsWorkerKey
 from marketplace.rest.plain import PlainView
 from marketplace.rest.requests import KeyRequest
+from marketplace.results.queries import RejectionRate, rejection_rates
 from workers.api.devices import device_of
 from workers.api.quick import PAGE_MAX, quick_count, quick_page
 from workers.api.shapes import (
@@ -29,14 +31,15 @@ from workers.api.shapes import (
     BoardShape,
     ClaimedShape,
     EarningsShape,
+    HeldShape,
     KeptShape,
-    LeaseShape,
     ReturnedShape,
     SubmittedShape,
     beat_shape,
     board_batch_shape,
     board_shape,
     earnings_shape,
+    held_shape,
     kept_shape,
     lease_shape,
     submitted_shape,
@@ -47,7 +50,7 @@ from workers.assignments.commands.decide import apply_due
 from workers.assignments.commands.leases import extend_leases, return_lease, save_draft
 from workers.assignments.commands.submit import NextPage, Submission, submit
 from workers.assignments.errors import DueFirst, LeaseLost
-from workers.assignments.queries import earnings, live_leases
+from workers.assignments.queries import earnings, live_leases, repairs_in_hand
 from workers.assignments.states import ReturnReason
 
 CHANCE = SystemRandom()
@@ -103,7 +106,15 @@ class BoardView(APIView):
     def get(self, request: KeyRequest) -> HttpResponse:
         worker_id, device, stops = request.worker_id, device_of(request), stops_of(request.worker_id)
         running = Batch.objects.filter(state=BatchState.PUBLISHED).select_related("requester")
-        return page_of(request, running, lambda batch: board_shape(batch, worker_id, device, stops))
+        rates: dict[int, RejectionRate] = {}
+
+        def shape(batch: Batch) -> dict[str, Any]:
+            # Each requester once for a page.
+            if batch.requester_id not in rates:
+                rates.update(rejection_rates([batch.requester_id]))
+            return board_shape(batch, worker_id, device, stops, rates[batch.requester_id])
+
+        return page_of(request, running, shape)
 
 
 class BoardBatchView(APIView):
@@ -112,7 +123,9 @@ class BoardBatchView(APIView):
     @extend_schema(summary="One batch with its interface and instructions", tags=["work"], responses=BoardBatchShape)
     def get(self, request: KeyRequest, batch: UUID) -> HttpResponse:
         stops = stops_of(request.worker_id)
-        return respond(board_batch_shape(visible_batch(batch), request.worker_id, device_of(request), stops))
+        found = visible_batch(batch)
+        rate = rejection_rates([found.requester_id])[found.requester_id]
+        return respond(board_batch_shape(found, request.worker_id, device_of(request), stops, rate))
 
 
 class ClaimView(PlainView):
@@ -152,13 +165,14 @@ class LeasesView(APIView):
         summary="What you hold now",
         tags=["work"],
         parameters=[OpenApiParameter("state", str, enum=("leased",))],
-        responses=listing(LeaseShape)["responses"],
+        responses=listing(HeldShape)["responses"],
     )
     def get(self, request: KeyRequest) -> HttpResponse:
         if request.query_params.get("state", "leased") != "leased":
             raise Unprocessable("There is no such state.", errors=[{"field": "state", "message": "must be leased"}])
         leases = live_leases(request.worker_id)
-        return whole(request, [lease_shape(lease) for lease in leases], allowed=["state"])
+        repairs = repairs_in_hand(request.worker_id)
+        return whole(request, [held_shape(lease, repairs.get(lease.id)) for lease in leases], allowed=["state"])
 
 
 class SubmitView(PlainView):

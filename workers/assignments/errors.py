@@ -57,6 +57,21 @@ class NotDecidable(Conflict):
     title = "These answers cannot be decided so now"
 
 
+class RejectionInvalid(Unprocessable):
+    code = "rejection-invalid"
+    title = "The answers cannot be rejected or returned so"
+
+
+class NotReturnable(Conflict):
+    code = "answer-not-returnable"
+    title = "These answers cannot go back for repair now"
+
+
+class NotContestable(Conflict):
+    code = "rejection-not-contestable"
+    title = "This rejection cannot be contested now"
+
+
 class NoWorkToReward(Conflict):
     code = "no-work-to-reward"
     title = "This worker has not worked here"

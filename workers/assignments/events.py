@@ -1,6 +1,7 @@
 """What happened to assignments. `worker_ids` says whom it concerns."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from marketplace.common.outbox import Event
 
@@ -20,12 +21,20 @@ class AnswerSubmitted(AssignmentEvent):
     """Answers arrived."""
 
 
+@dataclass(frozen=True)
 class AnswerAccepted(AssignmentEvent):
-    """Answers were accepted and their payment is due."""
+    """Answers were accepted and their payment is due. `by` says how: each by name, all that there were at once, or
+    because the time for a decision was over."""
+
+    by: Literal["name", "all", "deadline"] = "name"
 
 
 class AnswerRejected(AssignmentEvent):
     """Answers were rejected; their places are open again."""
+
+
+class AnswerReturned(AssignmentEvent):
+    """Answers went back to their workers for repair; each has a lease again."""
 
 
 class AnswerUpheld(AssignmentEvent):

@@ -32,6 +32,26 @@ def submitted_for_update(batch_id: int, public_ids: list[UUID] | None, limit: in
     )
 
 
+def tasks_of(batch_id: int, public_ids: list[UUID]) -> list[int]:
+    """The tasks of the named assignments of a batch, to be locked before them; locks nothing itself."""
+    found = rows(
+        "SELECT task_id FROM assignments_assignment WHERE batch_id = %s AND public_id = ANY(%s)",
+        [batch_id, public_ids],
+    )
+    return [row[0] for row in found]
+
+
+def people_of(batch_id: int, public_ids: list[UUID]) -> None:
+    """The workers of the named assignments of a batch, and the accounts that stand for their persons, under FOR NO KEY
+    UPDATE, by id: nobody of them claims or submits meanwhile."""
+    rows(
+        "SELECT w.id FROM profiles_worker w WHERE w.id IN (SELECT unnest(ARRAY[a.worker_id, o.person_id])"
+        " FROM assignments_assignment a JOIN profiles_worker o ON o.id = a.worker_id"
+        " WHERE a.batch_id = %s AND a.public_id = ANY(%s)) ORDER BY w.id FOR NO KEY UPDATE OF w",
+        [batch_id, public_ids],
+    )
+
+
 def overdue_leases(batch_id: int | None, limit: int) -> list[int]:
     """Leases past their end, locked with their workers and tasks. What another transaction holds is left to the next
     sweep: a sweep never waits, because it holds many at once."""

@@ -11,7 +11,7 @@ from marketplace.accounts.models import User
 from marketplace.batches.models import Batch, Task
 from marketplace.common.money import AMOUNT_MAX
 from marketplace.projects.models import Version
-from workers.assignments.states import LIVE, State
+from workers.assignments.states import LIVE, RejectReason, State
 from workers.profiles.models import Worker
 
 # As long as a decision may wait by the terms of any batch, and seven days.
@@ -117,11 +117,75 @@ class Settlement(models.Model):
         ]
 
 
+class Rejection(models.Model):
+    """Why an answer was rejected and by which instructions, which are those that its worker was shown; never changed.
+
+    `review_id` is the review that allowed it, where it needed one (a row of an app above); `agreed` says whether the
+    answer agreed with most others of its task, as far as they could be compared. Before these rows were kept nobody
+    wrote down who rejected: there `made_by` is null.
+    """
+
+    assignment = models.OneToOneField(Assignment, on_delete=models.PROTECT, primary_key=True, related_name="rejection")
+    batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="+", db_index=False)
+    reason = models.CharField(max_length=20, choices=RejectReason.choices)
+    comment = models.TextField()
+    version = models.ForeignKey(Version, on_delete=models.PROTECT, related_name="+", db_index=False)
+    made_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
+    made_at = models.DateTimeField()
+    review_id = models.BigIntegerField(null=True)
+    agreed = models.BooleanField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(comment__regex=r"\S"), name="rejection_has_comment"),
+            models.CheckConstraint(condition=Q(reason__in=RejectReason.values), name="rejection_reason"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["batch"], condition=Q(review_id=None, made_by__isnull=False), name="rejection_unreviewed"
+            ),
+            models.Index(fields=["batch", "made_at"], name="rejection_of_batch"),
+        ]
+
+
+class Repair(models.Model):
+    """An answer that went back to its worker for repair, at most once, and why; `submitted_at` says which."""
+
+    assignment = models.OneToOneField(Assignment, on_delete=models.PROTECT, primary_key=True, related_name="repair")
+    batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="+", db_index=False)
+    submitted_at = models.DateTimeField()
+    reason = models.CharField(max_length=20, choices=RejectReason.choices)
+    comment = models.TextField()
+    made_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    made_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(comment__regex=r"\S"), name="repair_has_comment"),
+            models.CheckConstraint(condition=Q(reason__in=RejectReason.values), name="repair_reason"),
+        ]
+
+
+class Contest(models.Model):
+    """A rejection that its worker contests: until `ended_at` its money lies aside and nothing else follows from it."""
+
+    rejection = models.OneToOneField(
+        Rejection, on_delete=models.PROTECT, primary_key=True, db_column="assignment_id", related_name="contest"
+    )
+    batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="+", db_index=False)
+    made_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["batch"], condition=Q(ended_at=None), name="contest_open")]
+
+
 class Uphold(models.Model):
-    """A rejection that was undone, by whom and why; never changed."""
+    """A rejection that was undone, by whom and why; never changed. Nobody in person undid it where it was contested and
+    others' work, or the clock, decided."""
 
     assignment = models.OneToOneField(Assignment, on_delete=models.PROTECT, primary_key=True, related_name="uphold")
-    made_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    made_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
     reason = models.TextField()
     made_at = models.DateTimeField()
 

@@ -66,6 +66,46 @@ def own_on(worker_id: int, task_ids: list[int]) -> dict[int, UUID]:
     return dict(found)
 
 
+@dataclass(frozen=True)
+class WantedRepair:
+    """Why an answer came back to its worker."""
+
+    reason: str
+    comment: str
+    since: datetime
+
+
+def repairs_in_hand(worker_id: int) -> dict[UUID, WantedRepair]:
+    """Of what the worker holds now, the answers that came back for repair, by assignment."""
+    return {
+        row[0]: WantedRepair(*row[1:])
+        for row in rows(
+            "SELECT a.public_id, r.reason, r.comment, r.made_at FROM assignments_assignment a"
+            " JOIN assignments_repair r ON r.assignment_id = a.id"
+            " WHERE a.worker_id = %s AND a.state = 'leased' AND a.lease_until > market_now()",
+            [worker_id],
+        )
+    }
+
+
+def rejections_page(worker_id: int, *, after_id: int, limit: int) -> list[dict[str, Any]]:
+    """The worker's own rejected answers, by id: why, by which instructions, and until when he may contest it."""
+    names = ("cursor", "assignment", "batch", "batch_name", "state", "reason", "comment", "version", "made_at", "until",
+             "contested")  # fmt: skip
+    return [
+        dict(zip(names, row, strict=True))
+        for row in rows(
+            "SELECT a.id, a.public_id, b.public_id, b.name, a.state, r.reason, r.comment, v.number, r.made_at,"
+            " r.made_at + make_interval(secs => b.appeal_s), c.assignment_id IS NOT NULL"
+            " FROM assignments_assignment a JOIN assignments_rejection r ON r.assignment_id = a.id"
+            " JOIN batches_batch b ON b.id = a.batch_id JOIN projects_version v ON v.id = r.version_id"
+            " LEFT JOIN assignments_contest c ON c.assignment_id = a.id"
+            " WHERE a.worker_id = %s AND a.id > %s ORDER BY a.id LIMIT %s",
+            [worker_id, after_id, limit],
+        )
+    ]
+
+
 def earnings(worker_id: int) -> list[Earnings]:
     """The worker's money by currency: settled in the ledger, accepted and due, submitted and undecided."""
     return [
@@ -111,6 +151,7 @@ def disputes_over(limit: int) -> list[int]:
             " WHERE r.disputes_released_at IS NULL AND b.settled_at IS NOT NULL"
             " AND NOT EXISTS (SELECT 1 FROM assignments_assignment a WHERE a.batch_id = b.id AND a.state = 'rejected'"
             "  AND a.decided_at > (SELECT market_now()) - make_interval(secs => b.appeal_s))"
+            " AND NOT EXISTS (SELECT 1 FROM assignments_contest c WHERE c.batch_id = b.id AND c.ended_at IS NULL)"
             " ORDER BY r.batch_id LIMIT %s",
             [limit],
         )

@@ -2,9 +2,11 @@
 
 from marketplace.accounts.events import Sanctioned, SanctionLifted
 from marketplace.common.outbox import Delivered, handles
+from workers.appeals.events import AppealDecided, AppealMoved, AppealOpened
 from workers.assignments.events import (
     AnswerAccepted,
     AnswerRejected,
+    AnswerReturned,
     AnswerSubmitted,
     AnswerUpheld,
     BonusPaid,
@@ -22,11 +24,15 @@ from workers.profiles.queries import workers_of_people
     AnswerSubmitted,
     AnswerAccepted,
     AnswerRejected,
+    AnswerReturned,
     AnswerUpheld,
     BonusPaid,
     LeaseExpired,
     LeaseReturned,
     PaymentSettled,
+    AppealOpened,
+    AppealMoved,
+    AppealDecided,
 )
 def tell_workers(event: Delivered) -> None:
     """A hint to each worker concerned; seen twice or late it does no harm."""

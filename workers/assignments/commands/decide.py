@@ -1,10 +1,12 @@
 """Accept and reject answers; accept what nobody decided in time; expire leases that ran out."""
 
 from collections import defaultdict
+from collections.abc import Mapping
+from typing import Literal
 from uuid import UUID
 
 from marketplace.batches.commands.lifecycle import cancel_batch, close_batch, settle
-from marketplace.batches.locks import batch_for_update, lock_tasks
+from marketplace.batches.locks import batch_for_update, hold_batch, lock_tasks
 from marketplace.batches.models import Batch
 from marketplace.batches.states import BatchState
 from marketplace.common.database import rows, run, value
@@ -12,13 +14,14 @@ from marketplace.common.outbox import publish
 from marketplace.common.transactions import require_transaction
 from workers.assignments.commands.extras import top_up
 from workers.assignments.commands.reserves import release_unneeded
-from workers.assignments.errors import NotDecidable, TooMany
+from workers.assignments.errors import NotDecidable, RejectionInvalid, TooMany
 from workers.assignments.events import AnswerAccepted, AnswerRejected, LeaseExpired
 from workers.assignments.locks import (
     leases_of_batch,
     overdue_leases,
     submitted_for_update,
     submitted_past_deadline,
+    tasks_of,
 )
 from workers.assignments.states import RejectReason
 
@@ -37,37 +40,54 @@ def accept_answers(*, batch_id: int, assignments: list[UUID] | None, limit: int 
     found = submitted_for_update(batch_id, assignments, limit)
     if assignments is not None:
         require_decidable(batch_id, assignments, {row[0] for row in found}, also="accepted")
-    _accept(batch_id, [(row[0], row[2]) for row in found])
+    _accept(batch_id, [(row[0], row[2]) for row in found], by="all" if assignments is None else "name")
     return len(found)
 
 
-def reject_answers(*, batch_id: int, assignments: list[UUID], reason: RejectReason, comment: str) -> int:
-    """Reject the named submitted answers with a reason; each place opens for another worker, and its money stays.
+def reject_answers(
+    *,
+    batch_id: int,
+    assignments: list[UUID],
+    reason: RejectReason,
+    comment: str,
+    made_by: int,
+    version: int | None = None,
+    review_id: int | None = None,
+    agreed: Mapping[UUID, bool] | None = None,
+) -> int:
+    """Reject the named submitted answers; each place opens for another worker, and its money stays.
 
-    Locks: tasks, assignments. Emits `AnswerRejected`. Raises `NotDecidable` naming those that are not submitted.
+    A rejection says why, in words, and cites the instructions (`version`, a number) that the worker was shown; left
+    out, it cites just those. This is the step alone: how many may be rejected without a review is for the caller
+    (`results.commands.rejections`) and the database. `review_id` names the review that allowed it, and `agreed` says
+    which answers agreed with others. Locks: batch, tasks, assignments. Emits `AnswerRejected`. Raises `NotDecidable`
+    naming those that are not submitted, `RejectionInvalid`.
     """
     require_transaction()
     require_few(assignments)
-    tasks = rows(
-        "SELECT task_id FROM assignments_assignment WHERE batch_id = %s AND public_id = ANY(%s)",
-        [batch_id, assignments],
-    )
-    lock_tasks([row[0] for row in tasks])
+    require_words(comment)
+    hold_batch(batch_id)
+    lock_tasks(tasks_of(batch_id, assignments))
     found = submitted_for_update(batch_id, assignments, DECISIONS_MAX)
     require_decidable(batch_id, assignments, {row[0] for row in found}, also="rejected")
-    if found:
-        run(
-            "UPDATE assignments_assignment SET state = 'rejected', decided_at = market_now(), end_reason = %s,"
-            " comment = %s WHERE id = ANY(%s)",
-            [reason, comment, [row[0] for row in found]],
-        )
-        publish(
-            AnswerRejected(
-                batch_id=batch_id,
-                worker_ids=sorted({row[2] for row in found}),
-                assignment_ids=[row[0] for row in found],
-            )
-        )
+    if not found:
+        return 0
+    ids = [row[0] for row in found]
+    require_shown(ids, version)
+    known = agreed or {}
+    run(
+        "INSERT INTO assignments_rejection (assignment_id, batch_id, reason, comment, version_id, made_by_id, made_at,"
+        " review_id, agreed) SELECT a.id, a.batch_id, %s, %s, a.version_id, %s, market_now(), %s, g.agreed"
+        " FROM assignments_assignment a LEFT JOIN unnest(%s::uuid[], %s::boolean[]) AS g(public_id, agreed)"
+        " ON g.public_id = a.public_id WHERE a.id = ANY(%s) ORDER BY a.id",
+        [reason, comment, made_by, review_id, list(known), list(known.values()), ids],
+    )
+    run(
+        "UPDATE assignments_assignment SET state = 'rejected', decided_at = market_now(), end_reason = %s,"
+        " comment = %s WHERE id = ANY(%s)",
+        [reason, comment, ids],
+    )
+    publish(AnswerRejected(batch_id=batch_id, worker_ids=sorted({row[2] for row in found}), assignment_ids=ids))
     return len(found)
 
 
@@ -93,7 +113,7 @@ def apply_due(*, batch_id: int | None = None, limit: int = 500) -> int:
     for pk, worker_id, of_batch in submitted_past_deadline(batch_id, limit):
         decided[of_batch].append((pk, worker_id))
     for of_batch, found in decided.items():
-        _accept(of_batch, found)
+        _accept(of_batch, found, by="deadline")
     return len(expired) + sum(len(found) for found in decided.values())
 
 
@@ -147,12 +167,13 @@ def _has_open_work(batch_id: int) -> bool:
     )
 
 
-def _accept(batch_id: int, found: list[tuple[int, int]]) -> None:
+def _accept(batch_id: int, found: list[tuple[int, int]], *, by: Literal["name", "all", "deadline"]) -> None:
     if not found:
         return
     ids = [pk for pk, _ in found]
     run("UPDATE assignments_assignment SET state = 'accepted', decided_at = market_now() WHERE id = ANY(%s)", [ids])
-    publish(AnswerAccepted(batch_id=batch_id, worker_ids=sorted({worker for _, worker in found}), assignment_ids=ids))
+    workers = sorted({worker for _, worker in found})
+    publish(AnswerAccepted(batch_id=batch_id, worker_ids=workers, assignment_ids=ids, by=by))
 
 
 def _expire(ids: list[int], reason: str) -> None:
@@ -178,6 +199,28 @@ def require_few(assignments: list[UUID] | None) -> None:
     """Raise `TooMany` where one call names more answers than a transaction should hold."""
     if assignments is not None and len(assignments) > DECISIONS_MAX:
         raise TooMany(f"Decide at most {DECISIONS_MAX} answers at once.")
+
+
+def require_words(comment: str) -> None:
+    """Raise `RejectionInvalid` where nothing is said."""
+    if not comment.strip():
+        raise RejectionInvalid(
+            "Say in words what is wrong with the answers.",
+            errors=[{"field": "comment", "message": "must not be empty"}],
+        )
+
+
+def require_shown(ids: list[int], version: int | None) -> None:
+    """Raise `RejectionInvalid` where a worker was shown another version of the instructions than the one cited."""
+    if version is not None and value(
+        "SELECT EXISTS (SELECT 1 FROM assignments_assignment a JOIN projects_version v ON v.id = a.version_id"
+        " WHERE a.id = ANY(%s) AND v.number <> %s)",
+        [ids, version],
+    ):
+        raise RejectionInvalid(
+            "The workers were shown another version of the instructions.",
+            errors=[{"field": "version", "message": "is not the version that the answers were given under"}],
+        )
 
 
 def require_decidable(

@@ -18,8 +18,10 @@ from workers.assignments.events import AnswerUpheld
 from workers.assignments.locks import rejected_for_update
 
 
-def uphold_answers(*, batch_id: int, assignments: list[UUID], made_by: int, reason: str) -> int:
+def uphold_answers(*, batch_id: int, assignments: list[UUID], made_by: int | None, reason: str) -> int:
     """Undo the rejection of the named answers, with a reason; each becomes due for payment by the same step.
+
+    `made_by` is None only where the rejection was contested and nobody in person decided.
 
     They are paid from what lies aside for disputes. Where that is not enough, the requester's funds fill it up; where
     they are not enough either, nothing happens and `NotEnough` says what is missing. Upholding twice changes nothing.

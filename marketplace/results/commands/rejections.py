@@ -1,0 +1,273 @@
+"""Rejections as requesters ask for them: what takes effect, and what waits for somebody else's look (R42)."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from marketplace.accounts.models import Member
+from marketplace.batches.locks import hold_batch, lock_tasks
+from marketplace.common.database import MarketNow, one, rows, run
+from marketplace.common.errors import NotFound
+from marketplace.common.outbox import publish
+from marketplace.common.transactions import require_transaction
+from marketplace.results.breaker import allowance, defies_consensus
+from marketplace.results.errors import OwnReview, ReviewDecided
+from marketplace.results.events import RejectionsReviewed, RejectionsWaiting
+from marketplace.results.locks import review_for_update, review_to_apply
+from marketplace.results.models import Cause, RejectionReview, ReviewState
+from marketplace.results.queries import agreement_with_others, answered_in, disagreement_in, reviewed_items
+from workers.assignments.commands.decide import (
+    DECISIONS_MAX,
+    reject_answers,
+    require_decidable,
+    require_few,
+    require_shown,
+    require_words,
+)
+from workers.assignments.errors import NotDecidable
+from workers.assignments.locks import submitted_for_update, tasks_of
+from workers.assignments.states import RejectReason
+
+GROUP = 500
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """What became of a request to reject: how many answers were rejected, how many wait, for which review and why."""
+
+    rejected: int
+    waiting: int = 0
+    review: UUID | None = None
+    cause: str | None = None
+
+
+@dataclass(frozen=True)
+class Why:
+    """What a requester says when he rejects; `version` is the number of the instructions he cites, if he names one."""
+
+    reason: RejectReason
+    comment: str
+    made_by: int
+    version: int | None = None
+
+
+def reject(*, batch_id: int, assignments: list[UUID], why: Why) -> Rejected:
+    """Reject the named submitted answers, or have the rejection wait for a review.
+
+    All of them wait where they would bring the batch's rejections, taken and waiting, above five and above a tenth of
+    its answers. Where rejections hit answers that agree with the others by more than 3σ over what the batch's
+    disagreement explains, those that agree wait and the others are rejected. What waits stays submitted: unless staff
+    approve before its time for a decision is over, it is accepted and paid then. Repeating it changes nothing. Locks:
+    batch, tasks, assignments. Emits `AnswerRejected`, `RejectionsWaiting`. Raises `NotDecidable` for answers that are
+    not submitted or whose rejection a review refused, `RejectionInvalid`.
+    """
+    require_transaction()
+    require_few(assignments)
+    require_words(why.comment)
+    hold_batch(batch_id)
+    lock_tasks(tasks_of(batch_id, assignments))
+    found = [row[0] for row in submitted_for_update(batch_id, assignments, DECISIONS_MAX)]
+    require_decidable(batch_id, assignments, set(found), also="rejected")
+    require_shown(found, why.version)
+    known = reviewed_items(found)
+    if refused := [public_id for public_id, state in known.values() if state == ReviewState.REFUSED]:
+        raise NotDecidable(
+            "A review refused the rejection of some of them.", answers=[str(one) for one in refused[:20]]
+        )
+    fresh = [pk for pk in found if pk not in known]
+    already = sum(state in (ReviewState.OPEN, ReviewState.APPROVED) for _, state in known.values())
+    if not fresh:
+        return Rejected(0, already)
+    agreed = agreement_with_others(batch_id, fresh)
+    evidence = _evidence(batch_id, asked=len(fresh), agreed=agreed)
+    if _too_many(evidence):
+        review = _wait(batch_id, why, Cause.COUNT, evidence, fresh, agreed)
+        return Rejected(0, already + len(fresh), review.public_id, review.cause)
+    waiting: list[int] = []
+    if defies_consensus(
+        agreeing=evidence["agreeing"], compared=evidence["compared"], disagreement=evidence["disagreement"]
+    ):
+        waiting = [pk for pk in fresh if agreed.get(pk)]
+    held = _wait(batch_id, why, Cause.CONSENSUS, evidence, waiting, agreed) if waiting else None
+    rejected = _take(batch_id, [pk for pk in fresh if pk not in set(waiting)], why, agreed, review_id=None)
+    return Rejected(
+        rejected, already + len(waiting), held.public_id if held else None, str(held.cause) if held else None
+    )
+
+
+def reject_all(*, batch_id: int, why: Why) -> Rejected:
+    """Reject every answer of the batch that is submitted and not under review; the same as naming them, however many.
+
+    So many as one transaction should not decide wait for a review in any case. Locks and refusals as `reject`.
+    """
+    require_transaction()
+    require_words(why.comment)
+    hold_batch(batch_id)
+    found = rows(
+        "SELECT a.id, a.public_id FROM assignments_assignment a WHERE a.batch_id = %s AND a.state = 'submitted'"
+        " AND NOT EXISTS (SELECT 1 FROM results_rejectionitem i WHERE i.assignment_id = a.id"
+        " AND i.submitted_at = a.submitted_at) ORDER BY a.id",
+        [batch_id],
+    )
+    if len(found) <= DECISIONS_MAX:
+        return reject(batch_id=batch_id, assignments=[row[1] for row in found], why=why)
+    ids = [row[0] for row in found]
+    require_shown(ids, why.version)
+    evidence = _evidence(batch_id, asked=len(ids), agreed={})
+    review = _wait(batch_id, why, Cause.COUNT, evidence, ids, {})
+    return Rejected(0, review.answers, review.public_id, review.cause)
+
+
+def approve_review(*, review: UUID, by: int, reason: str) -> RejectionReview:
+    """Let the rejections take effect: the first group now, the rest by a sweep. What was decided otherwise meanwhile,
+    or could have been accepted by its time, stays as it is. Locks: review, batch, tasks, assignments. Emits
+    `RejectionsReviewed`, `AnswerRejected`. Raises as `refuse_review`.
+    """
+    decided = _decide(review, ReviewState.APPROVED, by, reason)
+    apply_approved(review_id=decided.pk)
+    decided.refresh_from_db()
+    return decided
+
+
+def refuse_review(*, review: UUID, by: int, reason: str) -> RejectionReview:
+    """Refuse the rejections, for good: the answers stay submitted until they are accepted.
+
+    Repeating a decision changes nothing. Locks: review. Emits `RejectionsReviewed`. Raises `NotFound`, `ReviewDecided`
+    where it was decided otherwise, `OwnReview` to members of the requester, `RejectionInvalid` without a reason.
+    """
+    return _decide(review, ReviewState.REFUSED, by, reason)
+
+
+def apply_approved(*, review_id: int | None = None, limit: int = GROUP) -> int:
+    """Reject up to `limit` answers of an approved review; returns how many items it went through."""
+    require_transaction()
+    review = review_to_apply(review_id)
+    if review is None:
+        return 0
+    found = rows(
+        "SELECT i.assignment_id, i.agreed, a.state = 'submitted' AND a.submitted_at = i.submitted_at"
+        " AND a.auto_accept_at > market_now()"
+        " FROM results_rejectionitem i JOIN assignments_assignment a ON a.id = i.assignment_id"
+        " WHERE i.review_id = %s AND i.outcome = '' ORDER BY i.assignment_id LIMIT %s",
+        [review.pk, limit],
+    )
+    ids = [row[0] for row in found if row[2]]
+    why = Why(RejectReason(review.reason), review.comment, review.made_by_id)
+    _take(review.batch_id, ids, why, {row[0]: row[1] for row in found}, review_id=review.pk)
+    run(
+        "UPDATE results_rejectionitem i SET outcome = CASE WHEN a.state = 'rejected' THEN 'rejected' ELSE 'passed' END"
+        " FROM assignments_assignment a WHERE a.id = i.assignment_id AND i.review_id = %s"
+        " AND i.assignment_id = ANY(%s) AND i.outcome = ''",
+        [review.pk, [row[0] for row in found]],
+    )
+    if len(found) < limit:
+        run("UPDATE results_rejectionreview SET applied_at = market_now() WHERE id = %s", [review.pk])
+    return len(found)
+
+
+def lapse_reviews(*, limit: int = 100) -> int:
+    """Close open reviews of which every answer has been decided; returns how many."""
+    require_transaction()
+    return run(
+        "UPDATE results_rejectionreview SET state = 'lapsed', decided_at = market_now() WHERE id IN ("
+        " SELECT v.id FROM results_rejectionreview v WHERE v.state = 'open' AND NOT EXISTS ("
+        "  SELECT 1 FROM results_rejectionitem i JOIN assignments_assignment a ON a.id = i.assignment_id"
+        "   WHERE i.review_id = v.id AND a.state = 'submitted' AND a.submitted_at = i.submitted_at)"
+        " ORDER BY v.id LIMIT %s FOR NO KEY UPDATE SKIP LOCKED)",
+        [limit],
+    )
+
+
+def _evidence(batch_id: int, *, asked: int, agreed: dict[int, bool | None]) -> dict[str, Any]:
+    """The figures that decide, as they are kept with a review: of this request and of those before it."""
+    row = one(
+        "SELECT count(*) FILTER (WHERE review_id IS NULL), count(agreed), count(*) FILTER (WHERE agreed)"
+        " FROM assignments_rejection WHERE batch_id = %s AND made_by_id IS NOT NULL",
+        [batch_id],
+    )
+    waiting = one(
+        "SELECT count(*), count(i.agreed), count(*) FILTER (WHERE i.agreed) FROM results_rejectionreview v"
+        " JOIN results_rejectionitem i ON i.review_id = v.id AND i.outcome = ''"
+        " JOIN assignments_assignment a ON a.id = i.assignment_id AND a.state = 'submitted'"
+        " AND a.submitted_at = i.submitted_at WHERE v.batch_id = %s AND v.state IN ('open', 'approved')",
+        [batch_id],
+    )
+    assert row is not None and waiting is not None
+    told = [value for value in agreed.values() if value is not None]
+    answered = answered_in(batch_id)
+    return {
+        "answered": answered,
+        "allowed": allowance(answered),
+        "asked": asked,
+        "taken": row[0],
+        "waiting": waiting[0],
+        "compared": row[1] + waiting[1] + len(told),
+        "agreeing": row[2] + waiting[2] + sum(told),
+        "disagreement": round(disagreement_in(batch_id), 4) if told else 0.0,
+    }
+
+
+def _too_many(evidence: dict[str, Any]) -> bool:
+    return bool(evidence["taken"] + evidence["waiting"] + evidence["asked"] > evidence["allowed"])
+
+
+def _wait(
+    batch_id: int, why: Why, cause: Cause, evidence: dict[str, Any], ids: list[int], agreed: dict[int, bool | None]
+) -> RejectionReview:
+    review = RejectionReview.objects.create(
+        batch_id=batch_id,
+        cause=cause,
+        reason=why.reason,
+        comment=why.comment,
+        evidence=evidence,
+        answers=len(ids),
+        made_by_id=why.made_by,
+        made_at=MarketNow(),
+    )
+    run(
+        "INSERT INTO results_rejectionitem (assignment_id, submitted_at, review_id, agreed)"
+        " SELECT a.id, a.submitted_at, %s, g.agreed FROM assignments_assignment a"
+        " JOIN unnest(%s::bigint[], %s::boolean[]) AS g(id, agreed) ON g.id = a.id ORDER BY a.id",
+        [review.pk, ids, [agreed.get(pk) for pk in ids]],
+    )
+    publish(RejectionsWaiting(batch_id=batch_id, review_id=review.pk))
+    return review
+
+
+def _take(batch_id: int, ids: list[int], why: Why, agreed: dict[int, bool | None], *, review_id: int | None) -> int:
+    if not ids:
+        return 0
+    names = {
+        row[0]: row[1] for row in rows("SELECT id, public_id FROM assignments_assignment WHERE id = ANY(%s)", [ids])
+    }
+    return reject_answers(
+        batch_id=batch_id,
+        assignments=list(names.values()),
+        reason=why.reason,
+        comment=why.comment,
+        made_by=why.made_by,
+        version=why.version,
+        review_id=review_id,
+        agreed={names[pk]: value for pk in names if (value := agreed.get(pk)) is not None},
+    )
+
+
+def _decide(public_id: UUID, state: ReviewState, by: int, reason: str) -> RejectionReview:
+    require_transaction()
+    require_words(reason)
+    review = review_for_update(public_id)
+    if review is None:
+        raise NotFound("There is no such review.")
+    if review.state != ReviewState.OPEN:
+        if review.state == state:
+            return review
+        raise ReviewDecided("This review is over.", review=str(public_id), state=review.state)
+    requester_id = review.batch.requester_id
+    if review.made_by_id == by or Member.objects.filter(requester_id=requester_id, user_id=by).exists():
+        raise OwnReview("Nobody reviews rejections of his own organisation.")
+    RejectionReview.objects.filter(pk=review.pk).update(
+        state=state, decided_by=by, decided_at=MarketNow(), decision=reason
+    )
+    publish(RejectionsReviewed(batch_id=review.batch_id, review_id=review.pk))
+    review.refresh_from_db()
+    return review

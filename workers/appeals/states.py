@@ -1,0 +1,37 @@
+"""The life of an appeal, as values. The database holds the same steps in a trigger."""
+
+from django.db import models
+
+
+class State(models.TextChoices):
+    OPEN = "open"
+    UPHELD = "upheld"
+    REFUSED = "refused"
+    LAPSED = "lapsed"  # nobody decided in time, so the worker wins
+
+
+WON = (State.UPHELD, State.LAPSED)
+
+
+class Method(models.TextChoices):
+    """Who judges: others who do the same task and know of nothing, or a person who is not of the requester."""
+
+    REWORK = "rework"
+    ADJUDICATOR = "adjudicator"
+
+
+class Kind(models.TextChoices):
+    """What can happen to an appeal."""
+
+    OPENED = "opened"
+    STATEMENT = "statement"
+    REFERRED = "referred"
+    NAMED = "named"
+    UPHELD = "upheld"
+    REFUSED = "refused"
+    LAPSED = "lapsed"
+
+
+REWORKS = 3  # how many others must have done the task before their answers decide
+DECIDE_H = 72
+EVIDENCE_OF_REWORK = ("others", "agreeing")
