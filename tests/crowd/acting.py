@@ -191,7 +191,7 @@ class Crowd:
     def work(
         self, answers: int | None = None, *, until_s: float = 30 * 86_400.0, tell: Callable[[int], None] | None = None
     ) -> Story:
-        """Let all work until nobody finds anything, `answers` are stored, or the clock shows `until_s`."""
+        """Let all work until nobody finds anything, `answers` are stored, or `until_s` have passed."""
         began = time.monotonic()
         self._look_at_keys()
         self.clock.to(self.begins_s)
@@ -199,7 +199,7 @@ class Crowd:
             self._again(hand, self.begins_s + self._chance.uniform(0.0, self.arrive_within_s))
         while self._agenda and (answers is None or len(self.story.answers) < answers):
             at_s, _, hand = heapq.heappop(self._agenda)
-            if at_s > until_s:
+            if at_s - self.begins_s > until_s:
                 break
             self._sweep(at_s)
             self.clock.to(at_s)
