@@ -141,18 +141,17 @@ def recorded(asked: argparse.Namespace) -> int:
     if not crowds:
         progress("Skipped: TOUCHSTONE_CROWDS names no folder of recorded crowds.")
         return 0
-    from tests.benchmarks.trust.recorded import described as told
-    from tests.benchmarks.trust.recorded import dry_run
-
-    from tests.crowd.recording import BadRecording, read_recording
+    from tests.benchmarks.trust import recorded as dry
+    from tests.crowd.recording import BadRecording
 
     try:
-        recording = read_recording(Path(crowds) / asked.recorded)
+        results = dry.dry_run(
+            Path(crowds) / asked.recorded, preset=asked.preset, gold_share=asked.gold_share, seed=asked.seed
+        )
     except BadRecording as why:
         print(why, file=sys.stderr)
         return 2
-    results = dry_run(recording, preset=asked.preset, gold_share=asked.gold_share, seed=asked.seed)
-    give(results, told(results), as_json=asked.json)
+    give(results, dry.described(results), as_json=asked.json)
     return 0
 
 

@@ -6,15 +6,19 @@ has all its answers. Each worker's answers go through the pure engine in the ord
 
 from __future__ import annotations
 
-from collections import Counter
+import csv
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
+from itertools import count
+from pathlib import Path
 from random import Random
 from typing import Any
 
 import numpy as np
+from marketplace.aggregation.running import agreement_weight, running_consensus
 from marketplace.batches.quality.forms import Rule, rules_of
 from workers.reputation.rules.engine import Fired, Firing, evaluate
 from workers.reputation.rules.events import Crowd, Event, Kind
@@ -24,14 +28,16 @@ from marketplace.aggregation.majority import majority
 from marketplace.aggregation.votes import Votes
 from tests.benchmarks.report import table
 from tests.benchmarks.trust.figures import binomial_tail
-from tests.crowd.recording import Recording
+from tests.crowd.recording import Recording, read_recording
+from workers.reputation.scoring import PRIOR, Posterior, updated
 
 BEGIN = datetime(2026, 1, 5, 8, tzinfo=UTC)
 STEP = timedelta(seconds=20)
 STOPS = {"limit"}
 # Rightly limited is who is right in fewer answers than that, or no more often than a guess would be.
 RIGHTLY_BELOW, CHANCE_P = 0.60, 0.05
-EVERY = 4
+# A worker is looked at after so many new outcomes, and the crowd's shares are made anew after so many answers.
+EVERY, SHARES_EVERY = 4, 200
 
 
 @dataclass
@@ -53,7 +59,7 @@ class Limited:
 
 @dataclass
 class Run:
-    """What happened to everybody."""
+    """What happened to everybody. `late` are (worker, task) of answers given after their worker was stopped."""
 
     limited: list[Limited] = field(default_factory=list)
     other: Counter[str] = field(default_factory=Counter)
@@ -61,91 +67,138 @@ class Run:
     gold_answers: int = 0
 
 
+@dataclass
+class _Worker:
+    history: list[Event] = field(default_factory=list)
+    past: list[Fired] = field(default_factory=list)
+    standing: Posterior = PRIOR
+    labels: Counter[str] = field(default_factory=Counter)
+    given: int = 0
+    looked_at: int = 0
+    stopped: bool = False
+
+
 def digest_of(label: str) -> int:
     """As the market makes it: a signed 64-bit number."""
     return int.from_bytes(blake2b(label.encode(), digest_size=8).digest(), "big", signed=True)
 
 
-def agreements(recording: Recording, gold: set[str]) -> dict[tuple[str, str], tuple[float, float, str]]:
-    """(worker, task) → score, weight and label by his fellows: what the others' majority says, as sure as it is.
+class DryRun:
+    """The recorded answers, one by one in the order in which they were given, through the rules.
 
-    Weight is half of how far its confidence lies above chance, as for running answers; ties say nothing.
+    A worker who is stopped stays so; what he gave later counts for nothing, as it would not have been given.
     """
-    workers_of = recording.workers_of()
-    n_labels = len(recording.labels)
-    found = {}
-    for task, workers in workers_of.items():
-        if task in gold:
-            continue
-        for worker in workers:
-            others = Counter(recording.answers[other][task] for other in workers if other != worker)
-            if not others:
-                continue
-            (label, votes), *rest = others.most_common()
-            if rest and rest[0][1] == votes:
-                continue
-            # A voter is taken to be right in three of four cases, errors evenly: the odds of a lead.
-            odds = (0.75 / (0.25 / max(1, n_labels - 1))) ** (votes - sum(n for _, n in rest))
-            confidence = odds / (odds + n_labels - 1)
-            weight = 0.5 * (n_labels * confidence - 1) / (n_labels - 1)
-            found[worker, task] = (float(recording.answers[worker][task] == label), weight, label)
-    return found
 
+    def __init__(self, recording: Recording, given: Sequence[tuple[str, str, str]], rules: Sequence[Rule]) -> None:
+        self.recording, self.given, self.rules = recording, given, rules
+        self.crowd = Crowd(classes=len(recording.labels))
+        self.workers: defaultdict[str, _Worker] = defaultdict(_Worker)
+        self.done = Run()
+        self._ids = count(1)
+        self._answer_ids = {(task, worker): number for number, (task, worker, _) in enumerate(given, start=1)}
+        self._waiting = Counter(task for task, _, _ in given)
+        self._votes: defaultdict[str, dict[str, str]] = defaultdict(dict)
 
-def play(recording: Recording, rules: Sequence[Rule], gold: set[str]) -> Run:
-    """Each worker's answers through the rules, until one stops him; what he answered later is `late`."""
-    fellows = agreements(recording, gold)
-    totals = Counter(label for given in recording.answers.values() for label in given.values())
-    shares_of = {label: count / totals.total() for label, count in totals.items()}
-    crowd = Crowd(shares=shares_of, classes=len(recording.labels))
-    done = Run()
-    for worker, given in recording.answers.items():
-        _one(done, recording, worker, given, rules, gold, fellows, crowd)
-    return done
+    def play(self, gold: set[str]) -> Run:
+        """All answers; tasks in `gold` have their truth as key."""
+        for nth, (task, worker, label) in enumerate(self.given):
+            now = BEGIN + nth * STEP
+            self._waiting[task] -= 1
+            if not nth % SHARES_EVERY:
+                self.crowd = Crowd(shares=self._shares(), classes=len(self.recording.labels))
+            one = self.workers[worker]
+            if one.stopped:
+                self.done.late.add((worker, task))
+            else:
+                one.given += 1
+                one.labels[label] += 1
+                self._votes[task][worker] = label
+                self._note(worker, task, Kind.ANSWER, now, given=label, digest=digest_of(label))
+                if task in gold:
+                    truth = self.recording.truth[task]
+                    self.done.gold_answers += 1
+                    self._judge(worker, task, Kind.GOLD, now, float(label == truth), 1.0, truth, label)
+                self._evaluate(worker, now, at_once=task in gold)
+            if not self._waiting[task] and task not in gold:
+                self._agree(task, now)
+        return self.done
 
+    def _agree(self, task: str, now: datetime) -> None:
+        """All its answers are there: each is judged by the others, as far as these are trusted by now."""
+        votes = self._votes[task]
+        if len(votes) < 2:
+            return
+        labels = sorted(self.recording.labels)
+        table, words = Votes.of([task] * len(votes), votes.keys(), votes.values(), label_order=labels)
+        trust = np.array([[self.workers[worker].standing.mean] * len(labels) for worker in words.workers])
+        found = running_consensus(table, trust)
+        for at, worker in enumerate(votes):
+            truth = int(found.others_labels[at])
+            weight = 0.5 * agreement_weight(float(found.others_posteriors[at, truth]), len(labels))
+            if weight > 0 and not self.workers[worker].stopped:
+                score = float(votes[worker] == labels[truth])
+                easiness = float(found.others_agree[at])
+                self._judge(
+                    worker, task, Kind.AGREEMENT, now, score, weight, labels[truth], votes[worker], easiness=easiness
+                )
+        for worker in votes:
+            self._evaluate(worker, now)
 
-def _one(
-    done: Run,
-    recording: Recording,
-    worker: str,
-    given: dict[str, str],
-    rules: Sequence[Rule],
-    gold: set[str],
-    fellows: dict[tuple[str, str], tuple[float, float, str]],
-    crowd: Crowd,
-) -> None:
-    history: list[Event] = []
-    past: list[Fired] = []
-    for nth, (task, label) in enumerate(given.items()):
-        now = BEGIN + nth * STEP
-        ids = iter(range(3 * nth + 1, 3 * nth + 4))
+    def _judge(
+        self, worker: str, task: str, kind: str, now: datetime, score: float, weight: float, truth: str, given: str,
+        **more: Any,
+    ) -> None:  # fmt: skip
+        one = self.workers[worker]
+        one.standing = updated(one.standing, score, weight)
+        self._note(worker, task, kind, now, score=score, weight=weight, truth=truth, given=given, **more)
 
-        def event(kind: str, at: datetime, number: int, which: int, **more: Any) -> Event:
-            return Event(
-                id=number, made_at=at, kind=kind, batch_id=1, project_id=1, assignment_id=which + 1,
-                answer_type="choice", **more,
-            )  # fmt: skip
-
-        history.append(event(Kind.ANSWER, now, next(ids), nth, given=label, digest=digest_of(label)))
-        if task in gold:
-            truth = recording.truth[task]
-            done.gold_answers += 1
-            history.append(event(Kind.GOLD, now, next(ids), nth, score=float(label == truth), truth=truth, given=label))
-        elif (worker, task) in fellows:
-            score, weight, others = fellows[worker, task]
-            history.append(
-                event(Kind.AGREEMENT, now, next(ids), nth, score=score, weight=weight, truth=others, given=label)
+    def _note(self, worker: str, task: str, kind: str, now: datetime, **facts: Any) -> None:
+        assignment = self._answer_ids[task, worker]
+        self.workers[worker].history.append(
+            Event(
+                id=next(self._ids),
+                made_at=now,
+                kind=kind,
+                batch_id=1,
+                project_id=1,
+                assignment_id=assignment,
+                answer_type="choice",
+                **facts,
             )
-        if (nth + 1) % EVERY and nth + 1 < len(given):
-            continue
-        for firing in evaluate(rules, history, crowd=crowd, now=now, past=past):
-            past.append(Fired(firing.rule.key, firing.upto, firing.ends_at))
+        )
+
+    def _shares(self) -> dict[str, float]:
+        """Of each label among all answers so far, each worker counted alike."""
+        busy = [one.labels for one in self.workers.values() if one.given]
+        return {
+            label: sum(labels[label] / labels.total() for labels in busy) / len(busy)
+            for label in self.recording.labels
+            if busy
+        }
+
+    def _evaluate(self, worker: str, now: datetime, *, at_once: bool = False) -> None:
+        """Look at him where something weighty or enough has come since the last time."""
+        one = self.workers[worker]
+        if one.stopped or (not at_once and len(one.history) < one.looked_at + EVERY):
+            return
+        one.looked_at = len(one.history)
+        for firing in evaluate(self.rules, one.history, crowd=self.crowd, now=now, past=one.past):
+            one.past.append(Fired(firing.rule.key, firing.upto, firing.ends_at))
             acts = [action.do for action in firing.rule.actions]
-            if STOPS & set(acts):
-                done.limited.append(_limited(recording, worker, firing, nth + 1, acts))
-                done.late |= {(worker, later) for later in list(given)[nth + 1 :]}
-                return
-            done.other.update(acts)
+            if STOPS & set(acts) and not one.stopped:
+                one.stopped = True
+                self.done.limited.append(_limited(self.recording, worker, firing, one.given, acts))
+            self.done.other.update(act for act in acts if act not in STOPS)
+
+
+def read_order(path: Path) -> list[tuple[str, str, str]]:
+    """(task, worker, label) in the order of the file; of a worker's several answers to a task the last one."""
+    found: dict[tuple[str, str], str] = {}
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        for row in csv.DictReader(file):
+            found.pop((row["external_id"], row["worker"]), None)
+            found[row["external_id"], row["worker"]] = row["label"]
+    return [(task, worker, label) for (task, worker), label in found.items()]
 
 
 def _limited(recording: Recording, worker: str, firing: Firing, after: int, acts: list[str]) -> Limited:
@@ -174,9 +227,16 @@ def _against_chance(known: Sequence[tuple[str, str]]) -> tuple[float, float]:
     return informed, binomial_tail(right, n, expected)
 
 
-def accuracy_of(recording: Recording, without: set[tuple[str, str]], known: dict[str, str]) -> dict[str, Any]:
+def accuracy_of(
+    recording: Recording,
+    without: set[tuple[str, str]],
+    known: dict[str, str],
+    *,
+    more: Sequence[tuple[str, str, str]] = (),
+) -> dict[str, Any]:
     """Of majority and Dawid-Skene, over tasks that are no gold, with those answers left out."""
     rows = [(task, worker, label) for task, worker, label in recording.pairs() if (worker, task) not in without]
+    rows += more
     tasks = [task for task in recording.tasks if task in recording.truth]
     votes, words = Votes.of(
         *zip(*rows, strict=True), task_order=list(recording.tasks), label_order=sorted(recording.labels)
@@ -192,12 +252,33 @@ def accuracy_of(recording: Recording, without: set[tuple[str, str]], known: dict
     return measured
 
 
-def dry_run(recording: Recording, *, preset: str, gold_share: float, seed: int) -> dict[str, Any]:
+def bought_again(recording: Recording, done: Run, known: dict[str, str], *, seed: int) -> dict[str, Any]:
+    """The same with each late answer given by somebody else: SIMULATED by the pooled confusion of all workers who were
+    not limited, since nobody recorded what they would have said."""
+    stopped = {one.worker for one in done.limited}
+    confusion: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for worker, given in recording.answers.items():
+        if worker not in stopped:
+            for task, label in given.items():
+                if task in recording.truth:
+                    confusion[recording.truth[task]][label] += 1
+    draws = Random(f"bought again {seed}")
+    fresh = []
+    for number, (_, task) in enumerate(sorted(done.late)):
+        likely = confusion[recording.truth.get(task, recording.labels[0])]
+        # One after another from a pool of as many as there are good workers, so that each gives about as many.
+        fresh.append((task, f"fresh {number % max(1, len(recording.answers) - len(stopped))}",
+                      draws.choices(list(likely), list(likely.values()))[0]))  # fmt: skip
+    return accuracy_of(recording, done.late, known, more=fresh)
+
+
+def dry_run(folder: Path, *, preset: str, gold_share: float, seed: int) -> dict[str, Any]:
     """Everything that `./run bench crowd --recorded` tells."""
+    recording, given = read_recording(folder), read_order(folder / "answers.csv")
     draws = Random(f"recorded gold {seed}")
     with_truth = [task for task in recording.tasks if task in recording.truth]
     gold = set(draws.sample(with_truth, round(gold_share * len(with_truth))))
-    done = play(recording, rules_of({"preset": preset}), gold)
+    done = DryRun(recording, given, rules_of({"preset": preset})).play(gold)
     known = {task: recording.truth[task] for task in gold}
     ordinary_late = {(worker, task) for worker, task in done.late if task not in gold}
     wrongly = [one for one in done.limited if not one.rightly]
@@ -210,9 +291,7 @@ def dry_run(recording: Recording, *, preset: str, gold_share: float, seed: int) 
         "accuracy": {
             "all_answers": accuracy_of(recording, set(), known),
             "without_late_answers_of_limited": accuracy_of(recording, done.late, known),
-            "without_all_answers_of_limited": accuracy_of(
-                recording, {(one.worker, task) for one in done.limited for task in recording.answers[one.worker]}, known
-            ),
+            "and_those_bought_again": bought_again(recording, done, known, seed=seed),
         },
         "cost": {
             "gold_tasks": len(gold),
