@@ -13,6 +13,7 @@ MODULES = {
     "peers": "Label Studio and Turkle through the same loop in the same run",
     "servers": "web servers and connections, on the steady cycle and on the trivial view",
     "ledger": "payments and transfers a second beside bare updates by pgbench",
+    "crowd": "whom the market limits, and what gives its gold away, by a simulated or a recorded crowd",
     "aggregation": "Dawid-Skene and majority beside crowd-kit",
     "consensus": "what running consensus costs for each answer",
 }

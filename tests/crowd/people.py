@@ -1,11 +1,24 @@
-"""Simulated workers. Pure: the same seed, task, truth and labels give the same answer, in any order of asking."""
+"""Simulated workers. Pure: the same seed, task, truth and labels give the same answer, in any order of asking.
+
+What changes with time is an argument: `nth` says how many answers the person has given before, for those who turn.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Protocol
+
+from tests.crowd.difficulty import ALIKE, Difficulty, Pace, chance_right, draws_for
+
+STEADY, UNEVEN, BRISK, QUICK, HASTY = (
+    Pace(8.0, 0.5),
+    Pace(5.0, 0.7),
+    Pace(6.0, 0.5),
+    Pace(5.0, 0.5),
+    Pace(0.9, 0.3),
+)
 
 
 class Person(Protocol):
@@ -21,14 +34,13 @@ class Person(Protocol):
         """Whether this person tries; the others are those that a market should notice."""
         ...
 
-    def answer(self, task: str, truth: str, labels: Sequence[str]) -> str:
-        """One of `labels` for `task`, whose true label is `truth`."""
+    def answer(self, task: str, truth: str, labels: Sequence[str], nth: int = 0) -> str:
+        """One of `labels` for `task`, whose true label is `truth`, as his answer number `nth` (from 0)."""
         ...
 
-
-def _draws(*parts: object) -> Random:
-    """A generator of its own for each (person, task). A text seed does not depend on the process's hash seed."""
-    return Random("\x1f".join(str(part) for part in parts))
+    def seconds(self, task: str, nth: int = 0) -> float:
+        """How long he takes for the task."""
+        ...
 
 
 def _another(draws: Random, truth: str, labels: Sequence[str]) -> str:
@@ -36,19 +48,30 @@ def _another(draws: Random, truth: str, labels: Sequence[str]) -> str:
     return draws.choice([label for label in labels if label != truth] or [truth])
 
 
+def _tried(draws: Random, accuracy: float, tasks: Difficulty, task: str, truth: str, labels: Sequence[str]) -> str:
+    """The answer of one who tries: the truth with his chance on that task, else a mistake."""
+    chance = chance_right(accuracy, tasks.easiness(task), tasks.spread) if tasks.spread else accuracy
+    return truth if draws.random() < chance else _another(draws, truth, labels)
+
+
 @dataclass(frozen=True, slots=True)
 class Honest:
-    """Right with probability `accuracy`, otherwise one of the other labels."""
+    """Right with probability `accuracy` over all tasks, otherwise one of the other labels."""
 
     accuracy: float
     seed: int
     kind: str = "honest"
     honest: bool = True
+    tasks: Difficulty = ALIKE
+    pace: Pace = STEADY
 
-    def answer(self, task: str, truth: str, labels: Sequence[str]) -> str:
+    def answer(self, task: str, truth: str, labels: Sequence[str], nth: int = 0) -> str:
         """The truth, or a mistake."""
-        draws = _draws("honest", self.seed, task)
-        return truth if draws.random() < self.accuracy else _another(draws, truth, labels)
+        return _tried(draws_for("honest", self.seed, task), self.accuracy, self.tasks, task, truth, labels)
+
+    def seconds(self, task: str, nth: int = 0) -> float:
+        """At his own pace."""
+        return self.pace.seconds(("honest", self.seed), task, self.tasks.length(task))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,27 +82,38 @@ class Sloppy:
     seed: int
     kind: str = "sloppy"
     honest: bool = False
+    tasks: Difficulty = ALIKE
+    pace: Pace = UNEVEN
 
-    def answer(self, task: str, truth: str, labels: Sequence[str]) -> str:
+    def answer(self, task: str, truth: str, labels: Sequence[str], nth: int = 0) -> str:
         """The truth when he looked, else mostly his favourite and sometimes anything."""
-        draws = _draws("sloppy", self.seed, task)
-        if draws.random() < self.attention:
+        draws = draws_for("sloppy", self.seed, task)
+        if draws.random() < chance_right(self.attention, self.tasks.easiness(task), self.tasks.spread):
             return truth
         favourite = labels[Random(f"favourite {self.seed}").randrange(len(labels))]
         return favourite if draws.random() < 0.6 else draws.choice(labels)
 
+    def seconds(self, task: str, nth: int = 0) -> float:
+        """Unevenly."""
+        return self.pace.seconds(("sloppy", self.seed), task, self.tasks.length(task))
+
 
 @dataclass(frozen=True, slots=True)
 class RandomClicker:
-    """Clicks anything."""
+    """Clicks anything, at a pace that alone would not give him away."""
 
     seed: int
     kind: str = "random"
     honest: bool = False
+    pace: Pace = BRISK
 
-    def answer(self, task: str, truth: str, labels: Sequence[str]) -> str:
+    def answer(self, task: str, truth: str, labels: Sequence[str], nth: int = 0) -> str:
         """Any label, each equally likely."""
-        return _draws("random", self.seed, task).choice(labels)
+        return draws_for("random", self.seed, task).choice(labels)
+
+    def seconds(self, task: str, nth: int = 0) -> float:
+        """Whatever the task."""
+        return self.pace.seconds(("random", self.seed), task)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +123,60 @@ class Constant:
     seed: int
     kind: str = "constant"
     honest: bool = False
+    pace: Pace = BRISK
 
-    def answer(self, task: str, truth: str, labels: Sequence[str]) -> str:
+    def answer(self, task: str, truth: str, labels: Sequence[str], nth: int = 0) -> str:
         """The one label."""
         return labels[Random(f"constant {self.seed}").randrange(len(labels))]
+
+    def seconds(self, task: str, nth: int = 0) -> float:
+        """Whatever the task."""
+        return self.pace.seconds(("constant", self.seed), task)
+
+
+@dataclass(frozen=True, slots=True)
+class Biased:
+    """Tries, but gives one label, chosen by the seed, wherever in `lean` of the cases it might do."""
+
+    accuracy: float
+    lean: float
+    seed: int
+    kind: str = "biased"
+    honest: bool = False
+    tasks: Difficulty = ALIKE
+    pace: Pace = STEADY
+
+    def answer(self, task: str, truth: str, labels: Sequence[str], nth: int = 0) -> str:
+        """His label, or what he thinks."""
+        draws = draws_for("biased", self.seed, task)
+        if draws.random() < self.lean:
+            return labels[Random(f"biased {self.seed}").randrange(len(labels))]
+        return _tried(draws, self.accuracy, self.tasks, task, truth, labels)
+
+    def seconds(self, task: str, nth: int = 0) -> float:
+        """As one who tries."""
+        return self.pace.seconds(("biased", self.seed), task, self.tasks.length(task))
+
+
+@dataclass(frozen=True, slots=True)
+class Copier:
+    """Gives another's answer with probability `share`, however that one came by it; else clicks anything."""
+
+    source: Person
+    share: float
+    seed: int
+    kind: str = "copier"
+    honest: bool = False
+    pace: Pace = QUICK
+
+    def answer(self, task: str, truth: str, labels: Sequence[str], nth: int = 0) -> str:
+        """What the other says, or anything."""
+        draws = draws_for("copier", self.seed, task)
+        return self.source.answer(task, truth, labels) if draws.random() < self.share else draws.choice(labels)
+
+    def seconds(self, task: str, nth: int = 0) -> float:
+        """Whatever the task."""
+        return self.pace.seconds(("copier", self.seed), task)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +187,64 @@ class Colluder:
     accuracy: float
     kind: str = "colluding"
     honest: bool = False
+    pace: Pace = QUICK
 
-    def answer(self, task: str, truth: str, labels: Sequence[str]) -> str:
+    def answer(self, task: str, truth: str, labels: Sequence[str], nth: int = 0) -> str:
         """What the sheet of the ring says."""
-        draws = _draws("sheet", self.sheet, task)
+        draws = draws_for("sheet", self.sheet, task)
         return truth if draws.random() < self.accuracy else _another(draws, truth, labels)
+
+    def seconds(self, task: str, nth: int = 0) -> float:
+        """Whatever the task."""
+        return self.pace.seconds(("sheet", self.sheet), task)
+
+
+@dataclass(frozen=True, slots=True)
+class Sleeper:
+    """As good as `awake` until he has given `turns_after` answers, and from then on as bad as `asleep`."""
+
+    awake: Person
+    asleep: Person
+    turns_after: int
+    kind: str = "sleeper"
+    honest: bool = False
+
+    def answer(self, task: str, truth: str, labels: Sequence[str], nth: int = 0) -> str:
+        """What the one or the other he is by then says."""
+        return self._at(nth).answer(task, truth, labels, nth)
+
+    def seconds(self, task: str, nth: int = 0) -> float:
+        """As the one or the other."""
+        return self._at(nth).seconds(task, nth)
+
+    def _at(self, nth: int) -> Person:
+        return self.awake if nth < self.turns_after else self.asleep
+
+
+@dataclass(frozen=True, slots=True)
+class Speeder:
+    """Tries, in far less time than it takes, and is worse for that."""
+
+    accuracy: float
+    seed: int
+    kind: str = "speeder"
+    honest: bool = False
+    tasks: Difficulty = ALIKE
+    pace: Pace = HASTY
+
+    def answer(self, task: str, truth: str, labels: Sequence[str], nth: int = 0) -> str:
+        """The truth, or a mistake."""
+        return _tried(draws_for("speeder", self.seed, task), self.accuracy, self.tasks, task, truth, labels)
+
+    def seconds(self, task: str, nth: int = 0) -> float:
+        """Far below everybody's, whatever the task."""
+        return self.pace.seconds(("speeder", self.seed), task)
+
+
+def sleeper(*, accuracy: float, turns_after: int, seed: int, tasks: Difficulty = ALIKE) -> Sleeper:
+    """An honest worker who clicks anything after `turns_after` answers, at his old pace."""
+    awake = Honest(accuracy=accuracy, seed=seed, tasks=tasks)
+    return Sleeper(awake=awake, asleep=RandomClicker(seed=seed, pace=awake.pace), turns_after=turns_after)
 
 
 def ring(size: int, *, accuracy: float, seed: int) -> list[Colluder]:
@@ -126,5 +263,48 @@ def mixed_crowd(seed: int) -> list[Person]:
         *(Constant(seed=draws.randrange(2**32)) for _ in range(2)),
         *ring(3, accuracy=0.2, seed=draws.randrange(2**32)),
     ]
+    draws.shuffle(people)
+    return people
+
+
+def promised_crowd(
+    size: int, *, seed: int, tasks: Difficulty = ALIKE, turns_after: int = 200, extras: bool = True
+) -> list[Person]:
+    """The crowd of promise R40, shuffled: of `size` people 70 % honest (0.65 to 0.95, evenly), 10 % random, 10 %
+    constant, 10 % sleepers who turn after `turns_after` answers.
+
+    With `extras`, for every 40 of them one each of the other kinds comes on top: sloppy, biased, copier (of a random
+    honest one), speeder, and a ring of two; they make it harder and are measured without a target.
+    """
+    draws = Random(f"promised crowd {seed}")
+
+    def fresh() -> int:
+        return draws.randrange(2**32)
+
+    tenth = max(1, round(size / 10))
+    n_honest = max(1, size - 3 * tenth)
+    honest = [
+        Honest(
+            accuracy=0.65 + 0.30 * i / max(1, n_honest - 1),
+            seed=fresh(),
+            tasks=tasks,
+            pace=Pace(median_s=8.0 * 2 ** draws.gauss(0.0, 0.4)),
+        )
+        for i in range(n_honest)
+    ]
+    people: list[Person] = [
+        *honest,
+        *(RandomClicker(seed=fresh()) for _ in range(tenth)),
+        *(Constant(seed=fresh()) for _ in range(tenth)),
+        *(sleeper(accuracy=0.85, turns_after=turns_after, seed=fresh(), tasks=tasks) for _ in range(tenth)),
+    ]
+    for _ in range(round(size / 40) if extras else 0):
+        people += [
+            Sloppy(attention=0.35, seed=fresh(), tasks=tasks),
+            Biased(accuracy=0.8, lean=0.5, seed=fresh(), tasks=tasks),
+            Copier(source=draws.choice(honest), share=0.9, seed=fresh()),
+            Speeder(accuracy=0.55, seed=fresh(), tasks=tasks),
+            *(replace(member, kind="ring") for member in ring(2, accuracy=0.2, seed=fresh())),
+        ]
     draws.shuffle(people)
     return people
