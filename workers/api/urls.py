@@ -28,7 +28,6 @@ urlpatterns = [
     path("worker/reputation/changes", reputation.ReputationChangesView.as_view()),
     path("worker/rejections", appeals.RejectionsView.as_view()),
     path("worker/appeals", appeals.AppealsView.as_view()),
-    path("worker/reputation", work.ReputationView.as_view()),
     path("worker/totp", payouts.EnrolView.as_view()),
     path("worker/totp/confirm", payouts.ConfirmView.as_view()),
     path("worker/payout-providers", payouts.ProvidersView.as_view()),

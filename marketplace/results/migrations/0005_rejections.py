@@ -176,7 +176,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ("assignments", "0017_rejections"),
         ("batches", "0009_money_terms"),
-        ("results", "0003_result_of_task"),
+        ("results", "0004_consensus"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

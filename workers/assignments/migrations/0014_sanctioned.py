@@ -222,7 +222,7 @@ VIEWS = {
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("assignments", "0012_money"),
+        ("assignments", "0013_timed"),
         ("accounts", "0004_sanctions"),
         ("profiles", "0005_histories"),
     ]

@@ -146,7 +146,7 @@ DROP FUNCTION assignments_gold_begins(); DROP FUNCTION assignments_gold_moves();
 
 
 class Migration(migrations.Migration):
-    dependencies = [("assignments", "0013_timed"), ("batches", "0011_gold_keys"), ("gold", "0005_supply")]
+    dependencies = [("assignments", "0014_sanctioned"), ("batches", "0011_gold_keys"), ("gold", "0005_supply")]
     operations = [
         migrations.RunSQL([PICK, REQUEUE, CONVERTED], UNDO),
         migrations.RunSQL(
