@@ -223,6 +223,10 @@ class Session:
         """What the market thinks of the worker: [{facet, project, score, low, high, evidence}]."""
         return list(self.http.rows("/worker/reputation"))
 
+    def sanctions(self) -> list[Json]:
+        """What limits the worker, or did: [{measure, scope, reason, words, evidence, expires_at, …}]."""
+        return list(self.http.rows("/worker/sanctions"))
+
     def _get(self, path: str) -> Json:
         reply: Json = self.http.call("GET", path)
         return reply

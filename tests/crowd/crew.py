@@ -14,6 +14,7 @@ from tests.crowd.progress import Progress
 
 KEY_LIFE_S = 24 * 3600
 INVITATIONS_AT_ONCE = 1000
+SLOWED_REST_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,7 @@ class PageWorker:
         self.stored = 0
         self.lost = 0
         self.not_eligible: str | None = None
+        self.limited: str | None = None
         self._page: list[Json] = []
         self._empty_looks = 0
 
@@ -139,8 +141,13 @@ class PageWorker:
         if refusal.code == "not-eligible":
             self.not_eligible = refusal.detail
             return None
+        if refusal.code == "sanctioned":
+            self.limited = refusal.detail
+            return None
         if refusal.code == "batch-not-open":
             return None
+        if refusal.code == "slowed-down":
+            return SLOWED_REST_S
         if refusal.code != "nothing-to-claim":
             raise refusal
         self._empty_looks += 1

@@ -32,9 +32,7 @@ PRICE_MICROS = 20_000
 CURRENCY = "EUR"
 OVERLAP = 3
 GOLD_SHARE = 0.08
-SCORE_MIN = 0.6
-EVIDENCE_MIN = 4  # whoever has fewer judged answers may show what he can do
-AUDIENCE = {"any": [{"score": {"min": SCORE_MIN}}, {"not": {"score": {"min_evidence": EVIDENCE_MIN}}}]}
+QUALITY = {"preset": "balanced"}
 GOLD_TERMS = {"min_share": 0.05, "max_share": 0.10, "probation": 20}
 PAGE = 5
 REST_S = 0.4  # a simulated worker rests this long after each page: people are slower than programs
@@ -52,19 +50,17 @@ class Hired:
     person: Person
     member: Member
     hands: PageWorker | None = None
-    reputation: list[Json] = field(default_factory=list)
+    sanctions: list[Json] = field(default_factory=list)
 
     @property
     def stopped(self) -> bool:
-        """Whether the audience filter refused him."""
-        return self.hands is not None and self.hands.not_eligible is not None
+        """Whether a quality rule stopped him while he worked."""
+        return self.hands is not None and self.hands.limited is not None
 
     @property
     def noticed(self) -> bool:
-        """Refused, or below what the terms ask by what he is shown of his own standing."""
-        return self.stopped or any(
-            row["score"] < SCORE_MIN and row["evidence"] >= EVIDENCE_MIN for row in self.reputation
-        )
+        """Whether any measure was ever taken: slowed down, checked more often, or stopped."""
+        return self.stopped or bool(self.sanctions)
 
 
 def unfilled(answered_by: Mapping[str, set[str]], tasks: Sequence[Digit], welcome: set[str]) -> tuple[int, int, int]:
@@ -174,8 +170,8 @@ def publish(stage: Stage) -> None:
         "currency": CURRENCY,
         "overlap": OVERLAP,
         "lease_cap": PAGE,
-        "audience": AUDIENCE,
         "gold": GOLD_TERMS,
+        "quality": QUALITY,
         "aggregation": {"method": "dawid_skene"},
     }
     stage.batch_id = str(requester.create_batch(project["id"], terms)["id"])
@@ -269,7 +265,7 @@ def demo(base_url: str, staff_key: str, tasks: list[Digit], *, seed: int, say: S
         results = results_measured(stage)
         answers = list(stage.owner.session.export(stage.batch_id, "answers"))
         for hired in stage.crew:
-            hired.reputation = hired.member.session.reputation()
+            hired.sanctions = hired.member.session.sanctions()
     proof = stage.staff.check()
     measured = answers_measured(stage, answers) | crowd_measured(stage.crew) | results
     measured |= {
@@ -312,6 +308,8 @@ def report(measured: Json, crew: Sequence[Hired], proof: Json, say: Say) -> None
     say(f"  honest workers    {measured['honest_workers_noticed']} of {measured['honest_workers']} wrongly noticed")
     for line in crowd_table(crew):
         say(line)
+    for words, people in Counter(told["words"] for hired in crew for told in hired.sanctions).most_common():
+        say(f"    told {people} of them: {words}")
     if measured["places_open_gold"] or measured["places_open_dry"] or measured["places_open_fillable"]:
         say(
             f"  open places       {measured['places_open_gold']} of gold tasks (given by schedule),"
