@@ -160,7 +160,7 @@ DROP FUNCTION batches_moreplaces_step();
 
 
 class Migration(migrations.Migration):
-    dependencies = [("batches", "0009_money_terms"), ("ledger", "0003_seals")]
+    dependencies = [("batches", "0010_quality"), ("ledger", "0003_seals")]
     operations = [
         migrations.CreateModel(
             name="MorePlaces",

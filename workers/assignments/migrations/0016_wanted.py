@@ -173,7 +173,7 @@ DISCOUNT, HOLD, WISH = made("discount"), made("hold"), made("reviewwish")
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("assignments", "0012_money"),
+        ("assignments", "0013_timed"),
         ("batches", "0012_more_places"),
         ("profiles", "0003_persons"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
