@@ -229,6 +229,7 @@ CELERY_BEAT_SCHEDULE = {
         ("score", "workers.gold.tasks.score_due", 0.25),
         ("rules", "workers.reputation.tasks.apply_rules", 1.0),
         ("audit-gold", "workers.gold.tasks.flag_suspicious", 5.0),
+        ("wanted", "workers.assignments.tasks.do_wanted", 1.0),
         ("due", "workers.assignments.tasks.apply_due_everywhere", 1.0),
         ("settle", "workers.assignments.tasks.settle_due", 1.0),
         ("seal", "marketplace.ledger.tasks.seal_transfers", 1.0),
