@@ -1,7 +1,7 @@
 """Record what came of answers, take back what was wrong, and keep the posteriors."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 
 from marketplace.common.database import run
@@ -82,7 +82,7 @@ def undo_outcomes(*, outcome_ids: Sequence[int], reason: str) -> int:
 
 def _row(outcome: Judged, terms: Terms) -> Recorded:
     field = outcome.field or terms.field if outcome.truth is not None or outcome.given is not None else ""
-    values = asdict(outcome) | {
+    values = vars(outcome) | {
         "kind": str(outcome.kind),
         "requester_id": terms.requester_id,
         "answer_type": outcome.answer_type or terms.answer_type,
@@ -105,7 +105,7 @@ def _record(recorded: Sequence[Recorded]) -> int:
         }
     )
     standings, tallies = opened(pairs, parts)
-    new = stored([asdict(row) | {"item": item} for item, row in enumerate(recorded)])
+    new = stored([vars(row) | {"item": item} for item, row in enumerate(recorded)])
     moved: list[Moved] = []
     confused: dict[tuple[int, int, str, str, str], float] = {}
     for entry in new:

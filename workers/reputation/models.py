@@ -136,7 +136,7 @@ class Outcome(models.Model):
     took_ms = models.IntegerField(null=True)
     digest = models.BigIntegerField(null=True)
     easiness = models.FloatField(null=True)
-    undoes = models.OneToOneField("self", on_delete=models.PROTECT, related_name="undone_by", null=True)
+    undoes = models.ForeignKey("self", on_delete=models.PROTECT, related_name="+", db_index=False, null=True)
     round = models.SmallIntegerField(default=0)
     reason = models.TextField(default="")
     made_at = models.DateTimeField()
@@ -168,4 +168,5 @@ class Outcome(models.Model):
                 condition=Q(assignment_id__isnull=False) & ~Q(kind="undo"),
                 name="outcome_once",
             ),
+            models.UniqueConstraint(fields=["undoes"], condition=Q(undoes__isnull=False), name="outcome_undone_once"),
         ]
