@@ -150,7 +150,7 @@ class Outcome(models.Model):
             models.CheckConstraint(condition=Q(kind__in=Kind.values), name="outcome_kind"),
             models.CheckConstraint(
                 condition=Q(kind__in=["answer", "skip"], score=None)
-                | (~Q(kind__in=["answer", "skip"]) & Q(score__gte=0, score__lte=1)),
+                | (~Q(kind__in=["answer", "skip"]) & Q(score__isnull=False, score__gte=0, score__lte=1)),
                 name="outcome_score",
             ),
             models.CheckConstraint(condition=Q(weight__gte=0, weight__lte=1), name="outcome_weight"),

@@ -373,7 +373,7 @@ class Migration(migrations.Migration):
         check(
             "outcome_score",
             models.Q(kind__in=["answer", "skip"], score=None)
-            | (~models.Q(kind__in=["answer", "skip"]) & models.Q(score__gte=0, score__lte=1)),
+            | (~models.Q(kind__in=["answer", "skip"]) & models.Q(score__isnull=False, score__gte=0, score__lte=1)),
         ),
         check("outcome_weight", models.Q(weight__gte=0, weight__lte=1)),
         check("outcome_easiness", models.Q(easiness=None) | models.Q(easiness__gte=0, easiness__lte=1)),
