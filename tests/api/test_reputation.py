@@ -39,8 +39,9 @@ def test_a_worker_reads_why_it_moved_the_latest_first_page_by_page(market: Marke
     ]
     latest = changes[2]
     assert latest.keys() == {
-        "facet", "project", "score_from", "score_to", "low", "high", "judged", "agreed", "taken_back", "words", "made_at",
-    }  # fmt: skip
+        *("facet", "project", "score_from", "score_to", "low", "high"),
+        *("judged", "agreed", "taken_back", "words", "made_at"),
+    }
     assert (latest["score_from"], latest["score_to"]) == (22 / 23, 22 / 43)
     assert latest["words"] == (
         f"With your last 20 answers in “{market.project.name}”, 20 more could be judged: 0 agreed with what is known to"
