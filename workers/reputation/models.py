@@ -138,7 +138,7 @@ class Outcome(models.Model):
     took_ms = models.IntegerField(null=True)
     digest = models.BigIntegerField(null=True)
     easiness = models.FloatField(null=True)
-    undoes = models.OneToOneField("self", on_delete=models.PROTECT, related_name="undone_by", null=True)
+    undoes = models.ForeignKey("self", on_delete=models.PROTECT, related_name="+", db_index=False, null=True)
     round = models.SmallIntegerField(default=0)
     reason = models.TextField(default="")
     made_at = models.DateTimeField()
@@ -152,7 +152,7 @@ class Outcome(models.Model):
             models.CheckConstraint(condition=Q(kind__in=Kind.values), name="outcome_kind"),
             models.CheckConstraint(
                 condition=Q(kind__in=["answer", "skip"], score=None)
-                | (~Q(kind__in=["answer", "skip"]) & Q(score__gte=0, score__lte=1)),
+                | (~Q(kind__in=["answer", "skip"]) & Q(score__isnull=False, score__gte=0, score__lte=1)),
                 name="outcome_score",
             ),
             models.CheckConstraint(condition=Q(weight__gte=0, weight__lte=1), name="outcome_weight"),
@@ -170,6 +170,7 @@ class Outcome(models.Model):
                 condition=Q(assignment_id__isnull=False) & ~Q(kind="undo"),
                 name="outcome_once",
             ),
+            models.UniqueConstraint(fields=["undoes"], condition=Q(undoes__isnull=False), name="outcome_undone_once"),
         ]
 
 
