@@ -36,7 +36,7 @@ from workers.profiles.errors import WorkersUnknown
 from workers.profiles.models import Pseudonym, Worker
 from workers.profiles.queries import workers_by_pseudonym
 
-OF = "The batch, project or organisation that it reaches; nothing for the platform"
+PLACE = "The batch, project or organisation that it reaches; nothing for the platform"
 REQUESTER_LIFE_MAX_S = 366 * 86_400
 
 
@@ -54,7 +54,7 @@ class SanctionAsk(Ask):
 class StaffSanctionAsk(SanctionAsk):
     worker = serializers.UUIDField()
     scope = serializers.ChoiceField(choices=Where.choices)
-    of = serializers.UUIDField(required=False, help_text=OF)
+    place = serializers.UUIDField(required=False, help_text=PLACE)
     measure = serializers.ChoiceField(choices=Measure.choices)
     expires_in_s = serializers.IntegerField(min_value=1, max_value=int(LIFE_MAX.total_seconds()))
 
@@ -62,7 +62,7 @@ class StaffSanctionAsk(SanctionAsk):
 class RequesterSanctionAsk(SanctionAsk):
     worker = serializers.CharField(max_length=24, help_text="The name under which you know the worker")
     scope = serializers.ChoiceField(choices=[Where.REQUESTER, Where.PROJECT, Where.BATCH])
-    of = serializers.UUIDField(required=False, help_text="Your project or batch; nothing for all that is yours")
+    place = serializers.UUIDField(required=False, help_text="Your project or batch; nothing for all that is yours")
     measure = serializers.ChoiceField(choices=[Measure.LIMIT, Measure.SLOW_DOWN])
     expires_in_s = serializers.IntegerField(min_value=1, max_value=REQUESTER_LIFE_MAX_S)
 
@@ -74,7 +74,7 @@ class LiftAsk(Ask):
 class SanctionShape(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     scope = serializers.ChoiceField(choices=Where.choices)
-    of = serializers.UUIDField(allow_null=True, help_text=OF)
+    place = serializers.UUIDField(allow_null=True, help_text=PLACE)
     measure = serializers.ChoiceField(choices=Measure.choices)
     pace_s = serializers.IntegerField(allow_null=True)
     reason = serializers.ChoiceField(choices=SanctionReason.choices)
@@ -102,7 +102,7 @@ def sanction_shape(row: Any) -> dict[str, Any]:
     return {
         "id": row.public_id,
         "scope": row.scope,
-        "of": row.place,
+        "place": row.place,
         "measure": row.measure,
         "pace_s": row.pace_s,
         "reason": row.reason,
@@ -290,9 +290,9 @@ def _impose(ask: dict[str, Any], user_id: int, scope_id: int | None, by: int) ->
 
 def _any_place(ask: dict[str, Any]) -> int | None:
     """The id of what staff names; raises `SanctionInvalid`, `NotFound`."""
-    named = ask.get("of")
+    named = ask.get("place")
     if (named is None) != (ask["scope"] == Where.PLATFORM):
-        raise SanctionInvalid("Say what it reaches.", errors=[{"field": "of", "message": OF}])
+        raise SanctionInvalid("Say what it reaches.", errors=[{"field": "place", "message": PLACE}])
     if named is None:
         return None
     match ask["scope"]:
@@ -306,13 +306,13 @@ def _any_place(ask: dict[str, Any]) -> int | None:
 
 def _own_place(ask: dict[str, Any], requester: Requester) -> int:
     """The id of what the requester names, which must be his own; raises `SanctionInvalid`, `NotFound`."""
-    named = ask.get("of")
+    named = ask.get("place")
     if ask["scope"] == Where.REQUESTER:
         if named not in (None, requester.public_id):
             raise NotFound("There is no such requester.")
         return requester.pk
     if named is None:
-        raise SanctionInvalid("Say what it reaches.", errors=[{"field": "of", "message": OF}])
+        raise SanctionInvalid("Say what it reaches.", errors=[{"field": "place", "message": PLACE}])
     model = Project if ask["scope"] == Where.PROJECT else Batch
     return _own(model, ask["scope"], public_id=named, requester=requester)
 

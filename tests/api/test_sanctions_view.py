@@ -32,7 +32,7 @@ def everywhere(market: Market, **more: Any) -> dict[str, Any]:
 def test_a_requester_limits_a_worker_in_his_own_work_who_reads_why_and_goes_on_elsewhere(market: Market) -> None:
     owner, worker, at = market["owner"], market["worker"], f"requesters/{market.requester.public_id}/sanctions"
     made = owner.post(at, own(market)).expect(201)
-    assert (made["worker"], made["author"], made["scope"], made["of"]) == (
+    assert (made["worker"], made["author"], made["scope"], made["place"]) == (
         market.known,
         "requester",
         "requester",
@@ -61,11 +61,11 @@ def test_a_requester_limits_within_a_project_or_batch_of_his_own_only(market: Ma
     theirs, at = make_market(), f"requesters/{market.requester.public_id}/sanctions"
     mine = {"project": market.project, "batch": market.batch}[scope]
     foreign = {"project": theirs.project, "batch": theirs.batch}[scope]
-    made = market["manager"].post(at, own(market, scope=scope, of=str(mine.public_id))).expect(201)
-    assert made["of"] == str(mine.public_id)
-    assert market["manager"].post(at, own(market, scope=scope, of=str(foreign.public_id))).status == 404
-    assert market["manager"].post(at, own(market, scope=scope)).json["errors"][0]["field"] == "of"
-    assert market["manager"].post(at, own(market, of=str(theirs.requester.public_id))).status == 404
+    made = market["manager"].post(at, own(market, scope=scope, place=str(mine.public_id))).expect(201)
+    assert made["place"] == str(mine.public_id)
+    assert market["manager"].post(at, own(market, scope=scope, place=str(foreign.public_id))).status == 404
+    assert market["manager"].post(at, own(market, scope=scope)).json["errors"][0]["field"] == "place"
+    assert market["manager"].post(at, own(market, place=str(theirs.requester.public_id))).status == 404
     assert theirs["owner"].all(f"requesters/{theirs.requester.public_id}/sanctions") != []
     assert made["id"] not in [one["id"] for one in theirs["owner"].all(
         f"requesters/{theirs.requester.public_id}/sanctions"
@@ -101,7 +101,7 @@ def test_a_requester_sees_and_lifts_what_rules_made_and_only_sees_what_staff_mad
             reason="low_accuracy", words="w", evidence=evidence, life=timedelta(hours=1),
         )  # fmt: skip
     by_staff = market["staff"].post(
-        "sanctions", everywhere(market, measure="limit", scope="project", of=str(market.project.public_id))
+        "sanctions", everywhere(market, measure="limit", scope="project", place=str(market.project.public_id))
     )
     by_staff.expect(201)
     market["staff"].post("sanctions", everywhere(market)).expect(201)  # the platform's is nobody else's business
@@ -119,7 +119,7 @@ def test_staff_bans_and_the_banned_still_sees_his_money_and_his_sanctions_and_su
     staff, worker = market["staff"], market["worker"]
     [lease] = worker.post(f"worker/batches/{market.batch.public_id}/claim").expect(201)["assignments"]
     made = staff.post("sanctions", everywhere(market)).expect(201)
-    assert (made["worker"], made["measure"], made["of"], made["evidence"]) == (
+    assert (made["worker"], made["measure"], made["place"], made["evidence"]) == (
         str(market.worker.public_id),
         "ban",
         None,
@@ -153,20 +153,20 @@ def test_staff_bans_and_the_banned_still_sees_his_money_and_his_sanctions_and_su
 def test_a_ban_reaches_no_less_than_the_platform_and_a_scope_names_its_place(market: Market) -> None:
     staff = market["staff"]
     for more, field in (
-        ({"scope": "batch", "of": str(market.batch.public_id)}, "measure"),
-        ({"of": str(market.batch.public_id)}, "of"),
-        ({"scope": "batch", "measure": "limit"}, "of"),
+        ({"scope": "batch", "place": str(market.batch.public_id)}, "measure"),
+        ({"place": str(market.batch.public_id)}, "place"),
+        ({"scope": "batch", "measure": "limit"}, "place"),
     ):
         reply = staff.post("sanctions", everywhere(market, **more))
         assert (reply.status, reply.json["errors"][0]["field"]) == (422, field)
-    wrong = everywhere(market, scope="project", measure="limit", of=str(market.batch.public_id))
+    wrong = everywhere(market, scope="project", measure="limit", place=str(market.batch.public_id))
     assert staff.post("sanctions", wrong).status == 404
 
 
 def test_the_board_says_why_a_batch_is_closed_to_him_and_until_when(market: Market) -> None:
     made = market["owner"].post(
         f"requesters/{market.requester.public_id}/sanctions",
-        own(market, scope="batch", of=str(market.batch.public_id)),
+        own(market, scope="batch", place=str(market.batch.public_id)),
     )
     elsewhere = make.make_batch(project=market.project)
     shown = {row["id"]: row for row in market["worker"].all("worker/batches")}

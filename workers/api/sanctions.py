@@ -23,7 +23,7 @@ from workers.profiles.queries import users_of_person
 class OwnSanctionShape(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     scope = serializers.ChoiceField(choices=Where.choices)
-    of = serializers.UUIDField(
+    place = serializers.UUIDField(
         allow_null=True, help_text="The batch, project or organisation that it reaches; nothing for the platform"
     )
     measure = serializers.ChoiceField(choices=Measure.choices)
@@ -45,7 +45,7 @@ def own_sanction_shape(row: Any) -> dict[str, Any]:
     return {
         "id": row.public_id,
         "scope": row.scope,
-        "of": row.place,
+        "place": row.place,
         "measure": row.measure,
         "pace_s": row.pace_s,
         "reason": row.reason,
