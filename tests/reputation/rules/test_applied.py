@@ -178,9 +178,12 @@ def test_a_limit_that_outlives_its_withdrawn_firing_is_found(committed: str, as_
     assert unfounded() == 1
 
 
-def test_the_same_question_twice_and_a_sweep_of_nothing_change_nothing(committed: str) -> None:
+def test_the_same_question_twice_and_a_sweep_of_nothing_change_nothing(committed: str, clock: Any) -> None:
     batch, worker = batch_with(MISSES), make.make_worker()
     wrong(worker, batch, 10)
+    apply_rules()
+    assert len(waiting()) == 1  # what comes within a second is looked at together
+    clock(timedelta(seconds=2))
     apply_rules()
     apply_rules()
     assert judged() == 0
@@ -188,7 +191,7 @@ def test_the_same_question_twice_and_a_sweep_of_nothing_change_nothing(committed
 
 
 def test_one_who_cannot_be_judged_does_not_stand_in_the_way_of_the_others(
-    committed: str, as_owner: psycopg.Connection[Any]
+    committed: str, as_owner: psycopg.Connection[Any], clock: Any
 ) -> None:
     batch, worker, other = batch_with(MISSES), make.make_worker(), make.make_worker()
     as_owner.execute(
@@ -198,6 +201,7 @@ def test_one_who_cannot_be_judged_does_not_stand_in_the_way_of_the_others(
     )
     wrong(worker, batch, 10)
     wrong(other, batch, 10)
+    clock(timedelta(seconds=2))
     apply_rules()
     assert [s.user_id for s in Sanction.objects.all()] == [other.user_id]
     assert waiting() == []
