@@ -9,8 +9,8 @@ from marketplace.common import sweeps
 from marketplace.common.database import one, rows, run
 from marketplace.common.transactions import require_transaction
 from workers.gold.injection import Policy, Schedule, advance
-from workers.gold.locks import taken_answers, waiting_answers
 from workers.gold.judging import judged_of
+from workers.gold.locks import taken_answers, waiting_answers
 from workers.reputation.commands import record_outcomes
 from workers.reputation.queries import posterior_of
 
@@ -63,9 +63,8 @@ def take_due(*, run_id: UUID, task: UUID, limit: int = GROUP) -> int:
 def score_due(*, limit: int = GROUP, run_id: UUID | None = None) -> int:
     """Score up to `limit` answers that wait, oldest first, or those that the run took; returns how many.
 
-    Each answer becomes an outcome for reputation; where its task has a key, a verdict and a judgement too, once per task
-    and worker.
-    Two scorers at once share the work. An answer marked unclear is counted and not judged.
+    Each answer becomes an outcome for reputation; where its task has a key, a verdict and a judgement too, once for
+    each task and worker. Two scorers at once share the work. An answer marked unclear is counted and not judged.
     """
     require_transaction()
     if run_id is None:
