@@ -82,6 +82,11 @@ class SanctionInvalid(Unprocessable):
     title = "There is no such sanction to impose"
 
 
+class LiftNotAllowed(Forbidden):
+    code = "made-by-staff"
+    title = "You cannot lift this sanction"
+
+
 class SanctionReused(Conflict):
     code = "sanction-reused"
     title = "This firing already limits somebody else"

@@ -76,17 +76,19 @@ def keys_of(user_id: int) -> QuerySet[ApiKey]:
 
 
 def live_sanctions(
-    user_ids: Iterable[int],
+    user_ids: Iterable[int] | None,
     *,
     scopes: Sequence[tuple[str, int | None]] | None = None,
     measures: Sequence[str] | None = None,
 ) -> QuerySet[Sanction]:
-    """What is in force against any of these accounts, the oldest first: of some measures, and within some of the
-    places, each as (scope, id). What is of the whole platform reaches every place.
+    """What is in force against any of these accounts, or against anybody at all (None), the oldest first: of some
+    measures, and within some of the places, each as (scope, id). What is of the platform reaches every place.
 
     A person may have several accounts: ask for all of them (`workers.profiles.queries.users_of_person`).
     """
-    found = Sanction.objects.filter(user_id__in=list(user_ids), lifted_at=None, expires_at__gt=MarketNow())
+    found = Sanction.objects.filter(lifted_at=None, expires_at__gt=MarketNow())
+    if user_ids is not None:
+        found = found.filter(user_id__in=list(user_ids))
     if measures is not None:
         found = found.filter(measure__in=measures)
     if scopes is not None:

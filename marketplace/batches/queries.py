@@ -6,8 +6,9 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet, Sum
+from django.db.models import Case, OuterRef, QuerySet, Subquery, Sum, UUIDField, When
 
+from marketplace.accounts.models import Requester, Sanction, Where
 from marketplace.accounts.queries import own_of
 from marketplace.batches.costs import Hold, hold_for
 from marketplace.batches.models import Batch, Import
@@ -16,6 +17,7 @@ from marketplace.common.database import one
 from marketplace.common.errors import NotFound
 from marketplace.ledger.addresses import disputes_of, escrow_of, funds_of, topup_of
 from marketplace.ledger.queries import balance, moved_by_kind
+from marketplace.projects.models import Project
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,20 @@ class BatchProgress:
     topup_micros: int
     fees_micros: int
     refunded_micros: int
+
+
+def with_places(sanctions: QuerySet[Sanction]) -> QuerySet[Sanction]:
+    """Sanctions with `place`: the public id of the batch, project or organisation that each reaches."""
+    reached = {
+        Where.BATCH: Batch.objects.all(),
+        Where.PROJECT: Project.objects.all(),
+        Where.REQUESTER: Requester.objects.all(),
+    }
+    found = [
+        When(scope=scope, then=Subquery(rows.filter(pk=OuterRef("scope_id")).values("public_id")[:1]))
+        for scope, rows in reached.items()
+    ]
+    return sanctions.annotate(place=Case(*found, default=None, output_field=UUIDField()))
 
 
 def batches_of(user_id: int) -> QuerySet[Batch]:

@@ -1,11 +1,13 @@
 """A small market with one of everything, and everybody who might ask for it."""
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from marketplace.accounts.commands import ensure_staff
-from marketplace.accounts.models import Member, Requester, User
+from marketplace.accounts.commands.sanctions import impose
+from marketplace.accounts.models import Member, Requester, Sanction, User
 from marketplace.batches.models import Batch
 from marketplace.common.transactions import one_transaction
 from marketplace.payouts.commands.runs import make_run
@@ -28,6 +30,7 @@ class Market:
     """Two organisations with a published and a draft batch each, two workers, staff; `own` is the first of each.
 
     The first organisation knows the first worker as `known`, and has a skill and a list; two more accounts are linked.
+    The first worker is under review in its work.
     The first worker has a destination and a payout that was asked for; a payout of the other's is in a run.
     """
 
@@ -41,6 +44,7 @@ class Market:
     skill: Skill
     worker_list: WorkerList
     link: Link
+    sanction: Sanction
     destination: Destination
     payout: Payout
     run: Run
@@ -92,6 +96,7 @@ def make_market(tasks: int = 6, gold: int = 2, **terms: Any) -> Market:
         skill=skill,
         worker_list=worker_list,
         link=link,
+        sanction=make_sanction(requester, worker),
         destination=destination,
         payout=payout,
         run=run,
@@ -113,6 +118,16 @@ def make_payouts(worker: Worker, other: Worker, staff: User) -> tuple[Destinatio
     people.approved(other, there, staff)
     with one_transaction(principal="test"):
         return added, payout, make_run(provider_name="manual", currency="EUR", by=staff.pk)
+
+
+def make_sanction(requester: Requester, worker: Worker) -> Sanction:
+    """One that stops nothing."""
+    by = requester.members.earliest("pk").user_id
+    with one_transaction(principal="test"):
+        return impose(
+            user_id=worker.user_id, scope="requester", scope_id=requester.pk, measure="review", reason="other",
+            words="We look at your answers.", evidence={"note": "odd"}, life=timedelta(days=1), made_by=by,
+        )  # fmt: skip
 
 
 def two_ids() -> list[UUID]:

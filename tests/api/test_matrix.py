@@ -86,6 +86,7 @@ PAYOUT_REPORT = {
     "csv": "key,reference,amount,currency,state\n",
 }
 STAFF = May({"staff"}, {"staff"})
+SANCTION = {"reason": "haste", "words": "Slow down.", "evidence": "Two seconds each.", "expires_in_s": 60}
 BANK_REPORT = b"reference,amount,currency,date\nR1,12.50,EUR,2026-10-01\n"
 STEPS = ("publish", "pause", "resume", "close", "cancel")
 ROUTES: dict[str, Route] = {
@@ -127,6 +128,36 @@ ROUTES: dict[str, Route] = {
     ),
     "workers/links/{link}/end": Route(
         {"POST": May({"staff"}, {"staff"}, lambda m: {"reason": "mistake"}, foreign=False)}
+    ),
+    "sanctions": Route(
+        {
+            "GET": STAFF,
+            "POST": May(
+                {"staff"},
+                {"staff"},
+                lambda m: {
+                    **SANCTION, "worker": str(m.other_worker.public_id), "scope": "platform", "measure": "review",
+                },
+                (201,),
+            ),
+        }
+    ),
+    "sanctions/{sanction}": Route({"GET": May({"staff"}, {"staff"}, foreign=False)}),
+    "sanctions/{sanction}/lift": Route(
+        {"POST": May({"staff"}, {"staff"}, lambda m: {"reason": "mistake"}, foreign=False)}
+    ),
+    "requesters/{requester}/sanctions": Route(
+        {
+            "GET": read(),
+            "POST": step(
+                MANAGERS,
+                lambda m: {**SANCTION, "worker": m.known, "scope": "requester", "measure": "slow_down", "pace_s": 1},
+                (201,),
+            ),
+        }
+    ),
+    "requesters/{requester}/sanctions/{sanction}/lift": Route(
+        {"POST": step(MANAGERS, lambda m: {"reason": "mistake"})}
     ),
     "requesters/{requester}/transfers": Route({"GET": read()}),
     "ledger/account": Route({"GET": May({"staff"}, {"staff"}, None, (422,))}),
@@ -270,6 +301,7 @@ ROUTES: dict[str, Route] = {
     ),
     "worker/firings": Route({"GET": May(WORKERS, WORKERS)}),
     "worker/skills": Route({"GET": May(WORKERS, WORKERS)}),
+    "worker/sanctions": Route({"GET": May(WORKERS, WORKERS)}),
     "worker/introductions": Route(
         {"POST": May(WORKERS, WORKERS, lambda m: {"requester": str(m.requester.public_id)}, (201,))}
     ),
@@ -343,6 +375,7 @@ def ids(market: Market) -> dict[str, dict[str, Any]]:
         "skill": market.skill.public_id,
         "list": market.worker_list.public_id,
         "link": market.link.public_id,
+        "sanction": market.sanction.public_id,
         "deposit": make.make_deposit(market.requester).public_id,
         "invoice": make.make_invoice(market.requester).public_id,
         "assignment": lease["id"],
@@ -364,6 +397,7 @@ def ids(market: Market) -> dict[str, dict[str, Any]]:
         "skill": theirs.skill.public_id,
         "list": theirs.worker_list.public_id,
         "link": theirs.link.public_id,
+        "sanction": theirs.sanction.public_id,
         "deposit": make.make_deposit(theirs.requester).public_id,
         "invoice": make.make_invoice(theirs.requester).public_id,
         "assignment": other_lease["assignments"][0]["id"],

@@ -117,6 +117,7 @@ def test_every_read_says_what_its_description_says(market: Market) -> None:
         "id": market.batch.imports.get().public_id,
         "skill": market.skill.public_id,
         "list": market.worker_list.public_id,
+        "sanction": market.sanction.public_id,
         "payout": market.payout.public_id,
         "run": market.run.public_id,
         "invoice": make.make_invoice(market.requester).public_id,

@@ -314,6 +314,7 @@ def stored(database: psycopg.Connection[Any]) -> Stored:
             imports={(row[0], row[1]): (row[2], row[3]) for row in database.execute(sql.IMPORTS)},
             payouts={row[0]: (row[1], row[2]) for row in database.execute(sql.PAYOUTS)},
             bonuses={(row[0], row[1]): (row[2], row[3]) for row in database.execute(sql.BONUSES)},
+            sanctions={row[0]: (row[1], row[2], row[3]) for row in database.execute(sql.SANCTIONS)},
             payments_twice=dict(database.execute(sql.PAYMENTS).fetchall()),
         )
 

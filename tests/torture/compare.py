@@ -52,6 +52,7 @@ class Stored:
     imports: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)  # tasks, how often
     payouts: dict[str, tuple[str, int]] = field(default_factory=dict)  # state, amount
     bonuses: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)  # amount, transfers
+    sanctions: dict[str, tuple[str, str, bool]] = field(default_factory=dict)  # worker, measure, lifted
     payments_twice: dict[str, int] = field(default_factory=dict)
 
 
@@ -165,6 +166,12 @@ def _import(fact: Fact, stored: Stored) -> Iterator[Finding]:
         yield _lost(f"import into {fact['batch']}", fact, there)
 
 
+def _sanction(fact: Fact, stored: Stored) -> Iterator[Finding]:
+    there = stored.sanctions.get(fact["sanction"])
+    if there is None or there[:2] != (fact["worker"], fact["measure"]) or (fact["lifted"] and not there[2]):
+        yield _lost(f"sanction {fact['sanction']}", fact, there)
+
+
 CHECKS = {
     "answer": _answer,
     "lease": _lease,
@@ -179,6 +186,7 @@ CHECKS = {
     "deposit": _deposit,
     "batch": _batch,
     "import": _import,
+    "sanction": _sanction,
 }
 
 

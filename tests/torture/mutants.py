@@ -29,6 +29,7 @@ class Mutant:
 STEP = "assignments_step"
 EFFECTS = "assignments_effects"
 SUBMIT = "assignments_submit"
+CLAIM = "assignments_claim"
 POST = "ledger_post"
 # … and at the program's own part.
 TRANSACTIONS = "marketplace.common.transactions"
@@ -110,6 +111,19 @@ _ALL = [
         "refund_forgotten",
         "A place of a task in quarantine is not refunded.",
         statements=["DROP TRIGGER refund_due ON batches_task"],
+    ),
+    Mutant(
+        "sanctions_ignored",
+        "Nobody looks at sanctions before a new lease.",
+        functions=[
+            (STEP, r"IF terms\.sanctioned AND", "IF false AND"),
+            (CLAIM, r"IF terms\.watched AND", "IF false AND"),
+        ],
+    ),
+    Mutant(
+        "sanctions_open",
+        "A sanction may be rewritten.",
+        statements=["DROP TRIGGER sanction_step ON accounts_sanction"],
     ),
     Mutant(
         "own_work",

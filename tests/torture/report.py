@@ -11,7 +11,19 @@ from tests.torture.plan import Fault, counts
 from tests.torture.run import Outcome
 
 SHOWN = 12
-ACKNOWLEDGED = ("answer", "return", "accept", "reject", "uphold", "bonus", "payout", "deposit", "batch", "import")
+ACKNOWLEDGED = (
+    "answer",
+    "return",
+    "accept",
+    "reject",
+    "uphold",
+    "bonus",
+    "payout",
+    "deposit",
+    "batch",
+    "import",
+    "sanction",
+)
 
 
 def percentile(ordered: list[float], share: float) -> float:

@@ -123,6 +123,10 @@ BONUSES = (
     " JOIN batches_batch b ON b.id = x.batch_id LEFT JOIN ledger_transfer t ON t.key = 'bonus:' || x.public_id"
     " WHERE x.kind = 'bonus' GROUP BY x.id, b.id"
 )
+SANCTIONS = (
+    "SELECT s.public_id::text, w.public_id::text, s.measure, s.lifted_at IS NOT NULL FROM accounts_sanction s"
+    " JOIN profiles_worker w ON w.user_id = s.user_id"
+)
 IMPORTS = (
     "SELECT b.public_id::text, encode(i.body_sha256, 'hex'), i.tasks, count(*) FROM batches_import i"
     " JOIN batches_batch b ON b.id = i.batch_id WHERE i.state = 'done' GROUP BY 1, 2, 3"
@@ -188,6 +192,13 @@ _LINK = (
     " FROM accounts_user WHERE is_staff AND is_active"
 )
 
+_LIMIT = (
+    "INSERT INTO accounts_sanction (user_id, scope, measure, reason, words, evidence, made_by_id, expires_at,"
+    " appeal_until) SELECT user_id, 'platform', 'limit', 'other', 'torture', '{evidence}', {by}, market_now() +"
+    " interval '1 h', market_now() + interval '7 d' FROM profiles_worker WHERE id = %(worker)s"
+)
+_SANCTION = _LIMIT.format(evidence='{"n": 1}', by="user_id")
+_SANCTIONED = "WHERE words = 'torture' AND user_id = (SELECT user_id FROM profiles_worker WHERE id = %(worker)s)"
 _JUDGE = (
     "INSERT INTO reputation_outcome"
     " (worker_id, project_id, requester_id, batch_id, kind, score, assignment_id, made_at)"
@@ -231,6 +242,20 @@ ATTACKS: dict[str, tuple[str, list[str], str]] = {
         ["UPDATE batches_task SET quarantined_at = market_now() WHERE id = %(task)s"],
         _lease(),
     ),
+    "work_under_a_sanction": ("app", [_SANCTION], _lease()),
+    "limit_without_evidence": ("app", [], _LIMIT.format(evidence="{}", by="user_id")),
+    "limit_without_an_author": ("app", [], _LIMIT.format(evidence='{"n": 1}', by="NULL::bigint")),
+    "shorten_a_sanction": (
+        "owner",
+        [_SANCTION],
+        f"UPDATE accounts_sanction SET expires_at = market_now() + interval '1 s' {_SANCTIONED}",
+    ),
+    "take_a_lift_back": (
+        "owner",
+        [_SANCTION, f"UPDATE accounts_sanction SET lifted_at = market_now(), lift_reason = 'x' {_SANCTIONED}"],
+        f"UPDATE accounts_sanction SET lifted_at = NULL, lift_reason = '' {_SANCTIONED}",
+    ),
+    "delete_a_sanction": ("owner", [_SANCTION], f"DELETE FROM accounts_sanction {_SANCTIONED}"),
     "work_for_oneself": ("app", [], _lease(worker="own_worker")),
     "take_what_is_reserved": ("app", [], _lease(task="reserved_task", worker="other_worker")),
     "answer_without_submitting": ("app", [_lease()], _ANSWER),

@@ -20,6 +20,7 @@ FACTS: list[dict[str, Any]] = [
     {"did": "deposit", "transfer": "deposit:1", "amount": 5, "currency": "EUR", "destination": "requester:r:funds"},
     {"did": "batch", "batch": "b1", "state": "published"},
     {"did": "import", "batch": "b1", "sha256": "ff", "tasks": 3},
+    {"did": "sanction", "sanction": "s1", "worker": "w1", "measure": "limit", "lifted": True},
     {"did": "unknown", "key": "k"},
     {"did": "5xx", "status": 503, "path": "/"},
 ]
@@ -41,6 +42,7 @@ def whole() -> Stored:
         deposits={"deposit:1": (5, "EUR", "requester:r:funds")},
         batches={"b1": ("closing", True)},
         imports={("b1", "ff"): (3, 1)},
+        sanctions={"s1": ("w1", "limit", True)},
     )
 
 
@@ -68,6 +70,9 @@ def test_what_is_stored_as_acknowledged_is_no_finding() -> None:
         ("batches", "b1", ("draft", False)),
         ("imports", ("b1", "ff"), None),
         ("imports", ("b1", "ff"), (2, 1)),
+        ("sanctions", "s1", None),
+        ("sanctions", "s1", ("w1", "limit", False)),
+        ("sanctions", "s1", ("w2", "limit", True)),
     ],
 )
 def test_every_planted_loss_is_found(part: str, key: Any, instead: Any) -> None:

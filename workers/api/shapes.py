@@ -1,14 +1,16 @@
 """What the worker's side answers with: fields listed one by one, each shape beside its description in the schema."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from rest_framework import serializers
 
+from marketplace.accounts.models import Sanction
 from marketplace.batches.models import Batch
 from marketplace.common.errors import DomainError
 from marketplace.projects.interface import values_schema
-from workers.assignments.audience import owns, refusal
+from workers.assignments.audience import closed_by, owns, refusal
 from workers.assignments.commands.leases import Beat, Kept
 from workers.assignments.commands.submit import Outcome, Submitted
 from workers.assignments.queries import Earnings, LeasedTask
@@ -30,12 +32,12 @@ class BoardShape(serializers.Serializer[Any]):
     reason = serializers.CharField(allow_null=True, help_text="Why it is not open to you")
 
 
-def board_shape(batch: Batch, worker_id: int, device: str) -> dict[str, Any]:
+def board_shape(batch: Batch, worker_id: int, device: str, stops: Sequence[Sanction]) -> dict[str, Any]:
     own = owns(worker_id=worker_id, requester_id=batch.requester_id)
     reason = (
         "Nobody works on a batch of his own organisation."
         if own
-        else refusal(batch, worker_id=worker_id, device=device)
+        else closed_by(stops, batch) or refusal(batch, worker_id=worker_id, device=device)
     )
     return {
         "id": batch.public_id,
@@ -57,9 +59,9 @@ class BoardBatchShape(BoardShape):
     version = serializers.IntegerField()
 
 
-def board_batch_shape(batch: Batch, worker_id: int, device: str) -> dict[str, Any]:
+def board_batch_shape(batch: Batch, worker_id: int, device: str, stops: Sequence[Sanction]) -> dict[str, Any]:
     return {
-        **board_shape(batch, worker_id, device),
+        **board_shape(batch, worker_id, device, stops),
         "state": batch.state,
         "interface": batch.version.interface,
         "answer_schema": values_schema(batch.version.interface),
@@ -119,6 +121,7 @@ class RefusalShape(serializers.Serializer[Any]):
     code = serializers.CharField()
     title = serializers.CharField()
     detail = serializers.CharField()
+    facts = serializers.DictField(help_text="What else the refusal of a claim would tell, as the sanction and its end")
 
 
 class SubmittedShape(serializers.Serializer[Any]):
@@ -136,7 +139,9 @@ def submitted_shape(done: Submitted) -> dict[str, Any]:
 
 
 def _refusal_shape(refused: DomainError | None) -> dict[str, Any] | None:
-    return None if refused is None else {"code": refused.code, "title": refused.title, "detail": refused.detail}
+    if refused is None:
+        return None
+    return {"code": refused.code, "title": refused.title, "detail": refused.detail, "facts": refused.facts}
 
 
 class BeatShape(serializers.Serializer[Any]):

@@ -2,8 +2,7 @@
 
 from django.urls import path
 
-from workers.api import earnings, firings, payouts, profiles, skills, work
-from workers.api import earnings, payouts, profiles, reputation, skills, work
+from workers.api import earnings, firings, payouts, profiles, reputation, sanctions, skills, work
 
 urlpatterns = [
     path("worker/submissions", work.SubmitView.as_view()),
@@ -11,6 +10,7 @@ urlpatterns = [
     path("workers", profiles.Workers.as_view()),
     path("worker", profiles.OwnProfile.as_view()),
     path("worker/skills", skills.HeldSkills.as_view()),
+    path("worker/sanctions", sanctions.OwnSanctions.as_view()),
     path("worker/introductions", profiles.Introductions.as_view()),
     path("worker/batches", work.BoardView.as_view()),
     path("worker/batches/<uuid:batch>", work.BoardBatchView.as_view()),
@@ -23,7 +23,6 @@ urlpatterns = [
     path("worker/statement/lines", earnings.StatementLinesView.as_view()),
     path("worker/statement.csv", earnings.StatementCsvView.as_view()),
     path("worker/firings", firings.OwnFirings.as_view()),
-    path("worker/reputation", work.ReputationView.as_view()),
     path("worker/reputation", reputation.ReputationView.as_view()),
     path("worker/reputation/changes", reputation.ReputationChangesView.as_view()),
     path("worker/totp", payouts.EnrolView.as_view()),

@@ -41,6 +41,7 @@ from workers.api.shapes import (
     lease_shape,
     submitted_shape,
 )
+from workers.assignments.audience import stops_of
 from workers.assignments.commands.claim import claim
 from workers.assignments.commands.decide import apply_due
 from workers.assignments.commands.leases import extend_leases, return_lease, save_draft
@@ -100,9 +101,9 @@ class BoardView(APIView):
         summary="Batches that take work, and why one may not be open to you", tags=["work"], **listing(BoardShape)
     )
     def get(self, request: KeyRequest) -> HttpResponse:
-        worker_id, device = request.worker_id, device_of(request)
+        worker_id, device, stops = request.worker_id, device_of(request), stops_of(request.worker_id)
         running = Batch.objects.filter(state=BatchState.PUBLISHED).select_related("requester")
-        return page_of(request, running, lambda batch: board_shape(batch, worker_id, device))
+        return page_of(request, running, lambda batch: board_shape(batch, worker_id, device, stops))
 
 
 class BoardBatchView(APIView):
@@ -110,7 +111,8 @@ class BoardBatchView(APIView):
 
     @extend_schema(summary="One batch with its interface and instructions", tags=["work"], responses=BoardBatchShape)
     def get(self, request: KeyRequest, batch: UUID) -> HttpResponse:
-        return respond(board_batch_shape(visible_batch(batch), request.worker_id, device_of(request)))
+        stops = stops_of(request.worker_id)
+        return respond(board_batch_shape(visible_batch(batch), request.worker_id, device_of(request), stops))
 
 
 class ClaimView(PlainView):

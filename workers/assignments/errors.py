@@ -13,6 +13,20 @@ class NotEligible(Forbidden):
     title = "This batch is not open to you"
 
 
+class UnderSanction(Forbidden):
+    """With the sanction's id, by which he can contest it, and when it ends."""
+
+    code = "sanctioned"
+    title = "A sanction closes this to you"
+
+
+class SlowedDown(Conflict):
+    """With the sanction's id, and from when on the next claim may pass."""
+
+    code = "slowed-down"
+    title = "You are asked to slow down"
+
+
 class LimitReached(Conflict):
     code = "limit-reached"
     title = "The batch gives one worker no more"

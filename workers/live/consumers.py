@@ -17,7 +17,7 @@ from marketplace.rest.rendering import json_bytes
 from workers.api.work import lease_shape
 from workers.assignments.queries import live_leases
 from workers.live.hints import listening
-from workers.live.watch import watch
+from workers.live.watch import is_banned, watch
 from workers.profiles.models import Worker
 
 log = logging.getLogger("touchstone.live")
@@ -36,7 +36,8 @@ class WorkerConsumer(AsyncWebsocketConsumer):
     """`/ws/worker/`, for a key with the scope worker.
 
     The key comes in the Authorization header, or within 5 s as {"type": "authenticate", "key": …}. Cookies are never
-    looked at, so no other site can open a socket in somebody's name. Then {"type": "snapshot", "worker", "leases"} and
+    looked at, so no other site can open a socket in somebody's name. A banned person gets none (4403), and works off
+    what he holds over HTTP. Then {"type": "snapshot", "worker", "leases"} and
     {"type": "look", "about": <event>}; {"type": "snapshot"} from the client asks for another snapshot.
     """
 
@@ -102,10 +103,10 @@ class WorkerConsumer(AsyncWebsocketConsumer):
 
     async def _open(self, token: str) -> tuple[Bearer | None, int]:
         try:
-            bearer = await database_sync_to_async(bearer_of)(token)
+            bearer, banned = await database_sync_to_async(_holder_of)(token)
         except KeyRefused:
             return None, NOT_AUTHENTICATED
-        if Scope.WORKER not in bearer.key.scopes or bearer.worker_id is None:
+        if Scope.WORKER not in bearer.key.scopes or bearer.worker_id is None or banned:
             return None, NOT_ALLOWED
         return bearer, 0
 
@@ -142,8 +143,8 @@ class WorkerConsumer(AsyncWebsocketConsumer):
         if self._bearer is None:
             await self._shut(NOT_AUTHENTICATED)
 
-    async def _close_stranger(self) -> None:
-        await self._shut(NOT_AUTHENTICATED)
+    async def _close_stranger(self, banned: bool) -> None:
+        await self._shut(NOT_ALLOWED if banned else NOT_AUTHENTICATED)
 
     async def _send(self, message: dict[str, Any]) -> None:
         await self.send(text_data=json_bytes(message).decode())
@@ -171,6 +172,12 @@ class WorkerConsumer(AsyncWebsocketConsumer):
             return None
         scheme, _, token = header.decode("latin-1").partition(" ")
         return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _holder_of(token: str) -> tuple[Bearer, bool]:
+    """Who holds the key, and whether he is banned. Raises `KeyRefused`."""
+    bearer = bearer_of(token)
+    return bearer, is_banned(bearer.user.pk)
 
 
 def snapshot(worker_id: int) -> dict[str, Any]:

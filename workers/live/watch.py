@@ -1,4 +1,5 @@
-"""Closing sockets whose key no longer opens anything: revoked, expired, or of a closed account (R27)."""
+"""Closing sockets whose key no longer opens anything: revoked, expired, of a closed account (R27), or of somebody who
+is banned (R40)."""
 
 import asyncio
 import logging
@@ -7,12 +8,13 @@ from collections.abc import Awaitable, Callable
 from channels.db import database_sync_to_async
 from django.db import DatabaseError, InterfaceError
 
-from marketplace.common.database import rows
+from marketplace.common.database import rows, value
 
 log = logging.getLogger("touchstone.live")
 
 EVERY_S = 4.0
-Close = Callable[[], Awaitable[None]]
+# Whether it is for a ban; otherwise the key stopped working.
+Close = Callable[[bool], Awaitable[None]]
 
 
 class Watch:
@@ -23,7 +25,7 @@ class Watch:
         self._task: asyncio.Task[None] | None = None
 
     def add(self, digest: str, close: Close) -> None:
-        """Call `close` once the key stops working."""
+        """Call `close` once the key stops working or its holder is banned."""
         self._sockets.setdefault(digest, set()).add(close)
         if self._task is None or self._task.done() or self._task.get_loop() is not asyncio.get_running_loop():
             self._task = asyncio.create_task(self._look_again_and_again())
@@ -38,11 +40,11 @@ class Watch:
     async def look(self) -> None:
         """Close what must be closed."""
         watched = list(self._sockets)
-        working = set(await database_sync_to_async(working_keys)(watched))
+        working = dict(await database_sync_to_async(working_keys)(watched))
         for digest in watched:
-            if digest not in working:
+            if working.get(digest) is not False:
                 for close in list(self._sockets.get(digest, ())):
-                    await close()
+                    await close(digest in working)
 
     async def _look_again_and_again(self) -> None:
         while self._sockets:
@@ -53,14 +55,26 @@ class Watch:
                 log.warning("keys in use could not be checked: %s", error)
 
 
-def working_keys(digests: list[str]) -> list[str]:
-    """Those of the keys that still open something."""
-    found = rows(
-        "SELECT k.digest FROM accounts_apikey k JOIN accounts_user u ON u.id = k.user_id"
+# A ban of any account of the person's.
+BANNED = (
+    "EXISTS (SELECT 1 FROM profiles_worker me JOIN profiles_worker w ON w.person_id = me.person_id"
+    " JOIN accounts_sanction s ON s.user_id = w.user_id WHERE me.user_id = {user} AND s.measure = 'ban'"
+    " AND s.lifted_at IS NULL AND s.expires_at > market_now())"
+)
+
+
+def working_keys(digests: list[str]) -> list[tuple[str, bool]]:
+    """Those of the keys that still open something, each with whether its holder is banned."""
+    return rows(
+        f"SELECT k.digest, {BANNED.format(user='u.id')} FROM accounts_apikey k JOIN accounts_user u ON u.id = k.user_id"
         " WHERE k.digest = ANY(%s) AND u.is_active AND (k.expiry IS NULL OR k.expiry > market_now())",
         [digests],
     )
-    return [digest for (digest,) in found]
+
+
+def is_banned(user_id: int) -> bool:
+    """Whether the person whose account this is may hold no socket."""
+    return bool(value(f"SELECT {BANNED.format(user='%s')}", [user_id]))
 
 
 watch = Watch()

@@ -7,6 +7,7 @@ from tests.torture.actors.base import Actor, Setting
 from tests.torture.actors.importer import Importer
 from tests.torture.actors.requester import Requester
 from tests.torture.actors.staff import Staff
+from tests.torture.actors.warden import Warden
 from tests.torture.actors.worker import Finisher, Worker
 
 TABS = 0.2  # which share of the workers has a second tab open
@@ -25,6 +26,7 @@ def crew(clients: int, setting: Setting) -> list[Actor]:
     actors: list[Actor] = [Staff("staff", stage.staff, setting)]
     actors += [Requester(person.name, person, setting) for person in stage.requesters]
     actors += [Worker(person.name, person, setting) for person in stage.workers]
+    actors.append(Warden("warden", stage.staff, setting))
     actors.append(Importer("importer", stage.requesters[0], setting))
     second = stage.workers[: max(0, clients - len(actors))]
     return actors + [Worker(f"{person.name}-tab", person, setting) for person in second]

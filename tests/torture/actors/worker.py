@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from tests.torture.actors.base import Actor, Written
 from tests.torture.stage import CURRENCY
 
-CLOSED = ("nothing-to-claim", "batch-not-open", "not-eligible", "limit-reached")
+CLOSED = ("nothing-to-claim", "batch-not-open", "not-eligible", "limit-reached", "sanctioned", "slowed-down")
 BOARD_EVERY_S = 3.0
 REASONS = ("skip", "too_hard", "unclear_instructions", "broken", "inappropriate", "other")
 Lease = dict[str, Any]

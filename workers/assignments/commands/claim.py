@@ -1,5 +1,6 @@
 """Claim places of a batch."""
 
+from datetime import datetime
 from random import Random
 from typing import Any
 
@@ -9,7 +10,7 @@ from marketplace.common.errors import DomainError
 from marketplace.common.prepared import Ask, array_of, prepared
 from marketplace.common.transactions import require_transaction
 from workers.assignments.audience import require_eligible
-from workers.assignments.errors import DueFirst, LimitReached, NotEligible, NothingToClaim
+from workers.assignments.errors import DueFirst, LimitReached, NotEligible, NothingToClaim, SlowedDown, UnderSanction
 from workers.assignments.queries import LeasedTask
 from workers.gold.commands import draw_schedule
 
@@ -31,8 +32,8 @@ def claim(
     Repeating it changes nothing while the leases live. May return fewer: a short page is a success. Which of the new
     leases are gold follows the worker's schedule and is decided before any task is looked at, so that every claim runs
     the same statements. Locks: worker, batch (shared), tasks. Emits `PlaceTaken`. Raises `BatchNotOpen`, `NotEligible`,
-    `LimitReached`, `NothingToClaim`; and `DueFirst`, before it changes anything, when leases of the batch are past
-    their end and `due_done` does not say that the caller has just applied what is due.
+    `UnderSanction`, `SlowedDown`, `LimitReached`, `NothingToClaim`; and `DueFirst`, before it changes anything, when
+    leases of the batch are past their end and `due_done` does not say that the caller has just applied what is due.
     """
     require_transaction()
     [(due,)] = prepared(BEGIN, [worker_id, offer.pk, array_of([])])
@@ -64,7 +65,7 @@ def taken(
         )
         found = prepared(*statement(worker_id=worker_id, offer=offer, count=count))
     if found[0][0] != "leased":
-        raise _refused(found[0][0], offer)
+        raise _refused(found[0], offer)
     return [
         LeasedTask(
             id=assignment,
@@ -81,13 +82,23 @@ def taken(
     ]
 
 
-def _refused(outcome: str, offer: Offer) -> DomainError:
+def _refused(said: tuple[Any, ...], offer: Offer) -> DomainError:
+    """The refusal that the row says; one for a sanction has its id, its end and its words where a lease has its own."""
+    outcome, sanction, _, until, about, _ = said
     batch = str(offer.public_id)
     match outcome:
         case "not-open":
             return BatchNotOpen("This batch takes no work now.", batch=batch)
         case "own":
             return NotEligible("Nobody works on a batch of his own organisation.", batch=batch)
+        case "sanctioned" | "slowed":
+            times = {
+                "expires_at" if outcome == "sanctioned" else "retry_at": until,
+                "appeal_until": datetime.fromisoformat(about.pop("appeal_until")),
+            }
+            told = {name: at.isoformat() for name, at in times.items()}
+            kind = UnderSanction if outcome == "sanctioned" else SlowedDown
+            return kind(about.pop("words"), batch=batch, sanction=str(sanction), **told, **about)
         case "limit":
             return LimitReached("You have done as much of this batch as it gives one worker for now.", batch=batch)
         case "nothing":

@@ -18,7 +18,15 @@ from marketplace.common.transactions import require_transaction
 from marketplace.projects.interface import ValuesInvalid, clean_values
 from workers.assignments.audience import require_eligible
 from workers.assignments.commands import claim
-from workers.assignments.errors import AnswerInvalid, DueFirst, LimitReached, NotEligible, NothingToClaim
+from workers.assignments.errors import (
+    AnswerInvalid,
+    DueFirst,
+    LimitReached,
+    NotEligible,
+    NothingToClaim,
+    SlowedDown,
+    UnderSanction,
+)
 from workers.assignments.queries import LeasedTask
 
 BEGIN = "SELECT due, assignment, id, version_id FROM assignments_begin(%s, %s, %s::uuid[])"
@@ -113,7 +121,7 @@ def submit(
             claimed = claim.taken(
                 found_next[0], worker_id=worker_id, offer=then_claim.offer, count=then_claim.count, chance=chance
             )
-        except (NothingToClaim, NotEligible, LimitReached, BatchNotOpen) as refused:
+        except (NothingToClaim, NotEligible, UnderSanction, SlowedDown, LimitReached, BatchNotOpen) as refused:
             problem = refused
     outcomes = [Outcome(assignment, *row) for assignment, row in zip(ids, stored, strict=True)]
     return Submitted(outcomes, claimed, problem)
