@@ -74,6 +74,7 @@ def step(own: set[str], body: Body = lambda market: {}, good: tuple[int, ...] = 
 
 PROJECT = {"name": "P", "interface": make.INTERFACE, "instructions": ""}
 TERMS = {"name": "B", "price_micros": 1_000, "overlap": 1}
+RULES = {"quality": {"preset": "fast"}, "note": "From today."}
 NOBODYS = str(uuid4())
 LEASE = ("assignment", "token")
 PASSWORD = "twelve apples"
@@ -244,6 +245,10 @@ ROUTES: dict[str, Route] = {
     "projects/{project}/versions/{number}": Route({"GET": read()}),
     "projects/{project}/versions/{number}/publish": Route({"POST": step(MANAGERS)}),
     "projects/{project}/audience": Route({"POST": step(VIEWERS, lambda m: {"audience": {}})}),
+    "projects/{project}/quality/dry-run": Route(
+        {"POST": step(REVIEWERS, lambda m: {"quality": {"preset": "balanced"}})}
+    ),
+    "platform-rules": Route({"GET": STAFF, "POST": May({"staff"}, {"staff"}, lambda m: RULES, (201,))}),
     "projects/{project}/batches": Route({"POST": step(MANAGERS, lambda m: TERMS, (201,))}),
     "batches": Route({"GET": read(REQUESTERS)}),
     "batches/{batch}": Route({"GET": read()}),
@@ -269,6 +274,7 @@ ROUTES: dict[str, Route] = {
     "batches/{batch}/commitment": Route({"GET": read()}),
     "batches/{batch}/commitment/openings": Route({"GET": read(REVIEWERS)}),
     "commitments/{batch}/openings": Route({"GET": May({"staff"}, {"staff"}, foreign=False)}),
+    "batches/{batch}/firings": Route({"GET": read(REVIEWERS)}),
     "batches/{batch}/quarantine": Route({"GET": read()}),
     "batches/{batch}/quarantine/release": Route({"POST": step(MANAGERS, lambda m: {"tasks": ["t0"]})}),
     "batches/{batch}/answers": Route({"GET": read()}),
@@ -301,6 +307,7 @@ ROUTES: dict[str, Route] = {
     "worker": Route(
         {"GET": May(WORKERS, WORKERS), "PATCH": May(WORKERS, WORKERS, lambda m: {"country": "DE"})}
     ),
+    "worker/firings": Route({"GET": May(WORKERS, WORKERS)}),
     "worker/skills": Route({"GET": May(WORKERS, WORKERS)}),
     "worker/sanctions": Route({"GET": May(WORKERS, WORKERS)}),
     "worker/introductions": Route(

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from workers.api import appeals, commitments, earnings, payouts, profiles, reputation, sanctions, skills, work
+from workers.api import earnings, firings, payouts, profiles, reputation, sanctions, skills, work
 
 urlpatterns = [
     path("worker/submissions", work.SubmitView.as_view()),
@@ -24,6 +25,7 @@ urlpatterns = [
     path("worker/statement", earnings.StatementView.as_view()),
     path("worker/statement/lines", earnings.StatementLinesView.as_view()),
     path("worker/statement.csv", earnings.StatementCsvView.as_view()),
+    path("worker/firings", firings.OwnFirings.as_view()),
     path("worker/reputation", reputation.ReputationView.as_view()),
     path("worker/reputation/changes", reputation.ReputationChangesView.as_view()),
     path("worker/rejections", appeals.RejectionsView.as_view()),

@@ -191,8 +191,9 @@ class PlatformRules(models.Model):
 
 class Firing(models.Model):
     """A rule that held of a worker, with its evidence: the figures of its conditions, and the outcomes behind them
-    (`after_id` < id ≤ `upto_id`). `told` is what of the figures the worker may see. Never changed; what turns out to be
-    wrong is taken back by a `Withdrawal`."""
+    (`after_id` < id ≤ `upto_id`). `told` is what of the figures the worker may see, and `show_from` with how many
+    answers in the project he sees that it fired: its moment must not tell which answer was gold. Never changed; what
+    turns out to be wrong is taken back by a `Withdrawal`."""
 
     public_id = models.UUIDField(db_default=RandomUUID(), unique=True, editable=False)
     worker = _of_worker()
@@ -204,6 +205,7 @@ class Firing(models.Model):
     words = models.TextField()
     evidence = models.JSONField()
     told = models.JSONField()
+    show_from = models.PositiveIntegerField(default=0, db_default=0)
     in_doubt = models.BooleanField()
     after_id = models.BigIntegerField()
     upto_id = models.BigIntegerField()

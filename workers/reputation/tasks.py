@@ -9,6 +9,8 @@ from workers.reputation.commands import apply
 
 logger = logging.getLogger("touchstone.reputation")
 ROUNDS = 40
+# An answer, its judgement and the next answer are one look where they come together: it costs some milliseconds.
+REST_S = 1.0
 
 
 @sweep
@@ -18,7 +20,7 @@ def apply_rules(**_: Any) -> None:
     for _round in range(ROUNDS):
         try:
             with one_transaction(principal="system"):
-                looked_at = apply.evaluate_due(limit=size)
+                looked_at = apply.evaluate_due(limit=size, rest_s=REST_S)
                 if looked_at:
                     got_on()
         except Exception:

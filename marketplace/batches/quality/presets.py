@@ -26,7 +26,7 @@ _GUESSES = {
     "name": "answers by chance",
     "scope": "project",
     "window": {"answers": 150},
-    "all": [{"metric": "answers", "at_least": 8}, {"metric": "guessing", "below": 0.01}],
+    "all": [{"metric": "answers", "at_least": 8}, {"metric": "guessing", "below": 0.005}],
     "then": [_limit(_THREE_DAYS)],
     "words": "Your answers were right no more often than guesses would be.",
 }
@@ -70,7 +70,7 @@ _TURNED = {
     "name": "worked well before",
     "scope": "project",
     "window": {},
-    "all": [{"metric": "turned", "above": 5}],
+    "all": [{"metric": "turned", "above": 6}],
     "then": [_limit(_THREE_DAYS)],
     "words": "Your latest answers are much worse than your own earlier ones.",
 }

@@ -109,7 +109,7 @@ def limited_after(preset: str, steps: Sequence[Sequence[Event]], crowd: Crowd) -
     seen: list[Event] = []
     for at, step in enumerate(steps):
         seen.extend(step)
-        if at < 60 or at % 3 == 0:
+        if at < 60 or at % 4 == 0:
             fired = evaluate(rules, seen[-500:], crowd=crowd, now=seen[-1].made_at)
             if fired:
                 return at + 1, fired[0].rule.name

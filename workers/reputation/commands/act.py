@@ -19,7 +19,8 @@ from workers.reputation.events import RuleFired
 from workers.reputation.histories import Person, Place, measures_before
 from workers.reputation.rules.engine import Firing
 from workers.reputation.rules.ladder import next_rung
-from workers.reputation.rules.telling import reason_of, told, words_of
+from workers.reputation.rules.telling import looks_at_closed, reason_of, told, words_of
+from workers.reputation.telling import SHOW_EVERY
 
 
 def fire(firing: Firing, *, person: Person, place: Place) -> int | None:
@@ -33,12 +34,13 @@ def fire(firing: Firing, *, person: Person, place: Place) -> int | None:
     open_figures = told(rule, firing.evidence, firing.answers)
     made = one(
         "INSERT INTO reputation_firing (worker_id, batch_id, project_id, rule, rule_key, scope, words, evidence, told,"
-        " in_doubt, after_id, upto_id, ends_at)"
-        " VALUES (%s, %s, %s, %s::jsonb, %s, %s, %s, %s::jsonb, %s::jsonb, %s, %s, %s, %s)"
+        " in_doubt, after_id, upto_id, ends_at, show_from)"
+        " VALUES (%s, %s, %s, %s::jsonb, %s, %s, %s, %s::jsonb, %s::jsonb, %s, %s, %s, %s, %s)"
         " ON CONFLICT (worker_id, rule_key, upto_id) DO NOTHING RETURNING id",
         [
             person.worker_id, place.batch_id, place.project_id, json.dumps(rule.given), rule.key, rule.scope, words,
             json.dumps(evidence), json.dumps(open_figures), firing.in_doubt, firing.after, firing.upto, firing.ends_at,
+            _shown_from(firing, person, place),
         ],
     )  # fmt: skip
     if made is None:
@@ -63,6 +65,19 @@ def fire(firing: Firing, *, person: Person, place: Place) -> int | None:
         )
     publish(RuleFired(batch_id=place.batch_id, worker_ids=[person.worker_id], firing_id=firing_id))
     return firing_id
+
+
+def _shown_from(firing: Firing, person: Person, place: Place) -> int:
+    """With the worker's how-manieth answer in the project he sees the firing: at once where it rests on figures that he
+    may know or a sanction tells him of it anyway, else with the next multiple of 20, like his standing."""
+    if not looks_at_closed(firing.rule) or any(action.do in SANCTIONS for action in firing.rule.actions):
+        return 0
+    row = one(
+        "SELECT answers FROM reputation_standing WHERE worker_id = %s AND project_id = %s",
+        [person.worker_id, place.project_id],
+    )
+    answers = row[0] if row else 0
+    return (answers // SHOW_EVERY + 1) * SHOW_EVERY
 
 
 def want(

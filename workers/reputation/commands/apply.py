@@ -37,8 +37,9 @@ class Pair:
     ids: list[int]
 
 
-def evaluate_due(*, limit: int = GROUP) -> int:
-    """Judge the rules over the workers who wait longest; returns how many pairs of worker and batch were looked at.
+def evaluate_due(*, limit: int = GROUP, rest_s: float = 0.0) -> int:
+    """Judge the rules over the workers who wait longest, and for `rest_s` at least; returns how many pairs of worker
+    and batch were looked at.
 
     One transaction at a time does so, the next finds nothing. Locks, worker by worker in the order of their users, what
     `impose` locks. Emits `RuleFired`, `RuleWithdrawn` and what sanctions emit.
@@ -46,7 +47,7 @@ def evaluate_due(*, limit: int = GROUP) -> int:
     require_transaction()
     if not try_sweep_lock("reputation:rules"):
         return 0
-    pairs = _waiting(limit)
+    pairs = _waiting(limit, rest_s)
     if not pairs:
         return 0
     known = places(sorted({pair.batch_id for pair in pairs}))
@@ -66,7 +67,7 @@ def put_aside() -> int:
     require_transaction()
     if not try_sweep_lock("reputation:rules"):
         return 0
-    return run("DELETE FROM reputation_toevaluate WHERE id = ANY(%s)", [[i for p in _waiting(1) for i in p.ids]])
+    return run("DELETE FROM reputation_toevaluate WHERE id = ANY(%s)", [[i for p in _waiting(1, 0.0) for i in p.ids]])
 
 
 def judge(person: Person, place: Place, rules: Sequence[Rule]) -> list[Firing]:
@@ -92,7 +93,7 @@ def _batches(events: Sequence[Event]) -> list[int]:
     return sorted({event.batch_id for event in events})
 
 
-def _waiting(limit: int) -> list[Pair]:
+def _waiting(limit: int, rest_s: float) -> list[Pair]:
     """The pairs that wait longest, of the oldest rows, in the order in which their accounts are locked."""
     return [
         Pair(Person(worker, user), batch, undone, ids)
@@ -100,7 +101,8 @@ def _waiting(limit: int) -> list[Pair]:
             "SELECT * FROM (SELECT t.worker_id, w.user_id, t.batch_id, bool_or(t.undone), array_agg(t.id)"
             " FROM (SELECT * FROM reputation_toevaluate ORDER BY id LIMIT %s) t"
             " JOIN profiles_worker w ON w.id = t.worker_id"
-            " GROUP BY t.worker_id, w.user_id, t.batch_id ORDER BY min(t.id) LIMIT %s) p ORDER BY 2, 3",
-            [LOOK, limit],
+            " GROUP BY t.worker_id, w.user_id, t.batch_id"
+            " HAVING min(t.made_at) <= market_now() - %s * interval '1 s' ORDER BY min(t.id) LIMIT %s) p ORDER BY 2, 3",
+            [LOOK, rest_s, limit],
         )
     ]

@@ -132,6 +132,7 @@ class Migration(migrations.Migration):
                 ("words", models.TextField()),
                 ("evidence", models.JSONField()),
                 ("told", models.JSONField()),
+                ("show_from", models.PositiveIntegerField(db_default=0, default=0)),
                 ("in_doubt", models.BooleanField()),
                 ("after_id", models.BigIntegerField()),
                 ("upto_id", models.BigIntegerField()),

@@ -38,6 +38,11 @@ def told(rule: Rule, evidence: Sequence[Mapping[str, Any]], answers: int) -> dic
     return {"rule": rule.name, "answers_looked_at": answers, "figures": figures}
 
 
+def looks_at_closed(rule: Rule) -> bool:
+    """Whether the rule looks at a figure that the worker may not know."""
+    return any(condition.metric not in OPEN for condition in rule.conditions)
+
+
 def words_of(rule: Rule) -> str:
     """What the worker reads."""
     return rule.words.strip() or f"A quality rule of this work was met: {rule.name}."
