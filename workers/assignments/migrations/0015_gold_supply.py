@@ -12,8 +12,10 @@ changed = import_module("workers.assignments.migrations.0012_money").changed
 
 PICK_BEFORE = FLOW.before(FLOW.PICK, ["assignments_pick_gold"])
 REQUEUE_BEFORE = FLOW.before(FLOW.EFFECTS, ["assignments_requeue"])
-PICK = changed(
+# As before, of live keys: where most places are gold, nothing about it can be hidden, and every key is gone through.
+PICK_ANY = changed(
     PICK_BEFORE,
+    ("FUNCTION assignments_pick_gold(", "FUNCTION assignments_pick_any_gold("),
     (
         "g.shown < g.cap AND g.rank > walked.gold_rank",
         "g.state = 'live' AND g.shown < g.cap AND g.rank > walked.gold_rank",
@@ -23,6 +25,93 @@ PICK = changed(
         "WHERE task_id = candidate.task_id AND state = 'live' AND shown < cap;",
     ),
 )
+PICK = """
+-- How many answers the task has that the worker's walk comes to next; null where it comes to none. Nothing is locked.
+CREATE FUNCTION assignments_next_taken(walk assignments_walk, p_order text) RETURNS smallint
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    here smallint := 32767;
+    seen smallint;
+BEGIN
+    IF p_order = 'spread' THEN
+        FOR at IN walk.step .. 64 LOOP
+            here := CASE WHEN at < 64 THEN (((walk.seed % 32) * 2 + 1) * at + walk.seed / 32) % 64 ELSE 64 END;
+            SELECT t.taken INTO seen FROM batches_openplace o JOIN batches_task t ON t.id = o.task_id
+             WHERE o.batch_id = walk.batch_id AND o.bucket = here
+               AND o.rank > CASE WHEN at = walk.step THEN walk.rank ELSE -1 END ORDER BY o.rank LIMIT 1;
+            EXIT WHEN FOUND;
+        END LOOP;
+        RETURN seen;
+    END IF;
+    LOOP
+        SELECT o.bucket INTO here FROM batches_openplace o
+         WHERE o.batch_id = walk.batch_id AND o.bucket < here ORDER BY o.bucket DESC LIMIT 1;
+        EXIT WHEN NOT FOUND;
+        SELECT t.taken INTO seen FROM batches_openplace o JOIN batches_task t ON t.id = o.task_id
+         WHERE o.batch_id = walk.batch_id AND o.bucket = here AND o.rank > coalesce(walk.ranks[here + 1], -1)
+         ORDER BY o.rank LIMIT 1;
+        EXIT WHEN FOUND;
+    END LOOP;
+    RETURN seen;
+END $$;
+
+-- A gold task that this person has not been shown, in place of the ordinary task that he would come to next: one that has
+-- as many answers as that one. So whoever counts how often a task was met learns nothing: of all that are met for the
+-- n-th time, no larger part is gold than the schedule says. Where there is none, he gets the ordinary task, and gold gets
+-- rarer. Keys are looked at from a random start, some only, so that a look costs the same however many there are.
+CREATE OR REPLACE FUNCTION assignments_pick_gold(walk assignments_walk, who assignments_claimer,
+                                                 OUT task bigint, OUT walked assignments_walk)
+LANGUAGE plpgsql AS $$
+DECLARE
+    terms record;
+    picked record;
+    candidate bigint;
+    met smallint;
+    start bigint;
+BEGIN
+    walked := walk;
+    SELECT b."order" AS task_order, greatest((b.gold_policy->>'max_share')::float8,
+                                             (b.gold_policy->>'probation_share')::float8) > 0.5 AS mostly_gold
+      INTO terms FROM batches_batch b WHERE b.id = who.batch;
+    IF terms.mostly_gold THEN
+        picked := assignments_pick_any_gold(walk, who);
+        task := picked.task;
+        walked := picked.walked;
+        RETURN;
+    END IF;
+    met := assignments_next_taken(walk, terms.task_order);
+    IF met IS NULL THEN
+        RETURN;
+    END IF;
+    start := floor(random() * coalesce((SELECT g.rank FROM batches_goldkey g
+                                         WHERE g.batch_id = who.batch AND g.state = 'live' AND g.shown < g.cap
+                                         ORDER BY g.rank DESC LIMIT 1), 0));
+    FOR candidate IN
+        SELECT k.task_id
+          FROM ((SELECT g.task_id, g.rank, 0 AS lap FROM batches_goldkey g
+                  WHERE g.batch_id = who.batch AND g.state = 'live' AND g.shown < g.cap AND g.rank >= start
+                  ORDER BY g.rank LIMIT 12)
+                UNION ALL
+                (SELECT g.task_id, g.rank, 1 FROM batches_goldkey g
+                  WHERE g.batch_id = who.batch AND g.state = 'live' AND g.shown < g.cap AND g.rank < start
+                  ORDER BY g.rank LIMIT 12)) k
+          JOIN batches_task t ON t.id = k.task_id
+         WHERE t.taken = met ORDER BY k.lap, k.rank
+    LOOP
+        CONTINUE WHEN assignments_past(candidate, who) <> 'none';
+        IF assignments_try_task(candidate, who, false) = 'taken' THEN
+            -- The task is locked, so nobody else can be counting the same exposure.
+            UPDATE batches_goldkey SET shown = shown + 1 WHERE task_id = candidate AND state = 'live' AND shown < cap;
+            IF FOUND THEN
+                task := candidate;
+                RETURN;
+            END IF;
+        END IF;
+    END LOOP;
+END $$;
+REVOKE EXECUTE ON FUNCTION assignments_next_taken(assignments_walk, text),
+    assignments_pick_any_gold(assignments_walk, assignments_claimer) FROM PUBLIC;
+"""
 REQUEUE = changed(
     REQUEUE_BEFORE,
     ("IF EXISTS (SELECT 1 FROM batches_goldkey g WHERE g.task_id = p_task) THEN", "IF batches_is_gold(p_task) THEN"),
@@ -141,6 +230,8 @@ DROP TRIGGER gold_begins ON batches_goldkey; DROP TRIGGER gold_begins_anew ON ba
 DROP TRIGGER gold_moves ON batches_goldkey; DROP TRIGGER gold_moved ON batches_goldkey;
 DROP FUNCTION assignments_gold_begins(); DROP FUNCTION assignments_gold_moves();
 {PICK_BEFORE}
+DROP FUNCTION assignments_next_taken(assignments_walk, text);
+DROP FUNCTION assignments_pick_any_gold(assignments_walk, assignments_claimer);
 {REQUEUE_BEFORE}
 """
 
@@ -148,7 +239,7 @@ DROP FUNCTION assignments_gold_begins(); DROP FUNCTION assignments_gold_moves();
 class Migration(migrations.Migration):
     dependencies = [("assignments", "0014_sanctioned"), ("batches", "0011_gold_keys"), ("gold", "0005_supply")]
     operations = [
-        migrations.RunSQL([PICK, REQUEUE, CONVERTED], UNDO),
+        migrations.RunSQL([PICK_ANY, PICK, REQUEUE, CONVERTED], UNDO),
         migrations.RunSQL(
             [*PROMISES.dropped(list(CHANGED)), *PROMISES.made(CHANGED | ADDED)],
             [*PROMISES.dropped(list(CHANGED | ADDED)), *PROMISES.made(BEFORE)],

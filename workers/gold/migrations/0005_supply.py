@@ -104,11 +104,12 @@ BEGIN
     IF NOT FOUND OR batches_alike(of.project_id, p_hash, p_task) IS NOT NULL THEN
         RETURN 0;
     END IF;
-    -- Ranks above those of chance: every walk through the keys comes to what is added later.
+    -- Ranks above those of chance, and as far apart: every walk through the keys comes to what is added later.
     INSERT INTO batches_goldkey (task_id, batch_id, key, cap, origin, state, why, simhash, posterior, rank)
     SELECT p_task, p_batch, p_key, of.free, 'consensus', CASE WHEN p_ask THEN 'waiting' ELSE 'live' END,
            CASE WHEN p_ask THEN 'ask' ELSE '' END, p_hash, p_posterior,
-           greatest(1000000000000000, coalesce(max(g.rank), 0)) + 1 + floor(random() * 1000)::bigint
+           greatest(1000000000000000, coalesce(max(g.rank), 0)) + 1
+           + floor(random() * 2e15 / greatest(count(*), 8))::bigint
       FROM batches_goldkey g WHERE g.batch_id = p_batch;
     RETURN of.free;
 END $$;
