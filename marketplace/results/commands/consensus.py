@@ -113,7 +113,7 @@ def offer_sure(*, batch_id: int, limit: int = OFFERS) -> int:
     unclear, and that others may still be asked; returns how many became gold.
 
     They are those with the latest answers, so that what gold refuses stands in nobody's way. A task whose answers were
-    judged by each other already is not among them. Does nothing beside a transaction that makes consensus for the batch.
+    judged by each other already is not among them. Does nothing beside a transaction that makes the batch's consensus.
     Locks what `offer_keys` does: commit it before anything else.
     """
     require_transaction()
