@@ -6,15 +6,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.db.models import QuerySet
+
 from marketplace.common.database import acting_as, one, rows
 from workers.reputation.facets import GLOBAL, NOTHING, STRANGER, Judgement, counted, type_facet
+from workers.reputation.models import Change
 from workers.reputation.scoring import PRIOR, Posterior, Tally, aged, combined
 from workers.reputation.skills import Known as Known
 from workers.reputation.skills import ShownStanding, skill_of
 
 TODAY = "floor(extract(epoch FROM market_now()) / 86400)::integer"
-# A batch's first field with one label out of several is what labels are counted by; its type, or that of the first field
-# if there is none, is the type of its answers.
+# A batch's first field with one label out of several is what labels are counted by; its type, or that of the first
+# field if there is none, is the type of its answers.
 FIELD = """jsonb_path_query_first(v.interface, '$.answer[*] ? (@.type == "choice" && @.multiple != true)')"""
 
 UNDO_COLUMNS = (
@@ -46,8 +49,8 @@ class Terms:
 
 @dataclass(frozen=True)
 class Recorded:
-    """An outcome as it stands in its table. For an undo, `effect` is the kind of what it takes back, and `undone_day` its
-    day; otherwise `effect` is its own kind."""
+    """An outcome as it stands in its table. For an undo, `effect` is the kind of what it takes back, and `undone_day`
+    its day; otherwise `effect` is its own kind."""
 
     worker_id: int
     project_id: int
@@ -125,7 +128,8 @@ def rebuilt(*, worker_id: int, facet: str) -> Known:
     condition, params = _about(facet)
     with acting_as("gold_reader"):
         found = rows(
-            "SELECT o.requester_id, o.project_id, o.score, o.weight, o.easiness, o.field, o.truth, o.given, o.answer_type,"
+            "SELECT o.requester_id, o.project_id, o.score, o.weight, o.easiness, o.field, o.truth, o.given,"
+            " o.answer_type,"
             " floor(extract(epoch FROM o.made_at) / 86400)::integer,"
             " floor(extract(epoch FROM u.made_at) / 86400)::integer"
             " FROM reputation_outcome o LEFT JOIN reputation_outcome u ON u.id = o.undoes_id"
@@ -202,6 +206,11 @@ def shown_to(worker_id: int) -> list[Shown]:
         _shown("project", standing.project, Known(standing.posterior, standing.evidence))
         for standing in shown_standings([worker_id])
     ]
+
+
+def changes_of(worker_id: int) -> QuerySet[Change]:
+    """Every move of what the worker is shown, with its project."""
+    return Change.objects.filter(worker_id=worker_id).select_related("project")
 
 
 def skills_of(worker_id: int) -> list[Shown]:
