@@ -11,6 +11,7 @@ from rest_framework.views import APIView
 
 from marketplace.accounts.queries import requester_for
 from marketplace.api.asks import BatchAsk, EmptyAsk, uuid_of
+from marketplace.api.gold import GoldCostShape, gold_cost
 from marketplace.api.shapes import (
     BatchShape,
     EstimateShape,
@@ -31,6 +32,14 @@ from marketplace.rest.pagination import page_of
 from marketplace.rest.permissions import IsRequesterKey
 from marketplace.rest.requests import KeyRequest
 from workers.assignments.commands.decide import cancel
+
+
+class EstimateWithGoldShape(EstimateShape):
+    gold = GoldCostShape()
+
+
+class ProgressWithGoldShape(ProgressShape):
+    gold = GoldCostShape()
 
 
 class ProjectBatchesView(APIView):
@@ -80,17 +89,21 @@ class BatchView(APIView):
 class EstimateView(APIView):
     permission_classes = [IsRequesterKey]
 
-    @extend_schema(summary="What publishing would hold", tags=["batches"], responses=EstimateShape)
+    @extend_schema(summary="What publishing would hold", tags=["batches"], responses=EstimateWithGoldShape)
     def get(self, request: KeyRequest, batch: UUID) -> HttpResponse:
-        return respond(estimate_shape(estimate(batch_for(request.user.pk, batch))))
+        of = batch_for(request.user.pk, batch)
+        return respond(estimate_shape(estimate(of)) | {"gold": gold_cost(of)})
 
 
 class ProgressView(APIView):
     permission_classes = [IsRequesterKey]
 
-    @extend_schema(summary="Assignments by state, and the batch's money", tags=["batches"], responses=ProgressShape)
+    @extend_schema(
+        summary="Assignments by state, and the batch's money", tags=["batches"], responses=ProgressWithGoldShape
+    )
     def get(self, request: KeyRequest, batch: UUID) -> HttpResponse:
-        return respond(progress_shape(progress(batch_for(request.user.pk, batch))))
+        of = batch_for(request.user.pk, batch)
+        return respond(progress_shape(progress(of)) | {"gold": gold_cost(of)})
 
 
 def step_view(name: str, step: Callable[..., Batch], about: str) -> type[APIView]:

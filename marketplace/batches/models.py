@@ -227,7 +227,7 @@ class GoldKey(models.Model):
 
     One that the requester brought makes its task gold for ever; one that the crowd agreed on (`consensus`) makes what
     is left of an ordinary task gold while it is live or flagged. Only live ones are shown and count. `why` says what a
-    waiting one waits for: `alike` (a key like it, `alike_id`, has been shown or is live) or `ask` (the requester's word).
+    waiting one waits for: `alike` (a key like it, `alike_id`, was shown or is live) or `ask` (the requester's word).
     `earlier` is how many workers had the task before it was gold, `frozen` what `shown` was when the key went out of
     use, `sealed` the number of the commitment that it is part of. Key and salt never change.
     """

@@ -60,6 +60,7 @@ class RowChecker:
         self._interface = interface
         self._overlap = overlap
         self._order = order
+        self._required = {field["name"] for field in interface["answer"] if field["required"]}
         self._names = {
             field["name"]: f"{json.dumps(field['name'], ensure_ascii=False)}:" for field in interface["data"]
         }
@@ -88,6 +89,9 @@ class RowChecker:
         gold = fields.get("gold")
         if gold is not None:
             gold = self._cleaned(clean_key, gold, "gold", number, errors)
+            if gold and self._required and not self._required & gold.keys():
+                # Whoever leaves an optional field empty has done nothing wrong, and would fail.
+                errors.add(number, "gold", f"must give one of the required fields: {', '.join(sorted(self._required))}")
         overlap = fields.get("overlap", self._overlap)
         if isinstance(overlap, bool) or not isinstance(overlap, int) or not 1 <= overlap <= OVERLAP_MAX:
             errors.add(number, "overlap", f"must be a whole number from 1 to {OVERLAP_MAX}")

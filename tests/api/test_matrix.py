@@ -232,6 +232,12 @@ ROUTES: dict[str, Route] = {
     "batches/{batch}/progress": Route({"GET": read()}),
     "batches/{batch}/more-places": Route({"POST": step(MANAGERS, lambda m: {"tasks": ["t0"]})}),
     "batches/{batch}/review-wishes": Route({"GET": read()}),
+    "batches/{batch}/gold": Route({"GET": read(REVIEWERS)}),
+    "batches/{batch}/gold/confirm": Route({"POST": step(MANAGERS, lambda m: {"tasks": ["g0"]})}),
+    "batches/{batch}/gold/retire": Route({"POST": step(MANAGERS, lambda m: {"tasks": ["g0"]})}),
+    "batches/{batch}/commitment": Route({"GET": read()}),
+    "batches/{batch}/commitment/openings": Route({"GET": read(REVIEWERS)}),
+    "commitments/{batch}/openings": Route({"GET": May({"staff"}, {"staff"}, foreign=False)}),
     "batches/{batch}/quarantine": Route({"GET": read()}),
     "batches/{batch}/quarantine/release": Route({"POST": step(MANAGERS, lambda m: {"tasks": ["t0"]})}),
     "batches/{batch}/answers": Route({"GET": read()}),
@@ -271,6 +277,8 @@ ROUTES: dict[str, Route] = {
     "worker/batches": Route({"GET": May(WORKERS, WORKERS)}),
     "worker/batches/{batch}": Route({"GET": May(WORKERS, WORKERS, foreign=False)}),
     "worker/batches/{batch}/claim": Route({"POST": May(WORKERS, WORKERS, lambda m: {}, (201,), foreign=False)}),
+    "worker/batches/{batch}/commitment": Route({"GET": May(WORKERS, WORKERS, foreign=False)}),
+    "worker/batches/{batch}/commitment/openings": Route({"GET": May(WORKERS, WORKERS, foreign=False)}),
     "worker/assignments": Route({"GET": May(WORKERS, WORKERS)}),
     "worker/leases": Route(
         {"PUT": May(WORKERS, WORKERS, lambda m: {"leases": [{"assignment": NOBODYS, "token": NOBODYS}]})}

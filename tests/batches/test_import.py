@@ -178,6 +178,7 @@ WRONG_LINES: dict[str, tuple[str | dict[str, Any], str, str]] = {
     "an overlap that is null": (row("b", overlap=None), "overlap", "must be a whole number"),
     "gold with a label that is none": (row("b", gold={"label": "cow"}), "gold.label", ""),
     "gold with a field that is none": (row("b", gold={"colour": "red"}), "gold.colour", "is not a field"),
+    "gold for an optional field alone": (row("b", gold={"weight": 2.5}), "gold", "one of the required fields"),
     "gold without a key": (row("b", gold={}), "gold", "at least one answer field"),
     "gold that is a text": (row("b", gold="cat"), "gold", "must be an object"),
     "a reservation for nobody known": (row("b", reserved_for=["w_stranger"]), "reserved_for", "is no worker known"),

@@ -58,7 +58,6 @@ def give(worker: Worker, batch: Batch, values: dict[str, object]) -> None:
         ({"label": "cat", "kg": 4}, {"label": "cat", "kg": 4.4}, 1.0),
         ({"label": "cat", "kg": 4}, {"label": "cat"}, 0.5),
         ({"label": "cat", "kg": 4}, {"label": "dog", "kg": 4}, 0.5),
-        ({"kg": 4}, {"label": "cat"}, 0.0),
     ],
 )
 def test_a_verdict_is_the_mean_over_the_fields_of_the_key(

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.gold.injection import Policy, Schedule, advance
+from workers.gold.injection import Policy, Schedule, advance, allowed
+from workers.gold.need import Supply, wanted
 
 POLICY = Policy()
 WIDE, NARROW = 0.9, 0.02
@@ -224,3 +225,91 @@ def test_no_places_ask_for_nothing():
 def test_a_policy_that_means_nothing_is_refused(wrong):
     with pytest.raises(ValueError, match="must"):
         Policy(**wrong)
+
+
+def shares(seed, *, policy=POLICY, width=WIDE, phases=6, **more):
+    """How much gold each phase of a worker has."""
+    draws, schedule, counts = Random(seed), Schedule(), []
+    for phase in range(phases):
+        size = policy.phase if phase or not policy.probation else policy.probation
+        flags, schedule = advance(schedule, size, policy, width, draws, **more)
+        schedule = schedule.take(size)
+        counts.append(sum(flags))
+    return counts
+
+
+def test_whoever_is_to_meet_more_meets_twice_as_much_and_never_more_than_every_second():
+    assert shares(1, extra=True) == [8, 8, 8, 8, 8, 8]
+    assert shares(1, width=NARROW, extra=True) == [8, 4, 4, 4, 4, 4]
+    steep = Policy(min_share=0.3, max_share=0.4, probation_share=0.4)
+    assert shares(1, policy=steep, extra=True) == [10, 20, 20, 20, 20, 20]
+    assert shares(1, policy=Policy(max_share=0.8, probation_share=0.8), extra=True)[:2] == [16, 32]
+
+
+def test_positions_are_uniform_within_a_phase_whatever_its_share_became():
+    for more in ({"extra": True}, {"allowance": 3}):
+        met = Counter()
+        for seed in range(4_000):
+            flags, _ = advance(Schedule(), 20, POLICY, WIDE, Random(seed), **more)
+            met.update(position for position, gold in enumerate(flags) if gold)
+        expected = sum(met.values()) / 20
+
+        assert chi_square([met[position] for position in range(20)], expected) < CHI_SQUARE_19
+
+
+@given(
+    st.integers(0, 2**32),
+    st.floats(0, 0.3),
+    st.integers(1, 3_000),
+    st.lists(st.tuples(st.integers(0, 9), st.integers(0, 15)), max_size=60),
+)
+def test_a_budget_is_never_exceeded_however_workers_take_turns(seed, budget, places, turns):
+    """Each draws when he comes to a phase, and what is drawn of all is held against the budget."""
+    policy, draws = Policy(budget=budget), Random(seed)
+    schedules, shown = {}, 0
+    for worker, count in turns:
+        schedule = schedules.get(worker, Schedule())
+        drawn = sum(len(other.gold_positions) for other in schedules.values())
+        left = allowed(policy, places=places, spent=shown + drawn)
+        flags, schedule = advance(schedule, count, policy, WIDE, draws, allowance=left)
+        schedules[worker] = schedule.take(count)
+        shown += sum(flags)
+        ahead = sum(len(other.gold_positions) for other in schedules.values())
+
+        assert shown + ahead <= budget * places + 1e-6
+
+
+def test_of_two_who_draw_at_once_each_may_exceed_the_budget_by_one_phase_at_most():
+    policy = Policy(budget=0.01)
+    left = allowed(policy, places=400, spent=0)
+    both = [advance(Schedule(), 20, policy, WIDE, Random(seed), allowance=left)[0] for seed in (1, 2)]
+
+    assert left == 4
+    assert sum(map(sum, both)) == 8 <= 4 + 4
+
+
+def test_without_a_budget_nothing_is_held_against_it():
+    assert allowed(POLICY, places=10, spent=1_000) is None
+    assert allowed(Policy(budget=0.1), places=10, spent=1_000) == 0
+    assert allowed(Policy(budget=0.3), places=10, spent=0) == 3
+
+
+@pytest.mark.parametrize("wrong", [{"budget": 1.1}, {"budget": -0.1}, {"refill": "often"}])
+def test_a_budget_and_a_refill_that_mean_nothing_are_refused(wrong):
+    with pytest.raises(ValueError, match="must"):
+        Policy(**wrong)
+
+
+@given(
+    st.floats(0, 1), st.integers(0, 10_000), st.integers(1, 50), st.integers(0, 500), st.integers(0, 500),
+    st.one_of(st.none(), st.integers(0, 100)),
+)  # fmt: skip
+def test_what_is_missing_is_never_more_than_what_is_open_or_allowed(share, places, overlap, keys, ready, allowance):
+    more_keys, more = wanted(
+        share=share, open_places=places, overlap=overlap, supply=Supply(keys, ready), allowance=allowance
+    )
+
+    assert 0 <= more <= max(0, places - ready)
+    assert 0 <= more_keys <= places
+    if allowance is not None:
+        assert more <= allowance >= more_keys

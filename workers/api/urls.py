@@ -3,6 +3,7 @@
 from django.urls import path
 
 from workers.api import earnings, payouts, profiles, reputation, skills, work
+from workers.api import commitments, earnings, payouts, profiles, skills, work
 
 urlpatterns = [
     path("worker/submissions", work.SubmitView.as_view()),
@@ -13,6 +14,8 @@ urlpatterns = [
     path("worker/introductions", profiles.Introductions.as_view()),
     path("worker/batches", work.BoardView.as_view()),
     path("worker/batches/<uuid:batch>", work.BoardBatchView.as_view()),
+    path("worker/batches/<uuid:batch>/commitment", commitments.WorkCommitmentView.as_view()),
+    path("worker/batches/<uuid:batch>/commitment/openings", commitments.WorkOpeningsView.as_view()),
     path("worker/assignments", work.LeasesView.as_view()),
     path("worker/leases", work.HeartbeatView.as_view()),
     path("worker/assignments/<uuid:assignment>/draft", work.DraftView.as_view()),

@@ -57,6 +57,15 @@ def live_leases(worker_id: int) -> list[LeasedTask]:
     return [LeasedTask(*row) for row in found]
 
 
+def own_on(worker_id: int, task_ids: list[int]) -> dict[int, UUID]:
+    """Public ids of the worker's own assignments, by task."""
+    found = rows(
+        "SELECT task_id, public_id FROM assignments_assignment WHERE worker_id = %s AND task_id = ANY(%s)",
+        [worker_id, task_ids],
+    )
+    return dict(found)
+
+
 def earnings(worker_id: int) -> list[Earnings]:
     """The worker's money by currency: settled in the ledger, accepted and due, submitted and undecided."""
     return [

@@ -1,10 +1,10 @@
 """What a commitment to gold keys says, and how anybody checks it; nothing here needs this program.
 
-Before a batch opens, each key is committed to by a leaf: SHA-256 of a salt of 32 random bytes followed by the key's text,
-which is JSON of the list `[external_id, key]`. Other leaves that nobody can tell from these fill up a number that says
-nothing of the keys. The sorted leaves are the bottom of a binary tree in which every node above is SHA-256 of the byte 1
-followed by the two nodes below it; the node at the top is the root, which is published. Later a key is opened by its
-salt, its text and the nodes beside its way to the root.
+Before a batch opens, each key is committed to by a leaf: SHA-256 of a salt of 32 random bytes followed by the key's
+text, which is JSON of the list `[external_id, key]`. Other leaves that nobody can tell from these fill up a number that
+says nothing of the keys. The sorted leaves are the bottom of a binary tree in which every node above is SHA-256 of the
+byte 1 followed by the two nodes below it; the node at the top is the root, which is published. Later a key is opened by
+its salt, its text and the nodes beside its way to the root.
 """
 
 import json

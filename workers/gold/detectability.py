@@ -10,7 +10,7 @@ class Parts:
 
     alike    other payloads in the project are as good as the same: 0, 1/2, 2/3, … for none, one, two, …
     linked   of those who met it, the share who have another account: such people may compare notes with themselves
-    size     how extreme the size of its payload is among the ordinary tasks of its batch; 0 up to the middle nine tenths
+    size     how extreme the size of its payload is among the ordinary tasks of its batch
     """
 
     alike: float

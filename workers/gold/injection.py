@@ -12,7 +12,6 @@ from bisect import bisect_left
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-
 REFILLS = ("auto", "confirm", "off")
 # No more than every second place, however little somebody is trusted: he is there to work.
 EXTRA_MAX = 0.5
@@ -103,9 +102,9 @@ def advance(
     The returned schedule still stands at the same position, for fewer places may be used in the end: keep
     `schedule.take(used)`. Until then, asking again gives the same flags, however many are asked for. A phase is drawn
     when its first place is asked for, with the share that `posterior_width` (of the worker's 95 % interval) gives then,
-    twice that with `extra`, and never more gold than is left of `allowance`; it stays as it is drawn. Chance is consumed
-    only by drawing a phase, so that steps of one place and one step of many see the same flags where all else is the
-    same.
+    twice that with `extra`, and never more gold than is left of `allowance`; it stays as it is drawn. Chance is
+    consumed only by drawing a phase, so that steps of one place and one step of many see the same flags where all else
+    is the same.
     """
     if count < 0:
         raise ValueError(f"count must not be negative: {count}")

@@ -20,11 +20,16 @@ from workers.reputation.scoring import EASY
 OTHERS = 2.0
 TOOK_MAX_MS = 2**31 - 1
 Page = tuple[int, int, datetime]
+Verdict = tuple[int, int, int, float, str]
 
 
 @dataclass
 class Key:
-    """A key, who has a verdict by it, and the sum of their scores; `since` when the crowd agreed on it, if it did."""
+    """A key in use, who has a verdict by it, and the sum of their scores.
+
+    `since` is when the crowd agreed on it, None where the requester brought it. Such a key was made of what came
+    before, so it judges what came after, and not the second form of an answer that was given back for repair.
+    """
 
     wanted: dict[str, Any]
     since: datetime | None = None
@@ -32,8 +37,7 @@ class Key:
     score: float = 0.0
 
     def judges(self, row: Waiting) -> bool:
-        """Whether the answer is its worker's first there, and one that the key was not made of: a key that the crowd
-        agreed on was made of what came before it, and so was the first form of an answer given back for repair."""
+        """Whether an answer can be compared with the key; the first of its worker is."""
         if row.unclear or row.worker_id in self.judged:
             return False
         return self.since is None or (row.made_at > self.since and row.revision == 1)
@@ -44,11 +48,8 @@ class Key:
 
 
 def judged_of(waiting: Sequence[Waiting]) -> list[Judged]:
-    """What came of these answers, in their order.
-
-    Of each there is an outcome of kind `answer`; and before it, where its task has a key and it is the first of its
-    worker there, one of kind `gold`, of which a verdict is kept too. Writes verdicts.
-    """
+    """What came of these answers, in their order: of each an outcome of kind `answer`, and before it, where its task
+    has a key and it is the first of its worker there, one of kind `gold`, of which a verdict is kept too."""
     pages = _pages(waiting)
     with acting_as("gold_reader"):
         keys = _keys({row.task_id for row in waiting})
@@ -56,7 +57,7 @@ def judged_of(waiting: Sequence[Waiting]) -> list[Judged]:
     took = _took(pages, before)
     fields = _fields({row.batch_id for row in waiting})
     outcomes: list[Judged] = []
-    verdicts: list[tuple[int, int, int, float, str]] = []
+    verdicts: list[Verdict] = []
     for row in waiting:
         declared, key = fields[row.batch_id], keys.get(row.task_id)
         single = _single_choice(declared.values())
@@ -100,7 +101,8 @@ def _keys(task_ids: Iterable[int]) -> dict[int, Key]:
     return {
         task_id: Key(wanted, since, set(judged), score)
         for task_id, wanted, since, judged, score in rows(
-            "SELECT k.task_id, k.key, CASE WHEN k.origin = 'consensus' THEN k.added_at END, v.workers, v.score FROM batches_goldkey k CROSS JOIN LATERAL"
+            "SELECT k.task_id, k.key, CASE WHEN k.origin = 'consensus' THEN k.added_at END, v.workers, v.score"
+            " FROM batches_goldkey k CROSS JOIN LATERAL"
             " (SELECT coalesce(array_agg(g.worker_id), '{}') AS workers, coalesce(sum(g.score), 0) AS score"
             " FROM gold_verdict g WHERE g.task_id = k.task_id) v WHERE k.task_id = ANY(%s)"
             " AND k.state = 'live'",
@@ -109,14 +111,21 @@ def _keys(task_ids: Iterable[int]) -> dict[int, Key]:
     }
 
 
-def _keep(verdicts: Sequence[tuple[int, int, int, float, str]]) -> None:
-    if verdicts:
-        run(
-            "INSERT INTO gold_verdict (task_id, worker_id, batch_id, score, given, made_at)"
-            " SELECT t, w, b, s, v, market_now() FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::float8[],"
-            " %s::jsonb[]) AS g(t, w, b, s, v) ON CONFLICT DO NOTHING",
-            [[verdict[place] for verdict in verdicts] for place in range(5)],
-        )
+def _keep(verdicts: Sequence[Verdict]) -> None:
+    if not verdicts:
+        return
+    run(
+        "INSERT INTO gold_verdict (task_id, worker_id, batch_id, score, given, made_at)"
+        " SELECT g.t, g.w, g.b, g.s, g.said::jsonb, market_now()"
+        " FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::float8[], %s::text[]) AS g(t, w, b, s, said)"
+        " ON CONFLICT DO NOTHING",
+        [[verdict[place] for verdict in verdicts] for place in range(5)],
+    )
+    run(
+        "INSERT INTO gold_toaudit (task_id, made_at) SELECT t, market_now() FROM unnest(%s::bigint[]) AS g(t)"
+        " ORDER BY t ON CONFLICT DO NOTHING",
+        [sorted({verdict[0] for verdict in verdicts})],
+    )
 
 
 def _fields(batch_ids: Iterable[int]) -> dict[int, dict[str, Mapping[str, Any]]]:

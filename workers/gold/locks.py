@@ -45,3 +45,16 @@ def batch_without_claims(batch_id: int) -> str:
 def lock_tasks(task_ids: list[int]) -> None:
     """The tasks under FOR NO KEY UPDATE, by id, behind their batch."""
     rows("SELECT id FROM batches_task WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE", [task_ids])
+
+
+def keys_to_audit(limit: int) -> list[int]:
+    """Tasks whose keys somebody was judged by lately, the oldest, taken from their queue; the caller acts as the gold
+    reader."""
+    return sorted(
+        task_id
+        for (task_id,) in rows(
+            "DELETE FROM gold_toaudit WHERE task_id IN (SELECT task_id FROM gold_toaudit ORDER BY made_at LIMIT %s"
+            " FOR NO KEY UPDATE SKIP LOCKED) RETURNING task_id",
+            [limit],
+        )
+    )

@@ -10,6 +10,7 @@ from typing import Any
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
+from marketplace.accounts.models import User
 from marketplace.batches.models import Batch, Task
 from workers.profiles.models import Worker
 
@@ -101,3 +102,22 @@ class Commitment(models.Model):
     leaves = models.PositiveIntegerField()
     seed = models.BinaryField()
     made_at = models.DateTimeField()
+
+
+class ToAudit(models.Model):
+    """A key that somebody was judged by since the audit looked at it last."""
+
+    task_id = models.BigIntegerField(primary_key=True)
+    made_at = models.DateTimeField()
+
+
+class Look(models.Model):
+    """Who looked at the keys of a batch, and when. Never changed."""
+
+    batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="+", db_index=False)
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+", db_index=False)
+    what = models.CharField(max_length=20)
+    made_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["batch", "id"], name="look_at_batch")]

@@ -112,25 +112,31 @@ def cost_of(batch: Batch) -> GoldCost:
     )
 
 
+_KEYS = """
+SELECT g.task_id, t.external_id, g.key, g.origin, g.state, g.why, a.external_id, g.posterior, g.shown, g.cap,
+       g.added_at, octet_length(p.data::text),
+       (SELECT count(*) FROM batches_goldkey o JOIN batches_batch b ON b.id = o.batch_id
+         WHERE batches_bands(o.simhash) && batches_bands(g.simhash)
+           AND bit_count((o.simhash # g.simhash)::bit(64)) <= 3 AND b.project_id = %s AND o.task_id <> g.task_id)
+  FROM batches_goldkey g
+  JOIN batches_task t ON t.id = g.task_id
+  JOIN batches_payload p ON p.task_id = g.task_id
+  LEFT JOIN batches_task a ON a.id = g.alike_id
+ WHERE g.batch_id = %s AND g.task_id > %s AND (%s::text IS NULL OR g.state = %s) ORDER BY g.task_id LIMIT %s
+"""
+
+
 def keys_page(batch: Batch, *, state: str | None, after_id: int, limit: int) -> list[KeyView]:
     """Keys of the batch by task."""
     require_transaction()
     with acting_as("gold_reader"):
-        found = rows(
-            "SELECT g.task_id, t.external_id, g.key, g.origin, g.state, g.why, a.external_id, g.posterior, g.shown, g.cap,"
-            " g.added_at, octet_length(p.data::text), (SELECT count(*) FROM batches_goldkey o"
-            "  JOIN batches_batch b ON b.id = o.batch_id WHERE batches_bands(o.simhash) && batches_bands(g.simhash)"
-            "  AND bit_count((o.simhash # g.simhash)::bit(64)) <= 3 AND b.project_id = %s AND o.task_id <> g.task_id)"
-            " FROM batches_goldkey g JOIN batches_task t ON t.id = g.task_id JOIN batches_payload p ON p.task_id = g.task_id"
-            " LEFT JOIN batches_task a ON a.id = g.alike_id"
-            " WHERE g.batch_id = %s AND g.task_id > %s AND (%s::text IS NULL OR g.state = %s) ORDER BY g.task_id LIMIT %s",
-            [batch.project_id, batch.pk, after_id, state, state, limit],
-        )
+        found = rows(_KEYS, [batch.project_id, batch.pk, after_id, state, state, limit])
         sizes = [
             size
             for (size,) in rows(
                 "SELECT octet_length(p.data::text) FROM batches_task t JOIN batches_payload p ON p.task_id = t.id"
-                " WHERE t.batch_id = %s AND NOT EXISTS (SELECT 1 FROM batches_goldkey g WHERE g.task_id = t.id) LIMIT %s",
+                " WHERE t.batch_id = %s AND NOT EXISTS (SELECT 1 FROM batches_goldkey g WHERE g.task_id = t.id)"
+                " LIMIT %s",
                 [batch.pk, SIZES_LOOKED_AT],
             )
         ]
@@ -185,8 +191,8 @@ def _view(row: tuple[Any, ...], verdicts: Sequence[tuple[Any, ...]], sizes: Sequ
 
 
 def roots_of(batch_id: int, *, whole_hours: bool) -> list[Root]:
-    """The batch's commitments in order. With `whole_hours`, as workers see them, those beyond the first appear at the next
-    full hour and with that time: the moment at which a key was added could tell whose answers made it."""
+    """The batch's commitments in order. With `whole_hours`, as workers see them, those beyond the first appear at the
+    next full hour and with that time: the moment at which a key was added could tell whose answers made it."""
     found = rows(
         "SELECT seq, root, leaves, CASE WHEN %s AND seq > 1 THEN date_trunc('hour', made_at) + interval '1 hour'"
         " ELSE made_at END FROM gold_commitment WHERE batch_id = %s"
@@ -238,5 +244,3 @@ def scores_of(worker_id: int, task_ids: Iterable[int]) -> dict[int, float]:
                 [worker_id, list(task_ids)],
             )
         )
-
-

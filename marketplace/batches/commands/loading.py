@@ -155,10 +155,7 @@ def _copy(batch: Batch, chunk: Chunk, workers: dict[str, int]) -> Brought:
     if gold:
         _copy_lines(
             "batches_goldkey (task_id, batch_id, key, cap, simhash)",
-            (
-                f"{pk}\t{into}\t{_json(row.gold or '')}\t{row.overlap}\t{simhash(loads(row.data))}\n"
-                for pk, row in gold
-            ),
+            (f"{pk}\t{into}\t{_json(row.gold or '')}\t{row.overlap}\t{simhash(loads(row.data))}\n" for pk, row in gold),
         )
     reserved = [(pk, row) for pk, row in numbered if row.reserved_for]
     if reserved:

@@ -16,7 +16,13 @@ def worker_names(*, batch: Batch) -> dict[int, str]:
 
 
 def gold_tasks(*, batch: Batch) -> frozenset[int]:
-    """Ids of the batch's gold tasks, for its requester's own exports; read as the gold reader."""
+    """Ids of the tasks that the requester brought as gold, for his own exports; read as the gold reader. What the crowd
+    was sure of is a task like all others there."""
     require_transaction()
     with acting_as("gold_reader"):
-        return frozenset(row[0] for row in rows("SELECT task_id FROM batches_goldkey WHERE batch_id = %s", [batch.pk]))
+        return frozenset(
+            row[0]
+            for row in rows(
+                "SELECT task_id FROM batches_goldkey WHERE batch_id = %s AND origin = 'requester'", [batch.pk]
+            )
+        )

@@ -14,7 +14,10 @@ PICK_BEFORE = FLOW.before(FLOW.PICK, ["assignments_pick_gold"])
 REQUEUE_BEFORE = FLOW.before(FLOW.EFFECTS, ["assignments_requeue"])
 PICK = changed(
     PICK_BEFORE,
-    ("g.shown < g.cap AND g.rank > walked.gold_rank", "g.state = 'live' AND g.shown < g.cap AND g.rank > walked.gold_rank"),
+    (
+        "g.shown < g.cap AND g.rank > walked.gold_rank",
+        "g.state = 'live' AND g.shown < g.cap AND g.rank > walked.gold_rank",
+    ),
     (
         "WHERE task_id = candidate.task_id AND shown < cap;",
         "WHERE task_id = candidate.task_id AND state = 'live' AND shown < cap;",

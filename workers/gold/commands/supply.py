@@ -10,8 +10,10 @@ from marketplace.batches.queries import counts
 from marketplace.batches.simhash import simhash
 from marketplace.batches.states import BatchState
 from marketplace.common.database import acting_as, one, rows, value
+from marketplace.common.outbox import publish
 from marketplace.common.transactions import require_transaction
 from marketplace.projects.interface import ValuesInvalid, clean_key
+from workers.gold.events import GoldWaits
 from workers.gold.injection import Policy, allowed
 from workers.gold.locks import batch_without_claims, lock_tasks
 from workers.gold.need import Supply, wanted
@@ -35,7 +37,8 @@ def offer_keys(*, batch_id: int, found: Sequence[Candidate]) -> int:
     Such a task leaves the queue, its open places are paid like all, and nobody is told. Where the policy's `refill` is
     `confirm` it stays an ordinary task until the requester agrees. Nothing becomes gold whose posterior is below 0.99,
     that has no open place, is in quarantine or gold already, is as good as the same as a key that was shown, or whose
-    batch has reserved tasks or takes no work; a repeat finds nothing to do. New keys are committed to first.
+    batch has reserved tasks or takes no work; a repeat finds nothing to do. New keys are committed to first. Emits
+    `GoldWaits` where the requester is asked.
 
     Locks batch (FOR UPDATE, so that no claim has the task in sight), tasks, keys: call it before anything that locks
     what a claim holds behind its batch, such as standings.
@@ -62,6 +65,8 @@ def offer_keys(*, batch_id: int, found: Sequence[Candidate]) -> int:
     if made:
         with acting_as("gold_reader"):
             value("SELECT gold_commit(%s)", [batch_id])
+        if ask:
+            publish(GoldWaits(batch_id=batch_id))
     return made
 
 

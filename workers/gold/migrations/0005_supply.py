@@ -1,5 +1,6 @@
 """Gold that is committed to before anybody meets it, that is added while a batch runs, and that can be taken out."""
 
+from django.conf import settings
 from django.db import migrations, models
 from django.db.models.deletion import PROTECT
 
@@ -145,6 +146,15 @@ ALTER TABLE gold_commitment ALTER made_at SET DEFAULT market_now();
 GRANT SELECT (batch_id, seq, root, leaves, made_at) ON gold_commitment TO touchstone_runtime;
 GRANT SELECT ON gold_commitment TO gold_reader;
 GRANT INSERT (given) ON gold_verdict TO touchstone_runtime;
+GRANT INSERT ON gold_toaudit TO touchstone_runtime;
+-- SKIP LOCKED needs the right to update something.
+GRANT SELECT, DELETE, UPDATE (made_at) ON gold_toaudit TO gold_reader;
+GRANT SELECT, INSERT ON gold_look TO touchstone_runtime;
+GRANT USAGE ON SEQUENCE gold_look_id_seq TO touchstone_runtime;
+CREATE TRIGGER closed BEFORE UPDATE OR DELETE ON gold_look FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER closed_truncate BEFORE TRUNCATE ON gold_look FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+ALTER TABLE gold_look ENABLE ALWAYS TRIGGER closed;
+ALTER TABLE gold_look ENABLE ALWAYS TRIGGER closed_truncate;
 REVOKE EXECUTE ON FUNCTION gold_leaves(bigint, smallint, bytea, integer), gold_commit(bigint), gold_commit_published(),
     gold_spent(bigint), gold_offer(bigint, bigint, jsonb, bigint, double precision, boolean),
     gold_set_state(bigint, bigint, text[], text) FROM PUBLIC;
@@ -165,13 +175,20 @@ DROP FUNCTION gold_commit_published();
 DROP FUNCTION gold_commit(bigint);
 DROP FUNCTION gold_leaves(bigint, smallint, bytea, integer);
 DROP FUNCTION gold_text(text, jsonb);
+DROP TRIGGER closed ON gold_look; DROP TRIGGER closed_truncate ON gold_look;
 DROP TRIGGER closed ON gold_commitment; DROP TRIGGER closed_truncate ON gold_commitment;
 REVOKE SELECT ON batches_task, batches_payload, batches_batch, batches_tail, profiles_worker FROM gold_reader;
 """
 
 
 class Migration(migrations.Migration):
-    dependencies = [("gold", "0004_timed"), ("batches", "0011_gold_keys"), ("profiles", "0005_histories")]
+    dependencies = [
+        ("gold", "0004_timed"),
+        ("batches", "0011_gold_keys"),
+        ("profiles", "0005_histories"),
+        ("reputation", "0003_skills"),
+        migrations.swappable_dependency(settings.AUTH_USER_MODEL),
+    ]
     operations = [
         migrations.CreateModel(
             name="Commitment",
@@ -194,6 +211,30 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.AddField("verdict", "given", models.JSONField(null=True)),
+        migrations.CreateModel(
+            name="ToAudit",
+            fields=[
+                ("task_id", models.BigIntegerField(primary_key=True, serialize=False)),
+                ("made_at", models.DateTimeField()),
+            ],
+        ),
+        migrations.CreateModel(
+            name="Look",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("what", models.CharField(max_length=20)),
+                ("made_at", models.DateTimeField()),
+                (
+                    "batch",
+                    models.ForeignKey(db_index=False, on_delete=PROTECT, related_name="+", to="batches.batch"),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(db_index=False, on_delete=PROTECT, related_name="+", to=settings.AUTH_USER_MODEL),
+                ),
+            ],
+            options={"indexes": [models.Index(fields=["batch", "id"], name="look_at_batch")]},
+        ),
         migrations.AddIndex("schedule", models.Index(fields=["batch"], name="schedule_of_batch")),
         migrations.RunSQL([COMMIT, SUPPLY, RIGHTS], UNDO),
     ]
