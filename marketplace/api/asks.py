@@ -80,6 +80,9 @@ class BatchAsk(Ask):
     audience = serializers.DictField(default=dict)
     gold = serializers.DictField(default=dict)
     aggregation = serializers.DictField(default=dict)
+    quality = serializers.DictField(
+        default=dict, help_text='`{"preset": "fast" | "balanced" | "careful"}`, or `{"rules": […]}` of your own'
+    )
 
 
 class PriorityAsk(Ask):

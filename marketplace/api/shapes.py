@@ -89,6 +89,7 @@ class BatchShape(serializers.Serializer[Any]):
     audience = serializers.DictField()
     gold = serializers.DictField()
     aggregation = serializers.DictField()
+    quality = serializers.DictField()
     published_at = serializers.DateTimeField(allow_null=True)
     settled_at = serializers.DateTimeField(allow_null=True)
 
@@ -126,6 +127,7 @@ def batch_shape(batch: Batch) -> dict[str, Any]:
         "audience": batch.audience,
         "gold": batch.gold_policy,
         "aggregation": batch.aggregation,
+        "quality": batch.quality,
         "published_at": batch.published_at,
         "settled_at": batch.settled_at,
     }

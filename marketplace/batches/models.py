@@ -59,6 +59,7 @@ class Batch(models.Model):
     audience = models.JSONField()
     gold_policy = models.JSONField()
     aggregation = models.JSONField()
+    quality = models.JSONField(default=dict, db_default={})
     made_at = models.DateTimeField()
     published_at = models.DateTimeField(null=True)
     closed_at = models.DateTimeField(null=True)
@@ -103,6 +104,9 @@ class Batch(models.Model):
                 condition=Q(auto_accept_s__gte=0, auto_accept_s__lte=2_592_000), name="batch_auto_accept"
             ),
             models.CheckConstraint(condition=Q(state__in=BatchState.values), name="batch_state"),
+            models.CheckConstraint(
+                condition=Q(quality={}) | Q(quality__has_any_keys=["preset", "rules"]), name="batch_quality"
+            ),
             models.CheckConstraint(
                 condition=(Q(state="paused") & ~Q(pause_reason="")) | (~Q(state="paused") & Q(pause_reason="")),
                 name="batch_pause_has_reason",

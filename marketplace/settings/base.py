@@ -227,6 +227,8 @@ CELERY_BEAT_SCHEDULE = {
         ("relay", "marketplace.common.tasks.relay_outbox", 0.5),
         ("score", "workers.gold.tasks.score_due", 0.25),
         ("audit-gold", "workers.gold.tasks.flag_suspicious", 5.0),
+        ("rules", "workers.reputation.tasks.apply_rules", 1.0),
+        ("wanted", "workers.assignments.tasks.do_wanted", 1.0),
         ("due", "workers.assignments.tasks.apply_due_everywhere", 1.0),
         ("settle", "workers.assignments.tasks.settle_due", 1.0),
         ("seal", "marketplace.ledger.tasks.seal_transfers", 1.0),

@@ -12,6 +12,7 @@ from marketplace.batches.models import Batch, Task
 from marketplace.common.promises import check_promises
 from marketplace.common.transactions import one_transaction
 from tests import factories as make
+from workers.assignments.commands.decide import apply_due
 from workers.assignments.commands.holds import hold_answers
 from workers.assignments.commands.more_places import more_places
 from workers.assignments.commands.reopen import ask_review, discount_answers
@@ -129,3 +130,28 @@ def test_without_its_wall_each_attack_breaks_a_promise(
 def test_a_wall_that_is_gone_is_noticed(committed: str, as_owner: psycopg.Connection[Any], table: str) -> None:
     as_owner.execute(f"DROP TRIGGER {'hold_step' if table == 'hold' else 'closed'} ON assignments_{table}")
     assert [finding.name for finding in check_promises() if finding.violations] == ["inv_r18_holds"]
+
+
+def test_without_its_bound_a_hold_keeps_an_answer_for_ever(
+    committed: str, as_owner: psycopg.Connection[Any], clock: Callable[[timedelta], None]
+) -> None:
+    batch, worker = make.make_batch(tasks=1, auto_accept_s=60), make.make_worker()
+    make.answer(worker, make.take(worker, batch))
+    in_one(hold_answers, batch_id=batch.pk, worker_id=worker.pk, life=timedelta(days=30), reason="x", origin=FIRING)
+    definition = as_owner.execute("SELECT pg_get_functiondef('assignments_is_held'::regproc)").fetchone()
+    assert definition is not None
+    bound = "(p_deadline + '7 days'::interval) > p_now"
+    assert bound in definition[0]
+    clock(timedelta(days=8))
+
+    held = "SELECT assignments_is_held(worker_id, batch_id, auto_accept_at, market_now()) FROM assignments_assignment"
+    with as_owner.transaction() as mutated:
+        as_owner.execute(definition[0].replace(bound, "true"))
+        held = (
+            "SELECT assignments_is_held(worker_id, batch_id, auto_accept_at, market_now()) FROM assignments_assignment"
+        )
+        assert as_owner.execute(held).fetchone() == (True,)
+        raise psycopg.Rollback(mutated)
+    assert as_owner.execute(held).fetchone() == (False,)
+    in_one(apply_due)
+    assert Assignment.objects.get().state == "accepted"

@@ -79,7 +79,7 @@ def test_an_answer_that_was_rejected_is_asked_again_already() -> None:
 
 
 def test_gold_is_not_asked_again_and_keeps_its_vote() -> None:
-    batch = make.make_batch(tasks=3, gold=2, overlap=1, gold_policy={"min_share": 0.5, "max_share": 0.5})
+    batch = make.make_batch(tasks=3, gold=2, overlap=1, gold_policy={"probation": 5, "probation_share": 0.4})
     worker = make.make_worker()
     make.answer(worker, make.take(worker, batch, count=10))
     mine = list(Assignment.objects.filter(worker=worker))

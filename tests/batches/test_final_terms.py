@@ -24,6 +24,7 @@ TERMS = {
     "lease_cap": "lease_cap + 1",
     "audience": """'{"score": {"min": 0.9}}'""",
     "gold_policy": "'{}'",
+    "quality": """'{"preset": "fast"}'""",
     "published_at": "now() - interval '1 year'",
 }
 

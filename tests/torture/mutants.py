@@ -36,6 +36,7 @@ OUTBOX = "marketplace.common.outbox"
 DECIDE = "workers.assignments.commands.decide"
 PAY = "workers.assignments.commands.pay"
 SCORE = "workers.gold.tasks"
+MORE_PLACES = "workers.assignments.commands.more_places"
 SEAL = "marketplace.ledger.tasks"
 QUERIES = "marketplace.batches.queries"
 RELEASE = "assignments_free_places"
@@ -282,6 +283,17 @@ _ALL = [
         "disputes_given_back",
         "What lies aside for disputes may be given back at any time.",
         statements=["DROP TRIGGER reserve_step ON assignments_reserve"],
+    ),
+    Mutant(
+        "overlap_for_nothing",
+        "The overlap of a task may be changed by anybody who may write tasks.",
+        statements=["DROP TRIGGER overlap_rises ON batches_task"],
+    ),
+    Mutant(
+        "places_without_money",
+        "Places are added to a running batch, and nobody looks whether their money came with them.",
+        statements=["DROP TRIGGER more_places_held ON batches_moreplaces"],
+        sources=[(MORE_PLACES, r"\n    move\(holds\)", "")],
     ),
     Mutant(
         "payouts_unguarded",

@@ -312,6 +312,19 @@ ATTACKS: dict[str, tuple[str, list[str], str]] = {
         " VALUES (nextval('batches_task_id_seq'), %(batch)s, 'late', 1)",
     ),
     "change_the_price": ("owner", [], "UPDATE batches_batch SET price_micros = 1 WHERE id = %(batch)s"),
+    "raise_an_overlap": ("owner", [], "UPDATE batches_task SET overlap = overlap + 1 WHERE id = %(task)s"),
+    "lower_an_overlap": ("owner", [], "UPDATE batches_task SET overlap = overlap - 1 WHERE id = %(task)s"),
+    "add_places_without_their_money": (
+        "app",
+        ["SELECT assignments_more_places(%(batch)s, ARRAY[%(task)s]::bigint[], 1)"],
+        "SET CONSTRAINTS ALL IMMEDIATE",
+    ),
+    "hold_answers_for_ever": (
+        "app",
+        [],
+        "INSERT INTO assignments_hold (worker_id, batch_id, until, reason, firing_id, made_at)"
+        " SELECT %(worker)s, %(batch)s, market_now() + interval '38 d', 'torture', 1, market_now()",
+    ),
     "show_gold_beyond_its_cap": (
         "owner",
         [],

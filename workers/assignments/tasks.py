@@ -8,9 +8,10 @@ from django.db import IntegrityError
 
 from marketplace.batches.models import Batch
 from marketplace.batches.states import BatchState
+from marketplace.common.errors import DomainError
 from marketplace.common.sweeps import got_on, sweep
 from marketplace.common.transactions import one_transaction
-from workers.assignments.commands import quarantine, reserves
+from workers.assignments.commands import quarantine, reserves, wanted
 from workers.assignments.commands.decide import apply_due, finish_batch
 from workers.assignments.commands.pay import GROUP
 from workers.assignments.commands.pay import settle_due as settle
@@ -71,6 +72,26 @@ def release_disputes(**_: Any) -> None:
     """Give back what lies aside for disputes where nothing can be contested any more."""
     for batch_id in disputes_over(ROUNDS):
         _each_alone("release", reserves.release_disputes, batch_id)
+
+
+@sweep
+def do_wanted(**_: Any) -> None:
+    """Do what quality rules want done about answers, one by one; what cannot be done is said and not tried again."""
+    for _round in range(ROUNDS):
+        try:
+            with one_transaction(principal="system"):
+                did = wanted.do_wanted()
+                if did:
+                    got_on()
+        except wanted.NotDone as refusal:
+            if not isinstance(refusal.__cause__, DomainError):
+                logger.exception("could not do what a rule wanted: %s", refusal.wanted_id)
+            with one_transaction(principal="system"):
+                wanted.say_not_done(wanted_id=refusal.wanted_id, why=str(refusal))
+                got_on()
+            continue
+        if not did:
+            return
 
 
 def _each_alone(what: str, command: Callable[..., bool], batch_id: int) -> None:

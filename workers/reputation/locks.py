@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from marketplace.common.database import rows
 from workers.reputation.facets import NOTHING, STRANGER
@@ -43,3 +44,14 @@ def opened(pairs: Sequence[Pair], parts: Sequence[Part]) -> tuple[dict[Pair, Hel
             tally = Tally(alpha, beta, evidence, day, STRANGER.floor)
             standings[worker, holder] = Held(tally, answers, judged, agreed, undone)
     return standings, tallies
+
+
+def wanted_for_update(kinds: list[str], limit: int) -> list[tuple[Any, ...]]:
+    """The oldest wanted actions of these kinds that no other transaction has: id, firing, kind, action, worker, batch,
+    name of the rule, words."""
+    return rows(
+        "SELECT w.id, w.firing_id, w.kind, w.action, w.worker_id, w.batch_id, f.rule->>'name', f.words"
+        " FROM reputation_wanted w JOIN reputation_firing f ON f.id = w.firing_id"
+        " WHERE w.done_at IS NULL AND w.kind = ANY(%s) ORDER BY w.id LIMIT %s FOR NO KEY UPDATE OF w SKIP LOCKED",
+        [kinds, limit],
+    )

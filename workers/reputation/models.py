@@ -1,11 +1,13 @@
 """What is known of a worker's reliability: outcomes, and the posteriors that follow from them."""
 
+from django.contrib.postgres.functions import RandomUUID
 from django.db import models
 from django.db.models import Q
 
-from marketplace.accounts.models import Requester
+from marketplace.accounts.models import Requester, User
+from marketplace.batches.models import Batch
 from marketplace.projects.models import Project
-from workers.profiles.models import Worker
+from workers.profiles.models import MARKET_NOW, Worker
 
 
 class Kind(models.TextChoices):
@@ -170,3 +172,106 @@ class Outcome(models.Model):
             ),
             models.UniqueConstraint(fields=["undoes"], condition=Q(undoes__isnull=False), name="outcome_undone_once"),
         ]
+
+
+# --- quality rules: what was found of whom, and what is to be done about it
+
+
+class PlatformRules(models.Model):
+    """The platform's own quality rules; the newest row is in force and the others are its history. Never changed."""
+
+    quality = models.JSONField()
+    note = models.TextField()
+    made_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    made_at = models.DateTimeField(db_default=MARKET_NOW, editable=False)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=~Q(note=""), name="platform_rules_note")]
+
+
+class Firing(models.Model):
+    """A rule that held of a worker, with its evidence: the figures of its conditions, and the outcomes behind them
+    (`after_id` < id ≤ `upto_id`). `told` is what of the figures the worker may see. Never changed; what turns out to be
+    wrong is taken back by a `Withdrawal`."""
+
+    public_id = models.UUIDField(db_default=RandomUUID(), unique=True, editable=False)
+    worker = _of_worker()
+    batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="+", db_index=False)
+    project = _of_project()
+    rule = models.JSONField()
+    rule_key = models.TextField()
+    scope = models.CharField(max_length=8)
+    words = models.TextField()
+    evidence = models.JSONField()
+    told = models.JSONField()
+    in_doubt = models.BooleanField()
+    after_id = models.BigIntegerField()
+    upto_id = models.BigIntegerField()
+    made_at = models.DateTimeField(db_default=MARKET_NOW, editable=False)
+    ends_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            # The same evidence fires a rule once.
+            models.UniqueConstraint(fields=["worker", "rule_key", "upto_id"], name="firing_once"),
+            models.CheckConstraint(condition=Q(scope__in=["batch", "project", "platform"]), name="firing_scope"),
+            models.CheckConstraint(condition=~Q(words="") & ~Q(evidence={}), name="firing_says_why"),
+            models.CheckConstraint(condition=Q(upto_id__gt=models.F("after_id")), name="firing_evidence"),
+        ]
+        indexes = [
+            models.Index(fields=["worker", "id"], name="firing_of_worker"),
+            models.Index(fields=["batch", "id"], name="firing_in_batch"),
+        ]
+
+
+class Withdrawal(models.Model):
+    """That a firing rested on what was taken back, and does not hold without it. Never changed."""
+
+    firing = models.OneToOneField(Firing, on_delete=models.PROTECT, primary_key=True, related_name="withdrawal")
+    reason = models.TextField()
+    made_at = models.DateTimeField(db_default=MARKET_NOW, editable=False)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=~Q(reason=""), name="withdrawal_reason")]
+
+
+class Wanted(models.Model):
+    """One action of a firing. What reputation cannot do itself waits here for the app that can; each is done once, and
+    its row says what came of it."""
+
+    firing = models.ForeignKey(Firing, on_delete=models.PROTECT, related_name="wanted", db_index=False)
+    position = models.PositiveSmallIntegerField()
+    action = models.JSONField()
+    kind = models.CharField(max_length=20)
+    worker = _of_worker()
+    batch_id = models.BigIntegerField()
+    made_at = models.DateTimeField(db_default=MARKET_NOW, editable=False)
+    done_at = models.DateTimeField(null=True)
+    outcome = models.TextField(default="", db_default="")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["firing", "position"], name="wanted_position"),
+            models.CheckConstraint(
+                condition=Q(done_at=None, outcome="") | (Q(done_at__isnull=False) & ~Q(outcome="")), name="wanted_done"
+            ),
+        ]
+        indexes = [models.Index(fields=["kind", "id"], condition=Q(done_at=None), name="wanted_due")]
+
+
+class ToEvaluate(models.Model):
+    """That there is something new about a worker in a batch with rules; a trigger on outcomes writes it. Several rows
+    of one pair are one question: nobody who records outcomes ever waits for who judges rules."""
+
+    worker_id = models.BigIntegerField()
+    batch_id = models.BigIntegerField()
+    undone = models.BooleanField()
+    made_at = models.DateTimeField(db_default=MARKET_NOW, editable=False)
+
+
+class CrowdFacts(models.Model):
+    """What rules compare a worker of the batch with, as of `made_at`; computed again after a while."""
+
+    batch = models.OneToOneField(Batch, on_delete=models.PROTECT, primary_key=True, related_name="+")
+    facts = models.JSONField()
+    made_at = models.DateTimeField(db_default=MARKET_NOW, editable=False)

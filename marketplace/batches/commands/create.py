@@ -15,12 +15,15 @@ from marketplace.batches.models import (
     WEEK_S,
     Batch,
 )
+from marketplace.batches.quality.forms import quality_errors, skills_named
 from marketplace.batches.states import Order
 from marketplace.common.database import MarketNow
 from marketplace.common.money import AMOUNT_MAX, BASIS_POINTS
 from marketplace.common.transactions import require_transaction
 from marketplace.projects.errors import VersionNotPublished
 from marketplace.projects.models import Project, Version
+from workers.profiles.models import SkillKind
+from workers.profiles.queries import skills_of
 
 DAY_S = 86_400
 AGGREGATION_METHODS = ("majority", "dawid_skene", "weighted_majority")
@@ -37,6 +40,7 @@ class Terms:
     `dispute_basis_points` of the places are set aside for rejections that turn out to be wrong (by default, and at
     least, what the platform asks). With `target_hourly_micros` each answer's pay is raised in the end, by
     `topup_basis_points` of the price at most, so that an hour of work at the median pace of the batch pays the target.
+    `quality` are rules on what is known of workers, and what to do when they hold (`marketplace.batches.quality`).
     """
 
     name: str
@@ -59,6 +63,7 @@ class Terms:
     audience: dict[str, Any] = field(default_factory=dict)
     gold: dict[str, Any] = field(default_factory=dict)
     aggregation: dict[str, Any] = field(default_factory=dict)
+    quality: dict[str, Any] = field(default_factory=dict)
 
 
 GOLD_DEFAULTS: dict[str, Any] = {
@@ -82,6 +87,7 @@ def create_batch(*, project: Project, version: Version, terms: Terms, platform: 
     aggregation = AGGREGATION_DEFAULTS | terms.aggregation
     errors = _errors(terms, gold, aggregation) + _money_errors(terms, platform)
     errors += audience_errors(terms.audience, requester_id=project.requester_id)
+    errors += policy_errors(terms.quality, requester_id=project.requester_id)
     if errors:
         raise TermsInvalid("The terms have errors.", errors=errors)
     return Batch.objects.create(
@@ -114,8 +120,22 @@ def create_batch(*, project: Project, version: Version, terms: Terms, platform: 
         audience=terms.audience,
         gold_policy=gold,
         aggregation=aggregation,
+        quality=terms.quality,
         made_at=MarketNow(),
     )
+
+
+def policy_errors(quality: Any, *, requester_id: int) -> list[dict[str, str]]:
+    """What is wrong with quality rules, the skills they name included: those must be the requester's own."""
+    errors = quality_errors(quality)
+    if errors:
+        return errors
+    named = list(skills_named(quality))
+    own = skills_of(requester_id).filter(kind=SkillKind.SKILL, public_id__in=[skill for skill, _ in named])
+    known = set(own.values_list("public_id", flat=True)) if named else set()
+    return [
+        {"field": path, "message": "is no skill of your organisation"} for skill, path in named if skill not in known
+    ]
 
 
 def _errors(terms: Terms, gold: dict[str, Any], aggregation: dict[str, Any]) -> list[dict[str, str]]:

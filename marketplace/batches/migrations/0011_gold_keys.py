@@ -189,7 +189,7 @@ REVOKE INSERT (simhash) ON batches_goldkey FROM touchstone_runtime;
 
 
 class Migration(migrations.Migration):
-    dependencies = [("batches", "0009_money_terms"), ("common", "0001_foundations")]
+    dependencies = [("batches", "0010_quality"), ("common", "0001_foundations")]
     operations = [
         migrations.SeparateDatabaseAndState(
             [migrations.RunSQL(COLUMNS, COLUMNS_GONE)],

@@ -65,7 +65,7 @@ def _clusters(label: str, values: Sequence[Sequence[Mapping[str, Any]]], least: 
         overlap = np.where(free, _overlaps(edges, seed), 0.0)
         overlap[answer == answer[seed]] = 0.0
         overlap[seed] = 1.0
-        members = []
+        members: list[int] = []
         near = np.flatnonzero(overlap >= least)
         for at in near[np.argsort(-overlap[near], kind="stable")].tolist():
             if not any(answer[at] == answer[member] for member in members):

@@ -27,6 +27,7 @@ class Requester(Actor):
         "end_side": 12,
         "more": 10,
         "release": 4,
+        "widen": 4,
     }
 
     def __init__(self, *given: Any) -> None:
@@ -158,6 +159,17 @@ class Requester(Actor):
         if shown:
             done = self.write(f"/batches/{batch}/quarantine/release", {"tasks": [row["task"] for row in shown[:5]]})
             if self.expect(done, *STEPS_REFUSED, "not-enough-funds"):
+                self.repeat(done)
+
+    def widen(self) -> None:
+        """Have more workers answer some tasks of a batch that runs; a repeat adds nothing."""
+        batch = self.chance.choice([*self.main[-2:], *self.sides] or [""])
+        shown = self.read(f"/batches/{batch}/answers?limit=20")["results"] if batch else []
+        tasks = sorted({row["task"] for row in shown})
+        if tasks:
+            ask = {"tasks": self.chance.sample(tasks, min(3, len(tasks))), "by": self.chance.choice([1, 1, 2])}
+            done = self.write(f"/batches/{batch}/more-places", ask)
+            if self.expect(done, *STEPS_REFUSED, "not-enough-funds") and self.chance.random() < 0.3:
                 self.repeat(done)
 
     # Answers

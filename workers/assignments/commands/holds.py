@@ -40,16 +40,21 @@ def hold_answers(*, batch_id: int, worker_id: int, life: timedelta, reason: str,
     return made[0]
 
 
-def release_answers(*, batch_id: int, worker_id: int, reason: str) -> tuple[int, int]:
+def release_answers(*, batch_id: int, worker_id: int, reason: str, of_firing: int | None = None) -> tuple[int, int]:
     """End every hold on the worker's answers in the batch, with a reason, and accept those whose deadline has passed.
 
+    With `of_firing`, only the hold that this firing made, where it made one: what others hold stays held.
     Returns how many holds ended and how many answers were accepted; repeating it ends none twice. Locks: holds,
     assignments. Emits `AnswerAccepted`.
     """
     require_transaction()
-    holds = live_holds(worker_id, batch_id)
+    own = one(
+        "SELECT id FROM assignments_hold WHERE firing_id = %s AND worker_id = %s AND batch_id = %s",
+        [of_firing, worker_id, batch_id],
+    )
+    holds = [pk for pk, _ in live_holds(worker_id, batch_id) if own is None or own[0] == pk]
     run(
         "UPDATE assignments_hold SET ended_at = market_now(), end_reason = %s WHERE id = ANY(%s)",
-        [reason, [pk for pk, _ in holds]],
+        [reason, holds],
     )
     return len(holds), accept_overdue(batch_id=batch_id, worker_id=worker_id)

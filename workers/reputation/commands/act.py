@@ -1,0 +1,138 @@
+"""What follows from a firing: sanctions, skills, and what other apps are wanted for."""
+
+import json
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from marketplace.accounts.commands.sanctions import impose
+from marketplace.accounts.models import Member
+from marketplace.batches.quality.catalogue import SANCTIONS, SKILLS
+from marketplace.common.database import one, run
+from marketplace.common.outbox import publish
+from workers.profiles.commands.skills import grant_skill
+from workers.profiles.models import Grant
+from workers.profiles.queries import skills_of
+from workers.reputation.commands.wanted import WANTED_OF_OTHERS
+from workers.reputation.events import RuleFired
+from workers.reputation.histories import Person, Place, measures_before
+from workers.reputation.rules.engine import Firing
+from workers.reputation.rules.ladder import next_rung
+from workers.reputation.rules.telling import reason_of, told, words_of
+
+
+def fire(firing: Firing, *, person: Person, place: Place) -> int | None:
+    """Write the firing down and do what it asks; returns its id, or None where the same evidence has fired it before.
+
+    What reputation cannot do itself is left in `reputation_wanted`; all the rest is there too, with what came of it.
+    """
+    rule = firing.rule
+    words = words_of(rule)
+    evidence = {"figures": list(firing.evidence), "answers": firing.answers}
+    open_figures = told(rule, firing.evidence, firing.answers)
+    made = one(
+        "INSERT INTO reputation_firing (worker_id, batch_id, project_id, rule, rule_key, scope, words, evidence, told,"
+        " in_doubt, after_id, upto_id, ends_at)"
+        " VALUES (%s, %s, %s, %s::jsonb, %s, %s, %s, %s::jsonb, %s::jsonb, %s, %s, %s, %s)"
+        " ON CONFLICT (worker_id, rule_key, upto_id) DO NOTHING RETURNING id",
+        [
+            person.worker_id, place.batch_id, place.project_id, json.dumps(rule.given), rule.key, rule.scope, words,
+            json.dumps(evidence), json.dumps(open_figures), firing.in_doubt, firing.after, firing.upto, firing.ends_at,
+        ],
+    )  # fmt: skip
+    if made is None:
+        return None
+    firing_id: int = made[0]
+    for position, action in enumerate(rule.actions):
+        outcome = None
+        if action.do in SANCTIONS:
+            outcome = _limit(action.do, action.terms, firing_id, firing, person, place, open_figures)
+        elif action.do in SKILLS:
+            outcome = _skill(action.do, action.terms, firing, person, place)
+        elif action.do == "notify":
+            outcome = "the worker reads it among the rules that held of him"
+        assert outcome is not None or action.do in WANTED_OF_OTHERS
+        want(
+            firing_id=firing_id,
+            position=position,
+            action={"do": action.do, **action.terms},
+            person=person,
+            place=place,
+            outcome=outcome,
+        )
+    publish(RuleFired(batch_id=place.batch_id, worker_ids=[person.worker_id], firing_id=firing_id))
+    return firing_id
+
+
+def want(
+    *, firing_id: int, position: int, action: dict[str, Any], person: Person, place: Place, outcome: str | None = None
+) -> None:
+    """Write an action down: as done with its outcome, or as wanted of another app."""
+    run(
+        "INSERT INTO reputation_wanted (firing_id, position, action, kind, worker_id, batch_id, done_at, outcome)"
+        " VALUES (%s, %s, %s::jsonb, %s, %s, %s, CASE WHEN %s::text IS NULL THEN NULL ELSE market_now() END,"
+        " coalesce(%s, '')) ON CONFLICT DO NOTHING",
+        [firing_id, position, json.dumps(action), action["do"], person.worker_id, place.batch_id, outcome, outcome],
+    )
+
+
+def _limit(
+    do: str,
+    terms: Mapping[str, Any],
+    firing_id: int,
+    firing: Firing,
+    person: Person,
+    place: Place,
+    open_figures: dict[str, Any],
+) -> str:
+    if do == "escalate":
+        terms = next_rung(measures_before(user_id=person.user_id, project_id=place.project_id), firing.at)
+        do = terms["do"]
+    scope = terms["scope"]
+    scope_id = {
+        "batch": place.batch_id,
+        "project": place.project_id,
+        "requester": place.requester_id,
+        "platform": None,
+    }[scope]
+    hours = terms["hours"]
+    impose(
+        user_id=person.user_id,
+        scope=scope,
+        scope_id=scope_id,
+        measure=do,
+        reason=reason_of(firing.rule),
+        words=words_of(firing.rule),
+        # The worker may read a sanction's evidence: it is what he may know of the firing's.
+        evidence=open_figures,
+        life=timedelta(hours=hours),
+        firing_id=firing_id,
+        pace_s=terms.get("pace_s"),
+    )
+    reach = "on the whole platform" if scope == "platform" else f"in the {scope}"
+    return f"{do} {reach} for {hours:g} hours"
+
+
+def _skill(do: str, terms: Mapping[str, Any], firing: Firing, person: Person, place: Place) -> str:
+    skill = skills_of(place.requester_id).filter(public_id=UUID(terms["skill"])).first()
+    # A rule acts for the organisation that wrote it: its first owner stands behind the grant.
+    owner = Member.objects.filter(requester_id=place.requester_id, role="owner").order_by("pk").first()
+    if skill is None or owner is None:
+        return "not done: the skill or its organisation's owner is gone"
+    held = Grant.objects.filter(skill=skill, worker_id=person.worker_id, revoked_at=None).first()
+    if do == "adjust_skill":
+        if held is None or held.value is None:
+            return "not done: the worker does not hold the skill"
+        value = held.value + terms["by"]
+    else:
+        value = terms["value"]
+    value = min(max(round(value, 6), 0.0), 1.0)
+    grant_skill(
+        skill=skill,
+        worker_id=person.worker_id,
+        by=owner.user_id,
+        evidence=f"quality rule: {firing.rule.name}",
+        value=value,
+    )
+    return f"{skill.name} is {value:g} now"

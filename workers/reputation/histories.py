@@ -1,0 +1,199 @@
+"""What rules look at, read from the database: bounded windows of outcomes, what has fired, and the crowd around."""
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from marketplace.batches.quality.forms import Rule, rules_of
+from marketplace.common.database import acting_as, one, rows, run, value
+from workers.reputation.queries import FIELD
+from workers.reputation.rules.engine import Fired
+from workers.reputation.rules.events import Crowd, Event
+from workers.reputation.rules.haste import Timed, fast_limits
+from workers.reputation.rules.ladder import Measure
+
+WINDOW = 500
+CROWD_ANSWERS = 2_000
+CROWD_LIVES_S = 15
+CROWD_WORKERS_LEAST = 5
+CROWD_EACH_LEAST = 3
+SHARES_MAX = 200
+# A worker is trusted, for his times, with so much judged and so good a standing.
+TRUSTED = "s.evidence >= 3 AND s.alpha - 2 + s.beta - 1 >= 2 AND (s.alpha - 1) / (s.alpha + s.beta - 1) >= 0.6"
+
+COLUMNS = (
+    "o.id, o.made_at, o.kind, o.batch_id, o.project_id, o.score, o.weight, o.assignment_id, o.truth, o.given,"
+    " o.answer_type, o.took_ms, o.digest, o.easiness, o.undoes_id"
+)
+SCOPES = {"batch": "o.batch_id = %s", "project": "o.project_id = %s", "platform": "%s IS NOT NULL"}
+
+
+@dataclass(frozen=True)
+class Place:
+    """A batch as rules see it."""
+
+    batch_id: int
+    project_id: int
+    requester_id: int
+    price_micros: int
+    quality: Mapping[str, Any]
+    classes: int
+
+
+@dataclass(frozen=True)
+class Person:
+    """A worker and the user that he is."""
+
+    worker_id: int
+    user_id: int
+
+
+def places(batch_ids: Sequence[int]) -> dict[int, Place]:
+    """Batches by id."""
+    return {
+        row[0]: Place(*row)
+        for row in rows(
+            "SELECT b.id, b.project_id, b.requester_id, b.price_micros, b.quality,"
+            f" coalesce(jsonb_array_length({FIELD}->'labels'), 0)"
+            " FROM batches_batch b JOIN projects_version v ON v.id = b.version_id WHERE b.id = ANY(%s)",
+            [list(batch_ids)],
+        )
+    }
+
+
+def platform_rules() -> tuple[Rule, ...]:
+    """The platform's own rules in force."""
+    row = one("SELECT quality FROM reputation_platformrules ORDER BY id DESC LIMIT 1")
+    return rules_of(row[0], platform=True) if row else ()
+
+
+def history(*, worker_id: int, scope: str, scope_id: int, upto: int | None = None, limit: int = WINDOW) -> list[Event]:
+    """The worker's latest outcomes in a batch, in a project or anywhere, up to one of them if that is given, and what
+    takes any of them back. The caller acts as the gold reader."""
+    found = rows(
+        f"SELECT {COLUMNS} FROM reputation_outcome o WHERE o.worker_id = %s AND {SCOPES[scope]}"
+        " AND (%s::bigint IS NULL OR o.id <= %s) ORDER BY o.id DESC LIMIT %s",
+        [worker_id, scope_id, upto, upto, limit],
+    )
+    if upto is not None and found:
+        found += rows(
+            f"SELECT {COLUMNS} FROM reputation_outcome o WHERE o.undoes_id = ANY(%s) AND o.id > %s",
+            [[row[0] for row in found], upto],
+        )
+    return sorted((Event(*row) for row in found), key=lambda event: event.id)
+
+
+def answers_given(*, worker_id: int, scope: str, scope_id: int) -> int:
+    """How many answers the worker gave in all. The caller acts as the gold reader."""
+    return int(
+        value(
+            "SELECT count(*) FROM reputation_outcome o WHERE o.worker_id = %s AND o.kind = 'answer'"
+            f" AND {SCOPES[scope]}",
+            [worker_id, scope_id],
+        )
+    )
+
+
+def fired_before(*, worker_id: int, keys: Sequence[str], place: Place) -> list[Fired]:
+    """Firings of these rules that still stand, as far as they are of the same batch or project, or of the platform."""
+    return [
+        Fired(*row)
+        for row in rows(
+            "SELECT f.rule_key, max(f.upto_id), max(f.ends_at) FROM reputation_firing f"
+            " WHERE f.worker_id = %s AND f.rule_key = ANY(%s)"
+            " AND CASE f.scope WHEN 'batch' THEN f.batch_id = %s WHEN 'project' THEN f.project_id = %s ELSE true END"
+            " AND NOT EXISTS (SELECT 1 FROM reputation_withdrawal w WHERE w.firing_id = f.id) GROUP BY f.rule_key",
+            [worker_id, list(keys), place.batch_id, place.project_id],
+        )
+    ]
+
+
+def measures_before(*, user_id: int, project_id: int) -> list[Measure]:
+    """What rules did against the person in the project; what was lifted does not count."""
+    return [
+        Measure(*row)
+        for row in rows(
+            "SELECT measure, expires_at FROM accounts_sanction WHERE user_id = %s AND scope = 'project'"
+            " AND scope_id = %s AND firing_id IS NOT NULL AND lifted_at IS NULL",
+            [user_id, project_id],
+        )
+    ]
+
+
+def crowd_around(place: Place, *, prices: Mapping[int, int], submitted: int | None = None) -> Crowd:
+    """What is known of the batch beyond one worker; it may be some seconds old."""
+    row = one(
+        "SELECT facts FROM reputation_crowdfacts WHERE batch_id = %s AND made_at > market_now() - %s * interval '1 s'",
+        [place.batch_id, CROWD_LIVES_S],
+    )
+    facts = row[0] if row else _renewed(place)
+    return Crowd(
+        batch_id=place.batch_id,
+        fast_below_ms=facts["fast_below_ms"],
+        shares=facts["shares"],
+        classes=place.classes,
+        pay_micros=prices,
+        submitted=submitted,
+    )
+
+
+def prices_of(batch_ids: Sequence[int]) -> dict[int, int]:
+    """What an answer pays, by batch."""
+    return dict(rows("SELECT id, price_micros FROM batches_batch WHERE id = ANY(%s)", [sorted(set(batch_ids))]))
+
+
+def crowd_facts(place: Place) -> dict[str, Any]:
+    """The facts as they are now, from the batch's latest answers."""
+    with acting_as("gold_reader"):
+        found = rows(
+            "SELECT o.worker_id, o.answer_type, o.took_ms, coalesce(o.given, '#' || o.digest) FROM reputation_outcome o"
+            " WHERE o.batch_id = %s AND o.kind = 'answer' ORDER BY o.id DESC LIMIT %s",
+            [place.batch_id, CROWD_ANSWERS],
+        )
+    workers = sorted({row[0] for row in found})
+    trusted = {
+        row[0]
+        for row in rows(
+            f"SELECT s.worker_id FROM reputation_standing s WHERE s.project_id = %s AND s.worker_id = ANY(%s)"
+            f" AND {TRUSTED}",
+            [place.project_id, workers],
+        )
+    }
+    times = [Timed(worker, kind, took) for worker, kind, took, _ in found if took is not None]
+    return {"fast_below_ms": fast_limits(times, trusted), "shares": _shares([(row[0], row[3]) for row in found])}
+
+
+def _shares(given: Sequence[tuple[int, str | None]]) -> dict[str, float]:
+    """The share of each answer, every worker counted alike; nothing where too few workers are known."""
+    by_worker: dict[int, list[str]] = defaultdict(list)
+    for worker, key in given:
+        if key is not None:
+            by_worker[worker].append(key)
+    known = [keys for keys in by_worker.values() if len(keys) >= CROWD_EACH_LEAST]
+    if len(known) < CROWD_WORKERS_LEAST:
+        return {}
+    shares: dict[str, float] = defaultdict(float)
+    for keys in known:
+        for key in keys:
+            shares[key] += 1 / len(keys) / len(known)
+    most = sorted(shares.items(), key=lambda item: (-item[1], item[0]))[:SHARES_MAX]
+    return {key: round(share, 6) for key, share in most}
+
+
+def _renewed(place: Place) -> dict[str, Any]:
+    facts = crowd_facts(place)
+    run(
+        "INSERT INTO reputation_crowdfacts (batch_id, facts) VALUES (%s, %s::jsonb)"
+        " ON CONFLICT (batch_id) DO UPDATE SET facts = excluded.facts, made_at = market_now()",
+        [place.batch_id, json.dumps(facts)],
+    )
+    return facts
+
+
+def now() -> datetime:
+    """The market's clock."""
+    moment: datetime = value("SELECT market_now()")
+    return moment
