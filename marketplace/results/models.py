@@ -73,7 +73,7 @@ class Consensus(models.Model):
         indexes = [
             models.Index(fields=["batch_id", "task"], name="consensus_of_batch"),
             models.Index(
-                fields=["batch_id", "task"],
+                fields=["batch_id", "made_at"],
                 condition=Q(sure=True, settled=False, judged_at=None),
                 name="consensus_sure",
             ),

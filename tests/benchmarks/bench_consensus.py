@@ -21,6 +21,7 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
     from marketplace.aggregation.running import running_consensus
     from marketplace.aggregation.votes import Votes
     from marketplace.common.database import value
+    from marketplace.common.outbox import backlog
     from marketplace.common.promises import check_promises
     from marketplace.results.queries import batches_to_consider
     from marketplace.results.tasks import follow_consensus
@@ -34,7 +35,7 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
         answer_pages(worker, batch, asked.tasks, page=100)
     began, cpu = time.perf_counter(), time.process_time()
     rounds = 0
-    while not rounds or batches_to_consider():
+    while backlog("consensus") or batches_to_consider():
         follow_consensus()
         rounds += 1
     took, used = time.perf_counter() - began, time.process_time() - cpu

@@ -8,7 +8,8 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.db import OperationalError
+from django.core.management import call_command
+from django.db import OperationalError, connections
 
 from marketplace.batches.models import Batch
 from marketplace.common.commands import forget_old
@@ -170,3 +171,25 @@ def test_agreement_that_was_recorded_twice_or_of_gold_is_found(
     as_owner.execute(again.format(task="(SELECT min(task_id) FROM batches_goldkey)"))
     found = as_owner.execute("SELECT what FROM inv_r40_agreement ORDER BY 1").fetchall()
     assert found == [("has no consensus",), ("is judged twice",), ("is of a gold task",)]
+
+
+def test_answers_from_before_consensus_was_followed_are_looked_at_once(
+    committed: str, as_owner: psycopg.Connection[Any]
+) -> None:
+    """The migration is taken back and made again on a database with answers, whose events have long been forgotten."""
+    batch = answered(workers=4)
+    owner = connections["owner"]
+    before = owner.settings_dict["NAME"]
+    owner.close()
+    owner.settings_dict["NAME"] = committed
+    try:
+        call_command("migrate", "results", "0003", database="owner", verbosity=0)
+        assert as_owner.execute("SELECT to_regclass('results_consensus')").fetchone() == (None,)
+        as_owner.execute("DELETE FROM common_outbox")
+        call_command("migrate", "results", database="owner", verbosity=0)
+    finally:
+        owner.close()
+        owner.settings_dict["NAME"] = before
+    follow_consensus()
+    assert everybody_once(batch)
+    assert broken() == []

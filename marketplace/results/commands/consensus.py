@@ -23,6 +23,7 @@ from workers.assignments.events import (
     TasksReleased,
 )
 from workers.gold.commands.supply import Candidate, offer_keys
+from workers.gold.injection import Policy
 from workers.reputation.commands import Judged, record_outcomes
 from workers.reputation.models import Kind
 
@@ -111,18 +112,21 @@ def offer_sure(*, batch_id: int, limit: int = OFFERS) -> int:
     """Offer to gold the tasks of the batch that several people have answered alike beyond doubt, that nobody found
     unclear, and that others may still be asked; returns how many became gold.
 
-    A task whose answers were judged by each other already is not among them. Does nothing beside a transaction that
-    makes consensus for the batch. Locks what `offer_keys` does: commit it before anything else.
+    They are those with the latest answers, so that what gold refuses stands in nobody's way. A task whose answers were
+    judged by each other already is not among them. Does nothing beside a transaction that makes the batch's consensus.
+    Locks what `offer_keys` does: commit it before anything else.
     """
     require_transaction()
     batch = Batch.objects.select_related("version").get(pk=batch_id)
-    if batch.state in ENDING or not try_sweep_lock(f"consensus:{batch_id}"):
+    if batch.state in ENDING or Policy(**batch.gold_policy).refill == "off":
+        return 0
+    if not try_sweep_lock(f"consensus:{batch_id}"):
         return 0
     with acting_as("gold_reader"):
         sure = rows(
             "SELECT c.task_id, c.values FROM results_consensus c WHERE c.batch_id = %s AND c.sure AND NOT c.settled"
             " AND c.judged_at IS NULL AND NOT EXISTS (SELECT 1 FROM batches_goldkey g WHERE g.task_id = c.task_id)"
-            " ORDER BY c.task_id LIMIT %s",
+            " ORDER BY c.made_at DESC LIMIT %s",
             [batch_id, limit],
         )
     found = []

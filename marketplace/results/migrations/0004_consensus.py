@@ -80,7 +80,7 @@ class Migration(migrations.Migration):
                     models.Index(fields=["batch_id", "task"], name="consensus_of_batch"),
                     models.Index(
                         condition=Q(sure=True, settled=False, judged_at=None),
-                        fields=["batch_id", "task"],
+                        fields=["batch_id", "made_at"],
                         name="consensus_sure",
                     ),
                 ],

@@ -1,0 +1,97 @@
+"""Answers, scores, consensus, gold made of it, decisions and cancellation at once: nobody waits for ever, and every
+promise holds."""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from random import Random
+from typing import Any
+
+from marketplace.common.database import acting_as, rows, value
+from marketplace.common.promises import check_promises
+from marketplace.common.transactions import one_transaction
+from marketplace.results.tasks import follow_consensus
+from tests import factories as make
+from workers.assignments.commands.decide import accept_answers, cancel, reject_answers
+from workers.assignments.errors import NothingToClaim
+from workers.assignments.states import RejectReason
+from workers.gold.tasks import score_due
+from workers.reputation.commands import Judged, record_outcomes
+from workers.reputation.models import Kind
+
+TASKS, OVERLAP, WORKERS = 24, 7, 8
+POLICY = {"min_share": 0.3, "max_share": 0.3, "probation": 10, "probation_share": 0.3, "refill": "auto"}
+
+
+def horizon() -> None:
+    """Wait until no older transaction, even of another database, hides what was published."""
+    deadline = time.monotonic() + 60
+    while value("SELECT max(xid) >= pg_snapshot_xmin(pg_current_snapshot()) FROM common_outbox"):
+        assert time.monotonic() < deadline, "an older transaction never ends"
+        time.sleep(0.01)
+
+
+def test_everything_at_once_keeps_every_promise_and_judges_every_answer_once(
+    committed: str, together: Callable[..., list[Any]]
+) -> None:
+    batch = make.make_batch(tasks=TASKS, overlap=OVERLAP, gold_policy=POLICY)
+    workers = [make.make_worker() for _ in range(WORKERS)]
+    with one_transaction(principal="test"):
+        record_outcomes([
+            Judged(worker.pk, batch.project_id, batch.pk, 1.0, kind=Kind.GOLD) for worker in workers for _ in range(27)
+        ])  # fmt: skip
+    # What makes the first gold is there, and nobody has read it.
+    for worker in workers[:3]:
+        for _page in range(2):
+            make.answer(worker, make.take(worker, batch, 10), "cat")
+    horizon()
+    working = [True] * WORKERS
+
+    def work(place: int) -> None:
+        chance = Random(place)
+        try:
+            with suppress(NothingToClaim):
+                while True:
+                    leases = make.take(workers[place], batch, 3, seed=place)
+                    make.answer(workers[place], leases, "cat" if chance.random() < 0.95 else "dog")
+        finally:
+            working[place] = False
+
+    def sweep() -> None:
+        while any(working):
+            score_due()
+            follow_consensus()
+
+    def decide() -> None:
+        chance = Random(1)
+        while any(working):
+            some = rows("SELECT public_id FROM assignments_assignment WHERE state = 'submitted' ORDER BY id LIMIT 20")
+            if not some:
+                continue
+            one = [some[chance.randrange(len(some))][0]]
+            with one_transaction(principal="test"):
+                if chance.random() < 0.1:
+                    reject_answers(batch_id=batch.pk, assignments=one, reason=RejectReason.WRONG, comment="no")
+                else:
+                    accept_answers(batch_id=batch.pk, assignments=one)
+
+    ways: list[Callable[[], Any]] = [lambda place=place: work(place) for place in range(WORKERS)]  # type: ignore[misc]
+    found = together([*ways, sweep, sweep, decide])
+    assert found == [None] * len(found)
+    with one_transaction(principal="test"):
+        cancel(batch_id=batch.pk)
+    horizon()
+    score_due()
+    follow_consensus()
+
+    assert rows("SELECT 1 FROM results_toconsider") == rows("SELECT 1 FROM results_toclose") == []
+    assert value("SELECT count(*) FROM results_consensus WHERE NOT settled") == 0
+    with one_transaction(principal="test"), acting_as("gold_reader"):
+        gold = {row[0] for row in rows("SELECT task_id FROM batches_goldkey WHERE state <> 'waiting'")}
+        judged = {row[0] for row in rows("SELECT assignment_id FROM reputation_outcome WHERE kind = 'agreement'")}
+    assert gold, "some tasks became gold while others were at work"
+    answers = rows("SELECT id, task_id FROM assignments_assignment WHERE state IN ('submitted', 'accepted')")
+    assert {pk for pk, task in answers if task in gold} & judged == set()
+    # A tie of the others says nothing; otherwise everybody is judged.
+    assert len({pk for pk, task in answers if task not in gold} - judged) <= len(answers) // 10
+    assert [finding.name for finding in check_promises() if finding.violations] == []
