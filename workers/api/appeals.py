@@ -62,9 +62,7 @@ class RejectionShape(serializers.Serializer[Any]):
     state = serializers.ChoiceField(choices=("rejected", "upheld"))
     reason = serializers.ChoiceField(choices=RejectReason.choices)
     comment = serializers.CharField()
-    version = serializers.IntegerField(
-        help_text="The version of the instructions that it cites: the one you were shown"
-    )
+    version = serializers.IntegerField(help_text="The instructions that it cites: those you were shown")
     made_at = serializers.DateTimeField()
     appeal_until = serializers.DateTimeField()
     appealable = serializers.BooleanField()

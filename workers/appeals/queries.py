@@ -78,7 +78,8 @@ def can_be_reworked(assignment_id: int) -> bool:
         " (SELECT count(*) FROM appeals_others(a.id)),"
         " (SELECT count(*) FROM assignments_assignment o WHERE o.task_id = a.task_id AND o.state = 'leased'),"
         " CASE WHEN b.state = 'published' AND t.quarantined_at IS NULL THEN t.overlap - t.refunded - t.taken ELSE 0 END"
-        " FROM assignments_assignment a JOIN batches_task t ON t.id = a.task_id JOIN batches_batch b ON b.id = a.batch_id"
+        " FROM assignments_assignment a JOIN batches_task t ON t.id = a.task_id"
+        " JOIN batches_batch b ON b.id = a.batch_id"
         " WHERE a.id = %s",
         [assignment_id],
     )
@@ -94,7 +95,8 @@ def last_values(assignment_id: int) -> dict[str, Any]:
 def rework_of(assignment_id: int) -> Rework:
     """The answers of the others against the contested one, by the answer types' own comparison."""
     interface = value(
-        "SELECT v.interface FROM assignments_assignment a JOIN projects_version v ON v.id = a.version_id WHERE a.id = %s",
+        "SELECT v.interface FROM assignments_assignment a JOIN projects_version v ON v.id = a.version_id"
+        " WHERE a.id = %s",
         [assignment_id],
     )
     own = last_values(assignment_id)

@@ -265,7 +265,7 @@ LABELS = [("wrong", "Wrong"), ("incomplete", "Incomplete"), ("spam", "Spam"), ("
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("assignments", "0012_money"),
+        ("assignments", "0013_timed"),
         ("projects", "0001_projects"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
