@@ -16,7 +16,7 @@ from marketplace.projects.models import Project
 from tests import factories as make
 from tests.api.callers import Caller, Reply
 from tests.api.described import description
-from tests.api.market import Market, make_market, two_ids
+from tests.api.market import Market, make_appeal, make_market, make_review, two_ids
 from tests.factories import INTERFACE
 from tests.payouts import people
 

@@ -67,7 +67,8 @@ SELECT t.id, b.max_attempts, count(*) FROM batches_task t JOIN batches_batch b O
   JOIN assignments_assignment a ON a.task_id = t.id
  WHERE t.quarantined_at IS NULL
    AND NOT EXISTS (SELECT 1 FROM assignments_quarantine q WHERE q.task_id = t.id)  -- it was released
-   AND (a.attempts > 1 AND NOT EXISTS (SELECT 1 FROM assignments_repair p WHERE p.assignment_id = a.id) OR (a.state = 'returned' AND a.end_reason <> 'skip')
+   AND (a.attempts > 1 AND NOT EXISTS (SELECT 1 FROM assignments_repair p WHERE p.assignment_id = a.id)
+        OR (a.state = 'returned' AND a.end_reason <> 'skip')
         OR (a.state = 'expired' AND a.end_reason <> 'cancelled'))
  GROUP BY t.id, b.max_attempts HAVING count(*) >= b.max_attempts
 """
