@@ -37,6 +37,8 @@ from workers.assignments.models import Assignment
 from workers.assignments.queries import disputes_over
 from workers.profiles.commands.links import link_accounts
 from workers.profiles.models import Worker
+from workers.reputation.commands import Judged, record_outcomes
+from workers.reputation.models import Kind
 
 Forward = Callable[[timedelta], None]
 REVIEWS = (
@@ -484,3 +486,23 @@ def test_an_appeal_that_nobody_settles_is_found(committed: str, clock: Forward) 
     assert "inv_r42_appeals" in {f.name for f in check_promises() if f.violations}
     settle(appeal)
     assert broken() == []
+
+
+def bad_review(case: Case) -> None:
+    at = {"worker_id": case.worker.pk, "project_id": case.batch.project_id, "batch_id": case.batch.pk}
+    in_one(record_outcomes, outcomes=[Judged(**at, score=0.0, kind=Kind.REVIEW, assignment_id=case.answer.pk)])
+
+
+def test_whoever_records_it_a_rejection_that_is_contested_counts_against_nobody(
+    committed: str, as_owner: psycopg.Connection[Any], clock: Forward
+) -> None:
+    case = rejected(overlap=1)
+    with pytest.raises(IntegrityError, match="still be contested"):
+        bad_review(case)
+    contest(case)
+    clock(timedelta(seconds=case.batch.appeal_s))
+    with pytest.raises(IntegrityError, match="still be contested"):
+        bad_review(case)
+    as_owner.execute("DROP TRIGGER review_is_final ON reputation_outcome")
+    bad_review(case)
+    assert {f.name for f in check_promises() if f.violations} >= {"inv_r42_reputation", "inv_r42_walls"}

@@ -57,14 +57,15 @@ def appeal_of(public_id: UUID, among: QuerySet[Appeal] | None = None) -> Appeal:
     return found
 
 
-def due_appeals(limit: int) -> list[int]:
-    """Open appeals to look at: past their time, or judged by rework."""
+def due_appeals(limit: int, *, late_only: bool) -> list[int]:
+    """Open appeals to look at, the latest first to be decided: past their time and, if not `late_only`, those that
+    others' work may decide."""
     return [
         row[0]
         for row in rows(
             "SELECT id FROM appeals_appeal WHERE state = 'open'"
-            " AND (decide_by <= (SELECT market_now()) OR method = 'rework') ORDER BY decide_by LIMIT %s",
-            [limit],
+            " AND (decide_by <= (SELECT market_now()) OR NOT %s AND method = 'rework') ORDER BY decide_by LIMIT %s",
+            [late_only, limit],
         )
     ]
 
