@@ -21,7 +21,7 @@ from marketplace.rest.permissions import IsRequesterKey, IsStaffKey
 from marketplace.rest.requests import KeyRequest
 from workers.appeals.commands.decide import decide_appeal
 from workers.appeals.commands.open import add_statement, name_adjudicator
-from workers.appeals.due import settle_due
+from workers.appeals.due import settle_late
 from workers.appeals.models import Appeal
 from workers.appeals.queries import appeal_of, appeals_against, appeals_with_all, last_values
 from workers.appeals.states import Kind, Method, State
@@ -155,7 +155,7 @@ class AppealsView(APIView):
         state = request.query_params.get("state")
         if state is not None and state not in State.values:
             raise Unprocessable("There is no such state.", errors=[{"field": "state", "message": "is not a state"}])
-        settle_due()
+        settle_late()
         found = appeals_with_all() if state is None else appeals_with_all().filter(state=state)
         return page_of(request, found, staff_appeal_shape, allowed=["state"])
 
@@ -169,7 +169,7 @@ class AppealView(APIView):
         responses=StaffAppealShape,
     )
     def get(self, request: KeyRequest, appeal: UUID) -> HttpResponse:
-        settle_due()
+        settle_late()
         return respond(staff_appeal_shape(_for_judge(request, appeal)))
 
 
@@ -220,7 +220,7 @@ class RequesterAppealsView(APIView):
     @extend_schema(summary="Appeals against your rejections", tags=["appeals"], **listing(RequesterAppealShape))
     def get(self, request: KeyRequest, requester: UUID) -> HttpResponse:
         of = requester_for(request.user.pk, requester)
-        settle_due()
+        settle_late()
         found = appeals_against(of.pk)
         with one_transaction(principal="names"):
             names = pseudonyms(requester_id=of.pk, worker_ids=set(found.values_list("worker_id", flat=True)))

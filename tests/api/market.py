@@ -13,9 +13,14 @@ from marketplace.common.transactions import one_transaction
 from marketplace.payouts.commands.runs import make_run
 from marketplace.payouts.models import Destination, Payout, Run
 from marketplace.projects.models import Project
+from marketplace.results.commands.rejections import Why, reject
+from marketplace.results.models import RejectionReview
 from tests import factories as make
 from tests.api.callers import Caller, Reply, caller_for
 from tests.payouts import people
+from workers.appeals.commands.open import contest_answer
+from workers.appeals.models import Appeal
+from workers.assignments.states import RejectReason
 from workers.profiles.commands import pseudonym_for
 from workers.profiles.commands.links import link_accounts
 from workers.profiles.commands.lists import create_list
@@ -139,3 +144,31 @@ def _member(requester: Requester, role: str) -> User:
     user = make.make_user()
     Member.objects.create(requester=requester, user=user, role=role)
     return user
+
+
+def _answered(market: Market, count: int) -> tuple[Batch, list[UUID]]:
+    """Answers of somebody new, in a batch beside the others."""
+    batch = make.make_batch(count, project=market.project, name="Answered", overlap=1)
+    worker = make.make_worker()
+    leases = make.take(worker, batch, count)
+    make.answer(worker, leases)
+    return batch, [lease.id for lease in leases]
+
+
+def make_review(market: Market) -> RejectionReview:
+    """More rejections than a small batch may have, which wait."""
+    batch, answers = _answered(market, 6)
+    why = Why(RejectReason.WRONG, "No animals.", make.owner_of(market.requester).pk)
+    with one_transaction(principal="test"):
+        reject(batch_id=batch.pk, assignments=answers, why=why)
+    return RejectionReview.objects.get(batch=batch)
+
+
+def make_appeal(market: Market) -> Appeal:
+    """Somebody contests a rejection."""
+    batch, answers = _answered(market, 1)
+    with one_transaction(principal="test"):
+        make.reject(batch, answers)
+    worker_id = batch.assignments.get().worker_id
+    with one_transaction(principal="test"):
+        return contest_answer(worker_id=worker_id, assignment=answers[0], words="It is a cat.")

@@ -197,7 +197,7 @@ def test_what_is_decided_stays_decided(market: Market) -> None:
     submit(market["worker"], *(filled(lease) for lease in claim(market["worker"], market.batch, 2))).expect(200)
     at = f"batches/{market.batch.public_id}"
     first, second = (row["id"] for row in market["owner"].all(f"{at}/answers"))
-    no = {"reason": "spam", "comment": ""}
+    no = {"reason": "spam", "comment": "No."}
     market["owner"].post(f"{at}/answers/accept", {"answers": [first]}).expect(200)
     market["owner"].post(f"{at}/answers/reject", {"answers": [second], **no}).expect(200)
 
@@ -217,7 +217,7 @@ def test_anothers_answers_are_decided_by_nobody_else(market: Market) -> None:
     (answer,) = theirs["owner"].all(f"batches/{theirs.batch.public_id}/answers")
     at = f"batches/{market.batch.public_id}/answers"
 
-    for path, more in (("accept", {}), ("reject", {"reason": "wrong"})):
+    for path, more in (("accept", {}), ("reject", {"reason": "wrong", "comment": "No."})):
         foreign = market["owner"].post(f"{at}/{path}", {"answers": [answer["id"]], **more})
         none = market["owner"].post(f"{at}/{path}", {"answers": [(nobody := str(uuid4()))], **more})
         assert (foreign.status, none.status) == (409, 409)
@@ -260,7 +260,9 @@ def test_a_rejected_answer_is_withheld_from_exports(market: Market) -> None:
     at = f"batches/{market.batch.public_id}"
     first, second = market["owner"].all(f"{at}/answers")
     assert market["owner"].get(f"{at}/exports/answers.jsonl").body == b"", "what is not paid is not given out"
-    market["owner"].post(f"{at}/answers/reject", {"answers": [first["id"]], "reason": "wrong"}).expect(200)
+    market["owner"].post(
+        f"{at}/answers/reject", {"answers": [first["id"]], "reason": "wrong", "comment": "No."}
+    ).expect(200)
     market["owner"].post(f"{at}/answers/accept", {"all_submitted": True}).expect(200)
 
     (line,) = market["owner"].get(f"{at}/exports/answers.jsonl").body.splitlines()

@@ -16,7 +16,7 @@ from marketplace.projects.models import Project
 from tests import factories as make
 from tests.api.callers import Caller, Reply
 from tests.api.described import description
-from tests.api.market import Market, make_market, two_ids
+from tests.api.market import Market, make_appeal, make_market, make_review, two_ids
 from tests.factories import INTERFACE
 from tests.payouts import people
 
@@ -75,7 +75,20 @@ def fitting(market: Market) -> dict[str, tuple[str, dict[str, Any]]]:
         f"{at}/publish": ("owner", {}),
         f"{at}/quarantine/release": ("owner", {"tasks": ["t0"]}),
         f"{at}/answers/accept": ("owner", {"answers": [], "all_submitted": False}),
-        f"{at}/answers/reject": ("owner", {"answers": [str(uuid4())], "reason": "wrong", "comment": ""}),
+        f"{at}/answers/reject": (
+            "owner",
+            {"answers": [str(uuid4())], "all_submitted": False, "reason": "wrong", "comment": "No.", "version": 1},
+        ),
+        f"{at}/answers/return": ("owner", {"answers": [str(uuid4())], "reason": "wrong", "comment": "Again."}),
+        f"rejection-reviews/{make_review(market).public_id}/approve": ("staff", {"reason": "so"}),
+        f"rejection-reviews/{make_review(market).public_id}/refuse": ("staff", {"reason": "so"}),
+        f"appeals/{make_appeal(market).public_id}/decide": ("staff", {"decision": "refuse", "reason": "so"}),
+        f"appeals/{make_appeal(market).public_id}/adjudicator": (
+            "staff",
+            {"email": make.make_user().email, "reason": "expert"},
+        ),
+        f"requesters/{requester}/appeals/{make_appeal(market).public_id}/statement": ("owner", {"words": "It barks."}),
+        "worker/appeals": ("worker", {"assignment": str(uuid4()), "words": "No."}),
         f"{at}/answers/uphold": ("staff", {"answers": [str(uuid4())], "reason": "right"}),
         f"{at}/bonuses": ("owner", {"worker": "w_x", "amount_micros": 5, "reason": "good", "reference": "one"}),
         f"{at}/results": ("owner", {"method": "majority"}),

@@ -17,7 +17,7 @@ from marketplace.common.database import MarketNow
 from marketplace.common.models import DeadLetter
 from tests import factories as make
 from tests.api.callers import BASE, Reply, caller_for
-from tests.api.market import ROLES, Market, make_market, two_ids
+from tests.api.market import ROLES, Market, make_appeal, make_market, make_review, two_ids
 from tests.api.test_openapi import served
 from tests.payouts import people
 
@@ -280,7 +280,42 @@ ROUTES: dict[str, Route] = {
     "batches/{batch}/answers": Route({"GET": read()}),
     "batches/{batch}/answers/accept": Route({"POST": step(REVIEWERS, lambda m: {"all_submitted": True})}),
     "batches/{batch}/answers/reject": Route(
-        {"POST": step(REVIEWERS, lambda m: {**NOBODY, "reason": "wrong"}, (409,))}
+        {"POST": step(REVIEWERS, lambda m: {**NOBODY, "reason": "wrong", "comment": "No."}, (409,))}
+    ),
+    "batches/{batch}/answers/return": Route(
+        {"POST": step(REVIEWERS, lambda m: {**NOBODY, "reason": "wrong", "comment": "Again."}, (409,))}
+    ),
+    "rejection-reviews": Route({"GET": STAFF}),
+    "rejection-reviews/{review}": Route({"GET": May({"staff"}, {"staff"}, foreign=False)}),
+    **{
+        f"rejection-reviews/{{review}}/{name}": Route(
+            {"POST": May({"staff"}, {"staff"}, lambda m: {"reason": "so"}, (200, 409), foreign=False)}
+        )
+        for name in ("approve", "refuse")
+    },
+    "appeals": Route({"GET": STAFF}),
+    # Whoever was named to judge may be anybody; to all others there is no such appeal.
+    "appeals/{appeal}": Route({"GET": May(KEYS, {"staff"}, foreign=False)}),
+    "appeals/{appeal}/adjudicator": Route(
+        {
+            "POST": May(
+                {"staff"}, {"staff"}, lambda m: {"email": make.make_user().email, "reason": "expert"}, foreign=False
+            )
+        }
+    ),
+    "appeals/{appeal}/decide": Route(
+        {"POST": May(KEYS, {"staff"}, lambda m: {"decision": "refuse", "reason": "so"}, foreign=False)}
+    ),
+    "requesters/{requester}/appeals": Route({"GET": read()}),
+    "requesters/{requester}/appeals/{appeal}/statement": Route(
+        {"POST": step(REVIEWERS, lambda m: {"words": "It barks."}, (201,))}
+    ),
+    "worker/rejections": Route({"GET": May(WORKERS, WORKERS)}),
+    "worker/appeals": Route(
+        {
+            "GET": May(WORKERS, WORKERS),
+            "POST": May(WORKERS, WORKERS, lambda m: {"assignment": NOBODYS, "words": "No."}, (409,)),
+        }
     ),
     "batches/{batch}/answers/uphold": Route(
         {"POST": May({"staff"}, {"staff"}, lambda m: {**NOBODY, "reason": "right"}, (409,), foreign=False)}
@@ -388,6 +423,8 @@ def ids(market: Market) -> dict[str, dict[str, Any]]:
         "sanction": market.sanction.public_id,
         "deposit": make.make_deposit(market.requester).public_id,
         "invoice": make.make_invoice(market.requester).public_id,
+        "review": make_review(market).public_id,
+        "appeal": make_appeal(market).public_id,
         "assignment": lease["id"],
         "key": key_of(_user(market, "owner")),
         "letter": DeadLetter.objects.create(
@@ -410,6 +447,8 @@ def ids(market: Market) -> dict[str, dict[str, Any]]:
         "sanction": theirs.sanction.public_id,
         "deposit": make.make_deposit(theirs.requester).public_id,
         "invoice": make.make_invoice(theirs.requester).public_id,
+        "review": make_review(theirs).public_id,
+        "appeal": make_appeal(theirs).public_id,
         "assignment": other_lease["assignments"][0]["id"],
         "key": key_of(_user(theirs, "owner")),
         "id": theirs.batch.imports.get().public_id,

@@ -216,7 +216,7 @@ def test_a_batch_goes_from_import_to_export_and_every_micro_is_accounted_for(
     (wrong,) = [a for a in answers if a["task"] == "t0" and a["worker"] != name_of_ann]
     assert rosa.post(
         f"{at}/answers/reject", {"answers": [wrong["id"]], "reason": "wrong", "comment": "It barks."}
-    ).expect(200) == {"rejected": 1}
+    ).expect(200) == {"rejected": 1, "waiting": 0, "review": None, "cause": None}
     assert work(cem, batch["id"], lambda text: "dog") == ["animal 0"]
     assert earned(bea) == (0, 0, (len(beas) - 1) * PRICE)
     named = [a["id"] for a in answers if a["id"] != wrong["id"]][:2]

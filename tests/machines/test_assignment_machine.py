@@ -315,8 +315,7 @@ class AssignmentMachine(RuleBasedStateMachine):
     def the_requester_rejects_an_answer(self, data: st.DataObject) -> None:
         waiting = sorted(self.model.all("submitted"), key=lambda a: a.pk)
         chosen = waiting[data.draw(st.integers(0, len(waiting) - 1))]
-        assert self.decide(False, [chosen]) == 1
-        self.rejected([chosen])
+        self.reject([chosen], [chosen])
 
     @precondition(lambda self: self.model.by_task)
     @rule(data=st.data(), accept=st.booleans(), undecided=st.booleans())
@@ -327,18 +326,26 @@ class AssignmentMachine(RuleBasedStateMachine):
         goal = "accepted" if accept else "rejected"
         if all(a.state in ("submitted", goal) for a in named):
             waiting = [a for a in named if a.state == "submitted"]
-            assert self.decide(accept, named) == len(waiting)
             if accept:
+                assert self.decide(accept, named) == len(waiting)
                 _become(waiting, goal)
             else:
-                self.rejected(waiting)
+                self.reject(named, waiting)
         else:
             with pytest.raises(NotDecidable):
                 self.decide(accept, named)
 
-    def rejected(self, answers: list[ModelAssignment]) -> None:
-        _become(answers, "rejected")
-        for answer in answers:
+    def reject(self, named: list[ModelAssignment], waiting: list[ModelAssignment]) -> None:
+        """Of any batch five answers, and of a large one every tenth, are rejected; beyond that the database refuses."""
+        ever = len(self.model.all("rejected", "upheld")) + len(waiting)
+        answered = len(self.model.all("submitted", "accepted", "rejected", "upheld"))
+        if waiting and ever > 5 and ever * 10 > answered:
+            with pytest.raises(IntegrityError, match="need a review"):
+                self.decide(False, named)
+            return
+        assert self.decide(False, named) == len(waiting)
+        _become(waiting, "rejected")
+        for answer in waiting:
             answer.rejected_at = self.model.now
 
     @precondition(lambda self: self.model.all("rejected"))

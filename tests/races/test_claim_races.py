@@ -16,8 +16,10 @@ from marketplace.batches.queries import offer_of
 from marketplace.common.database import rows, run, value
 from marketplace.common.promises import check_promises
 from marketplace.common.transactions import one_transaction
+from marketplace.results.commands.rejections import Why
+from marketplace.results.commands.rejections import reject as ask_to_reject
 from tests import factories as make
-from workers.assignments.commands.decide import accept_answers, apply_due, reject_answers
+from workers.assignments.commands.decide import accept_answers, apply_due
 from workers.assignments.commands.leases import return_lease
 from workers.assignments.commands.pay import settle_due
 from workers.assignments.commands.submit import NextPage, Submission, submit
@@ -153,13 +155,9 @@ def test_accept_reject_and_auto_accept_at_once_have_one_outcome(committed: str, 
 
     def reject(lease: Any) -> Any:
         with one_transaction(principal="test"):
-            return reject_answers(
-                batch_id=batch.pk,
-                assignments=[lease.id],
-                reason=RejectReason.SPAM,
-                comment="No cat.",
-                made_by=make.owner_of(batch.requester).pk,
-            )
+            # What is beyond the allowance waits, and is accepted by one of the others.
+            why = Why(RejectReason.SPAM, "No cat.", make.owner_of(batch.requester).pk)
+            return ask_to_reject(batch_id=batch.pk, assignments=[lease.id], why=why).rejected
 
     def time_out() -> Any:
         with one_transaction(principal="test"):

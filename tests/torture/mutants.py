@@ -294,6 +294,26 @@ _ALL = [
         statements=["DROP TRIGGER upheld_with_reason ON assignments_assignment"],
     ),
     Mutant(
+        "rejected_in_silence",
+        "An answer may be rejected without words and without a name.",
+        statements=["DROP TRIGGER rejected_with_reason ON assignments_assignment"],
+    ),
+    Mutant(
+        "review_skipped",
+        "Any number of answers may be rejected without a review.",
+        statements=["DROP TRIGGER rejections_wall ON assignments_rejection"],
+    ),
+    Mutant(
+        "repaired_for_ever",
+        "An answer may go back for repair again and again, without a reason.",
+        statements=["DROP TRIGGER repair_with_reason ON assignments_assignment"],
+    ),
+    Mutant(
+        "appeal_refused_alone",
+        "An appeal may be refused by nobody and for nothing.",
+        statements=["DROP TRIGGER step_step ON appeals_step"],
+    ),
+    Mutant(
         "disputes_given_back",
         "What lies aside for disputes may be given back at any time.",
         statements=["DROP TRIGGER reserve_step ON assignments_reserve"],

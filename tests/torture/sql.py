@@ -67,7 +67,8 @@ SELECT t.id, b.max_attempts, count(*) FROM batches_task t JOIN batches_batch b O
   JOIN assignments_assignment a ON a.task_id = t.id
  WHERE t.quarantined_at IS NULL
    AND NOT EXISTS (SELECT 1 FROM assignments_quarantine q WHERE q.task_id = t.id)  -- it was released
-   AND (a.attempts > 1 OR (a.state = 'returned' AND a.end_reason <> 'skip')
+   AND (a.attempts > 1 AND NOT EXISTS (SELECT 1 FROM assignments_repair p WHERE p.assignment_id = a.id)
+        OR (a.state = 'returned' AND a.end_reason <> 'skip')
         OR (a.state = 'expired' AND a.end_reason <> 'cancelled'))
  GROUP BY t.id, b.max_attempts HAVING count(*) >= b.max_attempts
 """
@@ -181,6 +182,15 @@ _ANSWER = (
     .replace("{{", "{")
     .replace("}}", "}")
 )
+_REJECTION = (
+    "INSERT INTO assignments_rejection (assignment_id, batch_id, reason, comment, version_id, made_by_id, made_at)"
+    " SELECT id, batch_id, 'wrong', 'no', version_id, (SELECT min(id) FROM accounts_user), market_now()"
+    f" FROM assignments_assignment {_MINE}"
+)
+_REJECT = (
+    "UPDATE assignments_assignment SET state = 'rejected', end_reason = 'wrong', comment = 'no',"
+    f" decided_at = market_now() {_MINE}"
+)
 _TRANSFER = (
     "INSERT INTO ledger_transfer (key, kind, source_id, destination_id, currency, amount_micros, made_at)"
     " VALUES ('torture:{key}', 'torture', %({source})s, %({destination})s, 'EUR', {amount}, market_now())"
@@ -285,10 +295,39 @@ ATTACKS: dict[str, tuple[str, list[str], str]] = {
             _lease(),
             _SUBMIT,
             _ANSWER,
-            "UPDATE assignments_assignment SET state = 'rejected', end_reason = 'wrong', decided_at = market_now()"
-            f" {_MINE}",
+            _REJECTION,
+            _REJECT,
         ],
         f"UPDATE assignments_assignment SET state = 'upheld' {_MINE}",
+    ),
+    "reject_without_words": ("app", [_lease(), _SUBMIT, _ANSWER], _REJECT),
+    "reject_by_a_review_that_is_none": (
+        "app",
+        [_lease(), _SUBMIT, _ANSWER],
+        _REJECTION.replace("made_at)", "made_at, review_id)").replace("market_now() FROM", "market_now(), 1 FROM"),
+    ),
+    "return_for_repair_without_a_reason": (
+        "app",
+        [_lease(), _SUBMIT, _ANSWER],
+        "UPDATE assignments_assignment SET state = 'leased', token = gen_random_uuid(), attempts = attempts + 1,"
+        f" leased_at = market_now(), lease_until = market_now() + interval '60 s' {_MINE}",
+    ),
+    "refuse_an_appeal_alone": (
+        "app",
+        [
+            _lease(),
+            _SUBMIT,
+            _ANSWER,
+            _REJECTION,
+            _REJECT,
+            "INSERT INTO assignments_contest (assignment_id, batch_id, made_at) SELECT id, batch_id, market_now()"
+            f" FROM assignments_assignment {_MINE}",
+            "INSERT INTO appeals_appeal (worker_id, rejection_id, words, method, opened_at, refer_at, decide_by)"
+            " SELECT worker_id, id, 'no', 'rework', market_now(), market_now(), market_now()"
+            f" FROM assignments_assignment {_MINE}",
+        ],
+        "INSERT INTO appeals_step (appeal_id, kind, reason, made_at)"
+        " SELECT max(id), 'refused', 'so', market_now() FROM appeals_appeal",
     ),
     "release_what_can_be_contested": (
         "app",

@@ -16,7 +16,7 @@ from marketplace.rest.pagination import page_of, page_of_rows
 from marketplace.rest.permissions import IsWorkerKey
 from marketplace.rest.requests import KeyRequest
 from workers.appeals.commands.open import contest_answer, contest_sanction
-from workers.appeals.due import settle_due
+from workers.appeals.due import settle_late
 from workers.appeals.models import Appeal
 from workers.appeals.queries import appeal_of, appeals_of
 from workers.appeals.states import Kind, Method, State
@@ -62,9 +62,7 @@ class RejectionShape(serializers.Serializer[Any]):
     state = serializers.ChoiceField(choices=("rejected", "upheld"))
     reason = serializers.ChoiceField(choices=RejectReason.choices)
     comment = serializers.CharField()
-    version = serializers.IntegerField(
-        help_text="The version of the instructions that it cites: the one you were shown"
-    )
+    version = serializers.IntegerField(help_text="The instructions that it cites: those you were shown")
     made_at = serializers.DateTimeField()
     appeal_until = serializers.DateTimeField()
     appealable = serializers.BooleanField()
@@ -119,7 +117,7 @@ class AppealsView(APIView):
 
     @extend_schema(summary="Your appeals", tags=["appeals"], **listing(AppealShape))
     def get(self, request: KeyRequest) -> HttpResponse:
-        settle_due()
+        settle_late()
         return page_of(request, appeals_of(request.worker_id), appeal_shape)
 
     @extend_schema(

@@ -57,14 +57,15 @@ def appeal_of(public_id: UUID, among: QuerySet[Appeal] | None = None) -> Appeal:
     return found
 
 
-def due_appeals(limit: int) -> list[int]:
-    """Open appeals to look at: past their time, or judged by rework."""
+def due_appeals(limit: int, *, late_only: bool) -> list[int]:
+    """Open appeals to look at, the latest first to be decided: past their time and, if not `late_only`, those that
+    others' work may decide."""
     return [
         row[0]
         for row in rows(
             "SELECT id FROM appeals_appeal WHERE state = 'open'"
-            " AND (decide_by <= (SELECT market_now()) OR method = 'rework') ORDER BY decide_by LIMIT %s",
-            [limit],
+            " AND (decide_by <= (SELECT market_now()) OR NOT %s AND method = 'rework') ORDER BY decide_by LIMIT %s",
+            [late_only, limit],
         )
     ]
 
@@ -78,7 +79,8 @@ def can_be_reworked(assignment_id: int) -> bool:
         " (SELECT count(*) FROM appeals_others(a.id)),"
         " (SELECT count(*) FROM assignments_assignment o WHERE o.task_id = a.task_id AND o.state = 'leased'),"
         " CASE WHEN b.state = 'published' AND t.quarantined_at IS NULL THEN t.overlap - t.refunded - t.taken ELSE 0 END"
-        " FROM assignments_assignment a JOIN batches_task t ON t.id = a.task_id JOIN batches_batch b ON b.id = a.batch_id"
+        " FROM assignments_assignment a JOIN batches_task t ON t.id = a.task_id"
+        " JOIN batches_batch b ON b.id = a.batch_id"
         " WHERE a.id = %s",
         [assignment_id],
     )
@@ -94,7 +96,8 @@ def last_values(assignment_id: int) -> dict[str, Any]:
 def rework_of(assignment_id: int) -> Rework:
     """The answers of the others against the contested one, by the answer types' own comparison."""
     interface = value(
-        "SELECT v.interface FROM assignments_assignment a JOIN projects_version v ON v.id = a.version_id WHERE a.id = %s",
+        "SELECT v.interface FROM assignments_assignment a JOIN projects_version v ON v.id = a.version_id"
+        " WHERE a.id = %s",
         [assignment_id],
     )
     own = last_values(assignment_id)

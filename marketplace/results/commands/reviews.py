@@ -10,8 +10,8 @@ from workers.reputation.commands import Judged, record_outcomes, undo_outcomes
 from workers.reputation.models import Kind
 
 READER = "reviews"
-# How much a review counts beside a known answer. Most answers are accepted unseen, by a deadline or all at once: had that
-# weight, it would drown what gold says of the careless. A rejection, and one that was undone, was looked at twice.
+# How much a review counts beside a known answer. Most answers are accepted unseen, by a deadline or all at once: had
+# that weight, it would drown what gold says of the careless. A rejection, undone or not, was looked at twice.
 SEEN = 1.0
 ACCEPTED = {"name": 0.25, "all": 0.05, "deadline": 0.05}
 UPHELD_ROUND = 1

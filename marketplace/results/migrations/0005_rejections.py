@@ -127,7 +127,28 @@ CREATE TRIGGER rejections_wall AFTER INSERT ON assignments_rejection REFERENCING
     FOR EACH STATEMENT EXECUTE FUNCTION results_rejections_wall();
 """
 
+FINAL = """
+-- R42: no rejection counts against its worker while he can contest it or does, whoever records it.
+CREATE FUNCTION results_review_is_final() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET enable_seqscan = off AS $$
+BEGIN
+    IF EXISTS (SELECT 1 FROM assignments_rejection r
+                 JOIN batches_batch b ON b.id = r.batch_id
+                 LEFT JOIN assignments_contest c ON c.assignment_id = r.assignment_id
+                WHERE r.assignment_id = NEW.assignment_id
+                  AND CASE WHEN c.assignment_id IS NULL
+                           THEN r.made_at + make_interval(secs => b.appeal_s) > market_now()
+                           ELSE c.ended_at IS NULL END) THEN
+        RAISE EXCEPTION 'this rejection can still be contested' USING errcode = '23514', constraint = 'review_is_final';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER review_is_final BEFORE INSERT ON reputation_outcome FOR EACH ROW
+    WHEN (NEW.kind = 'review' AND NEW.score < 0.5) EXECUTE FUNCTION results_review_is_final();
+"""
+
 GUARDS = [
+    ("reputation_outcome", "review_is_final"),
     ("results_rejectionreview", "review_step"),
     ("results_rejectionitem", "items_come"),
     ("results_rejectionitem", "item_step"),
@@ -138,8 +159,8 @@ GUARDS = [
 
 RIGHTS = f"""
 {"".join(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {trigger};" for table, trigger in GUARDS)}
-REVOKE EXECUTE ON FUNCTION results_review_step(), results_items_come(), results_item_step(), results_rejections_wall()
-    FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION results_review_step(), results_items_come(), results_item_step(), results_rejections_wall(),
+    results_review_is_final() FROM PUBLIC;
 GRANT SELECT, INSERT ON results_rejectionreview, results_rejectionitem TO touchstone_runtime;
 GRANT UPDATE (state, decided_by_id, decided_at, decision, applied_at) ON results_rejectionreview TO touchstone_runtime;
 GRANT UPDATE (outcome) ON results_rejectionitem TO touchstone_runtime;
@@ -168,7 +189,7 @@ UNDO = f"""
 DROP VIEW inv_r42, inv_r42_walls;
 {"".join(f"DROP TRIGGER {trigger} ON {table};" for table, trigger in GUARDS)}
 DROP FUNCTION results_review_step(); DROP FUNCTION results_items_come(); DROP FUNCTION results_item_step();
-DROP FUNCTION results_rejections_wall();
+DROP FUNCTION results_rejections_wall(); DROP FUNCTION results_review_is_final();
 """
 
 
@@ -176,6 +197,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ("assignments", "0017_rejections"),
         ("batches", "0009_money_terms"),
+        ("reputation", "0003_skills"),
         ("results", "0004_consensus"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
@@ -323,5 +345,5 @@ class Migration(migrations.Migration):
             model_name="rejectionitem",
             index=models.Index(condition=models.Q(("outcome", "")), fields=["review"], name="item_waiting"),
         ),
-        migrations.RunSQL([REVIEWS, WALL, RIGHTS], UNDO),
+        migrations.RunSQL([REVIEWS, WALL, FINAL, RIGHTS], UNDO),
     ]

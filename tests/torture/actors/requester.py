@@ -190,7 +190,9 @@ class Requester(Actor):
         if ids[cut:]:
             fact = {"reason": self.chance.choice(REJECTIONS), "comment": f"{self.name} {self.chance.random()}"}
             done = self.write(f"/batches/{batch}/answers/reject", {"answers": ids[cut:], **fact})
-            self._decided(done, "reject", ids[cut:], {"batch": batch, **fact})
+            # Beyond a tenth of the answers, or against what others say, some of them wait for a review.
+            if not done.reply.good or done.reply.body["waiting"] == 0:
+                self._decided(done, "reject", ids[cut:], {"batch": batch, **fact})
 
     def bonus(self) -> None:
         """Pay somebody who has answered something more; sometimes again, or with another amount."""

@@ -213,6 +213,13 @@ CREATE VIEW inv_r42_appeals AS
     SELECT p.id AS appeal_id, p.state, p.decide_by, appeals_disagreeing(p.id) AS disagrees FROM appeals_appeal p
      WHERE p.state = 'open' AND p.decide_by < market_now() - interval '5 minutes' OR appeals_disagreeing(p.id);
 COMMENT ON VIEW inv_r42_appeals IS 'Every appeal is decided in its time, or soon after it for the worker, and what it decided is done.';
+CREATE VIEW inv_r42_reputation AS
+    SELECT o.id AS outcome_id, o.worker_id, o.assignment_id FROM reputation_outcome o
+      JOIN assignments_contest c ON c.assignment_id = o.assignment_id AND c.ended_at IS NULL
+     WHERE o.kind = 'review' AND o.score < 0.5
+       AND NOT EXISTS (SELECT 1 FROM reputation_outcome u WHERE u.undoes_id = o.id);
+COMMENT ON VIEW inv_r42_reputation IS 'A rejection that is being contested counts against nobody.';
+GRANT SELECT ON inv_r42_reputation TO touchstone_runtime;
 CREATE VIEW inv_r42_appeal_guards AS
     SELECT wanted.relname, wanted.tgname
       FROM (VALUES {", ".join(f"('{table}', '{trigger}')" for table, trigger in GUARDS)}) AS wanted(relname, tgname)
@@ -224,7 +231,7 @@ GRANT EXECUTE ON FUNCTION appeals_disagreeing(bigint) TO touchstone_runtime;
 """
 
 UNDO = f"""
-DROP VIEW inv_r42_appeals, inv_r42_appeal_guards;
+DROP VIEW inv_r42_appeals, inv_r42_appeal_guards, inv_r42_reputation;
 {"".join(f"DROP TRIGGER {trigger} ON {table};" for table, trigger in GUARDS)}
 DROP FUNCTION appeals_appeal_step(); DROP FUNCTION appeals_appeal_opened(); DROP FUNCTION appeals_step_step();
 DROP FUNCTION appeals_step_applied(); DROP FUNCTION appeals_agree(); DROP FUNCTION appeals_disagreeing(bigint);
@@ -233,5 +240,10 @@ DROP FUNCTION appeals_impartial(bigint, bigint); DROP FUNCTION appeals_others(bi
 
 
 class Migration(migrations.Migration):
-    dependencies = [("appeals", "0001_appeals"), ("batches", "0009_money_terms"), ("common", "0001_foundations")]
+    dependencies = [
+        ("appeals", "0001_appeals"),
+        ("batches", "0009_money_terms"),
+        ("common", "0001_foundations"),
+        ("reputation", "0003_skills"),
+    ]
     operations = [migrations.RunSQL([APPEALS, STEPS, AGREE, RIGHTS], UNDO)]

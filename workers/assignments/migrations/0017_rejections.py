@@ -240,6 +240,9 @@ DO $$ BEGIN
     IF EXISTS (SELECT 1 FROM assignments_contest WHERE ended_at IS NULL) THEN
         RAISE EXCEPTION 'rejections are being contested: an earlier version would give their money back';
     END IF;
+    IF EXISTS (SELECT 1 FROM assignments_uphold WHERE made_by_id IS NULL) THEN
+        RAISE EXCEPTION 'rejections were undone by nobody in person: an earlier version cannot say so';
+    END IF;
 END $$;
 DROP VIEW inv_r42_guards, inv_r42_reason;
 {FLOW.before(MONEY.RESERVES, ["assignments_release_places"])}
