@@ -308,14 +308,14 @@ class Crowd:
     def _refused(self, hand: _Hand, problem: DomainError, at_s: float) -> None:
         nothing = problem.code == "nothing-to-claim"
         self.story.refusals.append(
-            Refused(hand.index, at_s, hand.answered, problem.code, nothing and self._ordinary_open(hand))
+            Refused(hand.index, at_s, hand.answered, problem.code, nothing and self.ordinary_open(hand))
         )
         hand.looks += 1
         if hand.looks < LOOKS:
             wait_s = float(problem.facts.get("wait_s") or (LOOK_AGAIN_S if nothing else KNOCK_AGAIN_S))
             self._again(hand, at_s + wait_s)
 
-    def _ordinary_open(self, hand: _Hand) -> bool:
+    def ordinary_open(self, hand: _Hand) -> bool:
         """Whether a task that is no gold has a place that this person could take."""
         return bool(
             value(

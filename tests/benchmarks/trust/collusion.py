@@ -34,6 +34,7 @@ class Flagged:
     """A heuristic's best list in one phase, judged on tasks that it was not chosen by."""
 
     heuristic: str
+    means: str
     phase: str
     flagged: int
     gold: int
@@ -49,7 +50,8 @@ class Flagged:
 
 @dataclass
 class Attack:
-    """What full collusion finds. `certain` counts tasks that are certainly gold to the colluders, by rule."""
+    """What full collusion finds. `certain` counts, by rule or list, what is certainly gold to the colluders; `best` has
+    the best list of each means in each phase."""
 
     certain: dict[str, int] = field(default_factory=dict)
     best: dict[str, Flagged] = field(default_factory=dict)
@@ -63,10 +65,10 @@ class Attack:
         """For reports."""
         return {
             "certain": self.certain,
-            "best": {phase: asdict(found) | {"excess": round(found.excess, 4)} for phase, found in self.best.items()},
+            "best": {name: asdict(found) | {"excess": round(found.excess, 4)} for name, found in self.best.items()},
             "heuristics": {
                 f"{found.phase}: {found.heuristic}": [found.flagged, round(found.precision, 4), round(found.base, 4)]
-                for found in sorted(self.all, key=lambda found: -found.excess)[:12]
+                for found in sorted(self.all, key=lambda found: -found.excess)
             },
         }
 
@@ -124,20 +126,26 @@ def attack(
     practised_on = np.array([chosen[show.question] for show in pooled.shows])
     for phase in ("probation", "later"):
         here = phases == phase
-        scores = dict(columns)
-        scores["practised"] = _practised(columns, gold, here & practised_on)
-        found = [
-            judged
-            for name, column in scores.items()
-            if (judged := _judged(name, phase, column, gold, here & practised_on, here & ~practised_on)) is not None
-        ]
-        done.all += found
-        if found:
-            done.best[phase] = max(found, key=lambda one: one.excess)
-        for one in found:
-            if one.gold == one.flagged >= CERTAIN_LEAST and one.p < CERTAIN_CHANCE:
-                done.certain[f"{phase}: {one.heuristic}"] = one.flagged
+        scores = {name: (_means_of(name), column) for name, column in columns.items()}
+        scores["practised"] = ("practice", _practised(columns, gold, here & practised_on))
+        for name, (means, column) in scores.items():
+            found = _judged(name, means, phase, column, gold, here & practised_on, here & ~practised_on)
+            if found is None:
+                continue
+            done.all.append(found)
+            best = done.best.get(f"{means}, {phase}")
+            if best is None or found.excess > best.excess:
+                done.best[f"{means}, {phase}"] = found
+            if found.gold == found.flagged >= CERTAIN_LEAST and found.p < CERTAIN_CHANCE:
+                done.certain[f"{phase}: {name}"] = found.flagged
     return done
+
+
+def _means_of(name: str) -> str:
+    """What a heuristic goes by: repetition, as in the published attack; the answers of others; or order and time."""
+    if name.removeprefix("in hindsight: ") in {"shown before", "shown in all"}:
+        return "repetition"
+    return "answers" if "label" in name or "answers" in name else "order and time"
 
 
 def _by_rule(shows: Sequence[Show], overlap: int) -> dict[str, int]:
@@ -256,6 +264,7 @@ def _practised(
 
 def _judged(
     name: str,
+    means: str,
     phase: str,
     scores: NDArray[np.float64],
     gold: NDArray[np.bool_],
@@ -284,4 +293,4 @@ def _judged(
     n, hits, base = int(flagged.sum()), int(gold[flagged].sum()), float(gold[test].mean())
     if not n:
         return None
-    return Flagged(name, phase, n, hits, hits / n, base, binomial_tail(hits, n, base))
+    return Flagged(name, means, phase, n, hits, hits / n, base, binomial_tail(hits, n, base))

@@ -52,15 +52,17 @@ def _looks_like_work(results: dict[str, Any]) -> Iterator[Target]:
 
 
 def _collusion(found: dict[str, Any]) -> Iterator[Target]:
-    certain = found["certain_identifications"]
-    yield Target("certain identifications by full collusion", "R38", "0", certain, certain == 0)
-    for phase, best in found["best"].items():
+    by_rule = sum(n for name, n in found["certain"].items() if ": " not in name)
+    by_list = found["certain_identifications"] - by_rule
+    yield Target("certain identifications by repetition", "R38", "0", by_rule, by_rule == 0)
+    yield Target("certain identifications by order, time, answers, practice", "R38", "0", by_list, by_list == 0)
+    for name, best in found["best"].items():
         allowed = best["base"] + 0.02
         # Only what lies above the bar by more than chance is a miss; of so many lists the best is a lucky one.
         missed = best["precision"] > allowed + LUCK * sqrt(allowed * (1 - allowed) / best["flagged"])
         enough = best["flagged"] >= LIST_MIN
         yield Target(
-            f"precision of the best heuristic, {phase} ({best['heuristic']})", "R38",
+            f"precision of the best list by {name}", "R38",
             f"<= base {best['base']:.3f} + 0.02", _short(best["precision"]),
             False if missed else True if enough else None,
         )  # fmt: skip
