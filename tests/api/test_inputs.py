@@ -49,6 +49,24 @@ def fitting(market: Market) -> dict[str, tuple[str, dict[str, Any]]]:
         f"lists/{market.worker_list.public_id}/members": ("owner", {"add": [market.known], "remove": []}),
         "workers/links": ("staff", {"workers": [str(one) for one in two_ids()], "reason": "same"}),
         f"workers/links/{market.link.public_id}/end": ("staff", {"reason": "mistake"}),
+        "sanctions": (
+            "staff",
+            {
+                "worker": str(market.other_worker.public_id), "scope": "batch", "place": str(market.batch.public_id),
+                "measure": "slow_down", "pace_s": 5, "reason": "haste", "words": "Slow.", "evidence": "Two seconds.",
+                "expires_in_s": 60,
+            },
+        ),
+        f"sanctions/{market.sanction.public_id}/lift": ("staff", {"reason": "mistake"}),
+        f"requesters/{requester}/sanctions": (
+            "owner",
+            {
+                "worker": market.known, "scope": "project", "place": str(market.project.public_id),
+                "measure": "slow_down", "pace_s": 5, "reason": "haste", "words": "Slow.", "evidence": "Two seconds.",
+                "expires_in_s": 60,
+            },
+        ),
+        f"requesters/{requester}/sanctions/{market.sanction.public_id}/lift": ("owner", {"reason": "mistake"}),
         "deposits": (
             "staff",
             {
@@ -155,6 +173,7 @@ def test_the_bodies_below_are_all_that_the_api_reads(market: Market) -> None:
         .replace(str(market.skill.public_id), "{skill}")
         .replace(str(market.worker_list.public_id), "{list}")
         .replace(str(market.link.public_id), "{link}")
+        .replace(str(market.sanction.public_id), "{sanction}")
         .replace("versions/1", "versions/{number}")
         .replace(str(market.payout.public_id), "{payout}")
         .replace(str(market.run.public_id), "{run}")
