@@ -94,7 +94,8 @@ def test_who_misses_is_limited_on_evidence_in_the_words_of_the_rule(committed: s
     assert [figure["metric"] for figure in firing.evidence["figures"]] == ["gold_answers", "gold_accuracy"]
     assert firing.evidence["figures"][0]["value"] == 10 and not firing.in_doubt
     # What he may read tells nothing of check questions.
-    assert sanction.evidence == firing.told == {"rule": "misses", "answers_looked_at": 10, "figures": []}
+    assert firing.told == {"rule": "misses", "answers_looked_at": 10, "figures": []}
+    assert sanction.evidence == {"rule": "misses", "answers": 10, "metrics": []}
     assert rows(FIRED) == [("RuleFired", [worker.pk])]
     assert rows("SELECT kind, outcome FROM reputation_wanted") == [("limit", "limit in the project for 72 hours")]
     assert waiting() == [] and unfounded() == 0

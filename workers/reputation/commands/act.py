@@ -120,7 +120,11 @@ def _limit(
         reason=reason_of(firing.rule),
         words=words_of(firing.rule),
         # The worker may read a sanction's evidence: it is what he may know of the firing's.
-        evidence=open_figures,
+        evidence={
+            "rule": open_figures["rule"],
+            "answers": open_figures["answers_looked_at"],
+            "metrics": open_figures["figures"],
+        },
         life=timedelta(hours=hours),
         firing_id=firing_id,
         pace_s=terms.get("pace_s"),
