@@ -12,7 +12,6 @@ import pytest
 from django.db import connection
 
 from marketplace.batches.models import Batch
-from marketplace.batches.queries import offer_of
 from marketplace.common.database import acting_as, rows
 from marketplace.common.transactions import one_transaction
 from tests import factories as make
@@ -136,7 +135,8 @@ def auc(ones: Sequence[float], others: Sequence[float]) -> float:
 def batch(monkeypatch: pytest.MonkeyPatch) -> Batch:
     monkeypatch.setattr(work, "CHANCE", Random(11))
     made = make.make_batch(tasks=160, gold=12, overlap=3, gold_policy=HALF, lease_cap=10)
-    offer_of(made.public_id)  # read once by whoever comes first, and kept
+    # What never changes is read once, by whoever comes first, and kept.
+    work_through(caller_for(make.make_worker().user, "worker"), made, [])
     return made
 
 
