@@ -20,7 +20,9 @@ ALWAYS = {"min_share": 1.0, "max_share": 1.0, "probation": 0, "probation_share":
 
 @pytest.fixture
 def market() -> Market:
-    return make_market(gold=ALWAYS)
+    made = make_market(gold=0)
+    made.batch = make.make_batch(6, 2, project=made.project, gold_policy=ALWAYS)
+    return made
 
 
 def make_answers(market: Market, label: str = "dog") -> None:
