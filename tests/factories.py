@@ -198,7 +198,7 @@ def judged(worker_id: int, batch: Batch, score: float | None, **more: Any) -> li
     """The outcomes of one answer, as the scoring step hands them in: what it was judged, if it was, and itself."""
     place = {"worker_id": worker_id, "project_id": batch.project_id, "batch_id": batch.pk}
     found = [] if score is None else [Judged(**place, score=score, kind=Kind.GOLD, **more)]
-    return [*found, Judged(**place)]
+    return [*found, Judged(**place, assignment_id=more.get("assignment_id"))]
 
 
 def outcomes(columns: str = "score", where: str = "true") -> list[tuple[Any, ...]]:

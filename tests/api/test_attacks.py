@@ -146,7 +146,10 @@ def judged(db: None) -> Market:
     return market
 
 
-@pytest.mark.parametrize("path", ["worker/reputation", "worker/batches", "worker/earnings", "worker/assignments"])
+@pytest.mark.parametrize(
+    "path",
+    ["worker/reputation", "worker/reputation/changes", "worker/batches", "worker/earnings", "worker/assignments"],
+)
 def test_nothing_a_worker_may_read_tells_right_gold_from_wrong(judged: Market, path: str) -> None:
     right, wrong = judged["worker"].get(path), judged["other worker"].get(path)
 

@@ -319,6 +319,7 @@ ROUTES: dict[str, Route] = {
     "worker/statement/lines": Route({"GET": May(WORKERS, WORKERS)}),
     "worker/statement.csv": Route({"GET": May(WORKERS, WORKERS)}),
     "worker/reputation": Route({"GET": May(WORKERS, WORKERS)}),
+    "worker/reputation/changes": Route({"GET": May(WORKERS, WORKERS)}),
 }  # fmt: skip
 
 

@@ -220,7 +220,7 @@ class Session:
         return currencies
 
     def reputation(self) -> list[Json]:
-        """What the market thinks of the worker: [{project, score, low, high, evidence}]."""
+        """What the market thinks of the worker: [{facet, project, score, low, high, evidence}]."""
         return list(self.http.rows("/worker/reputation"))
 
     def _get(self, path: str) -> Json:

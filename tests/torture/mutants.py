@@ -259,6 +259,26 @@ _ALL = [
         sources=[(SCORE, r"commands\.score_due\(run_id=run_id\)", "pass")],
     ),
     Mutant(
+        "judged_twice",
+        "An answer may be judged twice.",
+        statements=["DROP INDEX outcome_once"],
+    ),
+    Mutant(
+        "outcomes_readable",
+        "The program may read what came of answers, and so which were gold.",
+        statements=["GRANT SELECT ON reputation_outcome TO touchstone_app"],
+    ),
+    Mutant(
+        "outcomes_open",
+        "What came of an answer may be rewritten.",
+        statements=["DROP TRIGGER closed ON reputation_outcome"],
+    ),
+    Mutant(
+        "not_folded",
+        "What an answer was judged does not count in what is known of its worker.",
+        sources=[("workers.reputation.commands", r"held\.tally = counted\(", "_ = counted(")],
+    ),
+    Mutant(
         "half_imports_shown",
         "The tasks of an import that is not done are shown.",
         sources=[(QUERIES, r"l\.tasks - coalesce\(sum\(i\.tasks\), 0\)", "l.tasks")],

@@ -188,6 +188,13 @@ _LINK = (
     " FROM accounts_user WHERE is_staff AND is_active"
 )
 
+_JUDGE = (
+    "INSERT INTO reputation_outcome"
+    " (worker_id, project_id, requester_id, batch_id, kind, score, assignment_id, made_at)"
+    " SELECT %(worker)s, project_id, requester_id, id, 'gold', 0, 1, market_now() FROM batches_batch"
+    " WHERE id = %(batch)s"
+)
+
 # name → (role, what is legal and leads up to it, the forbidden step). Each runs in a transaction that is rolled back.
 ATTACKS: dict[str, tuple[str, list[str], str]] = {
     "take_a_place_twice": ("app", [_lease()], _lease(worker="other_worker")),
@@ -322,4 +329,7 @@ ATTACKS: dict[str, tuple[str, list[str], str]] = {
     ),
     "forget_a_commitment": ("owner", [], "DELETE FROM gold_commitment WHERE batch_id = %(batch)s"),
     "read_the_keys_of_gold": ("app", [], "SELECT key FROM batches_goldkey WHERE batch_id = %(batch)s"),
+    "read_what_came_of_answers": ("app", [], "SELECT score FROM reputation_outcome WHERE batch_id = %(batch)s"),
+    "judge_an_answer_twice": ("app", [_JUDGE], _JUDGE),
+    "rewrite_a_judgement": ("owner", [_JUDGE], "UPDATE reputation_outcome SET score = 1 WHERE batch_id = %(batch)s"),
 }

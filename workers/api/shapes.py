@@ -12,7 +12,6 @@ from workers.assignments.audience import owns, refusal
 from workers.assignments.commands.leases import Beat, Kept
 from workers.assignments.commands.submit import Outcome, Submitted
 from workers.assignments.queries import Earnings, LeasedTask
-from workers.reputation.queries import Shown
 
 
 class BoardRequesterShape(serializers.Serializer[Any]):
@@ -183,15 +182,3 @@ class EarningsShape(serializers.Serializer[Any]):
 
 def earnings_shape(earned: Earnings) -> dict[str, Any]:
     return {**asdict(earned), "earned_micros": earned.earned_micros}
-
-
-class StandingShape(serializers.Serializer[Any]):
-    project = serializers.CharField()
-    score = serializers.FloatField()
-    low = serializers.FloatField()
-    high = serializers.FloatField()
-    evidence = serializers.IntegerField()
-
-
-def standing_shape(standing: Shown) -> dict[str, Any]:
-    return asdict(standing)

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from workers.api import commitments, earnings, payouts, profiles, skills, work
+from workers.api import earnings, payouts, profiles, reputation, skills, work
 
 urlpatterns = [
     path("worker/submissions", work.SubmitView.as_view()),
@@ -23,7 +24,8 @@ urlpatterns = [
     path("worker/statement", earnings.StatementView.as_view()),
     path("worker/statement/lines", earnings.StatementLinesView.as_view()),
     path("worker/statement.csv", earnings.StatementCsvView.as_view()),
-    path("worker/reputation", work.ReputationView.as_view()),
+    path("worker/reputation", reputation.ReputationView.as_view()),
+    path("worker/reputation/changes", reputation.ReputationChangesView.as_view()),
     path("worker/totp", payouts.EnrolView.as_view()),
     path("worker/totp/confirm", payouts.ConfirmView.as_view()),
     path("worker/payout-providers", payouts.ProvidersView.as_view()),

@@ -1,4 +1,4 @@
-"""The worker's side: the board, claims, submissions, returns, earnings and reputation."""
+"""The worker's side: the board, claims, submissions, returns and earnings."""
 
 from collections.abc import Callable
 from random import SystemRandom
@@ -32,7 +32,6 @@ from workers.api.shapes import (
     KeptShape,
     LeaseShape,
     ReturnedShape,
-    StandingShape,
     SubmittedShape,
     beat_shape,
     board_batch_shape,
@@ -40,7 +39,6 @@ from workers.api.shapes import (
     earnings_shape,
     kept_shape,
     lease_shape,
-    standing_shape,
     submitted_shape,
 )
 from workers.assignments.commands.claim import claim
@@ -50,7 +48,6 @@ from workers.assignments.commands.submit import NextPage, Submission, submit
 from workers.assignments.errors import DueFirst, LeaseLost
 from workers.assignments.queries import earnings, live_leases
 from workers.assignments.states import ReturnReason
-from workers.reputation.queries import shown_to
 
 CHANCE = SystemRandom()
 
@@ -244,16 +241,6 @@ class EarningsView(APIView):
         with one_transaction(principal="due"):
             apply_due()
         return respond({"currencies": [earnings_shape(earned) for earned in earnings(request.worker_id)]})
-
-
-class ReputationView(APIView):
-    permission_classes = [IsWorkerKey]
-
-    @extend_schema(
-        summary="Your standing in each project", tags=["work"], responses=listing(StandingShape)["responses"]
-    )
-    def get(self, request: KeyRequest) -> HttpResponse:
-        return whole(request, [standing_shape(standing) for standing in shown_to(request.worker_id)])
 
 
 def _page_asked(request: KeyRequest) -> tuple[list[Submission], tuple[UUID, int] | None]:

@@ -1,16 +1,17 @@
 """Record what came of answers, take back what was wrong, and keep the posteriors."""
 
+import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 
-from marketplace.common.database import run
+from marketplace.common.database import rows, run
 from marketplace.common.transactions import require_transaction
 from workers.reputation.facets import Judgement, counted, project_facet
 from workers.reputation.locks import Held, Pair, Part, opened
 from workers.reputation.models import JUDGEMENTS, UNSCORED, Kind
-from workers.reputation.queries import Recorded, Stored, Terms, stored, terms_of, undos_of
-from workers.reputation.scoring import Posterior, Tally
+from workers.reputation.queries import Recorded, Terms, terms_of, undos_of
+from workers.reputation.scoring import Posterior, Tally, aged
 from workers.reputation.showing import Moved, tell
 from workers.reputation.telling import SHOW_EVERY, Since
 
@@ -51,6 +52,15 @@ class Judged:
     made_at: datetime | None = None
 
 
+@dataclass(frozen=True)
+class _Stored:
+    """An outcome that was new: its place in the list, and the weight and the day it counts with."""
+
+    item: int
+    weight: float
+    day: int
+
+
 def record_outcomes(outcomes: Sequence[Judged]) -> None:
     """Append what happened, and fold judgements into what is known of their workers, in the order given.
 
@@ -82,7 +92,7 @@ def undo_outcomes(*, outcome_ids: Sequence[int], reason: str) -> int:
 
 def _row(outcome: Judged, terms: Terms) -> Recorded:
     field = outcome.field or terms.field if outcome.truth is not None or outcome.given is not None else ""
-    values = asdict(outcome) | {
+    values = vars(outcome) | {
         "kind": str(outcome.kind),
         "requester_id": terms.requester_id,
         "answer_type": outcome.answer_type or terms.answer_type,
@@ -90,6 +100,13 @@ def _row(outcome: Judged, terms: Terms) -> Recorded:
         "made_at": outcome.made_at and outcome.made_at.isoformat(),
     }
     return Recorded(**values)
+
+
+def _store(recorded: Sequence[Recorded]) -> list[_Stored]:
+    """Have the database append them; those that were new. The caller holds their standings."""
+    values = [vars(row) | {"item": item} for item, row in enumerate(recorded)]
+    found = rows("SELECT item, weight, day FROM reputation_record(%s::jsonb)", [json.dumps(values)])
+    return [_Stored(*row) for row in found]
 
 
 def _record(recorded: Sequence[Recorded]) -> int:
@@ -105,7 +122,7 @@ def _record(recorded: Sequence[Recorded]) -> int:
         }
     )
     standings, tallies = opened(pairs, parts)
-    new = stored([asdict(row) | {"item": item} for item, row in enumerate(recorded)])
+    new = _store(recorded)
     moved: list[Moved] = []
     confused: dict[tuple[int, int, str, str, str], float] = {}
     for entry in new:
@@ -117,7 +134,7 @@ def _record(recorded: Sequence[Recorded]) -> int:
             held.answers += 1
             # What is shown is the standing at the multiple, and not what follows it in the same group.
             if held.answers % SHOW_EVERY == 0:
-                moved.append(_shown(row, held))
+                moved.append(_shown(row, held, entry.day))
     if not new:
         return 0
     tell(moved)
@@ -132,7 +149,7 @@ def _record(recorded: Sequence[Recorded]) -> int:
 
 def _fold(
     row: Recorded,
-    entry: Stored,
+    entry: _Stored,
     held: Held,
     tallies: dict[Part, Tally],
     confused: dict[tuple[int, int, str, str, str], float],
@@ -154,10 +171,11 @@ def _fold(
         confused[cell] = confused.get(cell, 0.0) + (-judgement.weight if row.undoes is not None else judgement.weight)
 
 
-def _shown(row: Recorded, held: Held) -> Moved:
+def _shown(row: Recorded, held: Held, day: int) -> Moved:
     since = Since(held.judged, held.agreed, held.taken_back)
     held.judged = held.agreed = held.taken_back = 0
-    posterior = Posterior(held.tally.alpha, held.tally.beta)
+    now = aged(held.tally, day)
+    posterior = Posterior(now.alpha, now.beta)
     return Moved(row.worker_id, row.project_id, posterior, held.tally.evidence, row.answer_type, held.answers, since)
 
 
@@ -170,8 +188,8 @@ def _keep_standings(standings: dict[Pair, Held], moved: Sequence[Moved]) -> None
         " shown_alpha = coalesce(g.a, shown_alpha), shown_beta = coalesce(g.b, shown_beta),"
         " shown_evidence = coalesce(g.e, shown_evidence), shown_type = coalesce(g.t, shown_type),"
         " changed_at = market_now()"
-        " FROM unnest(%s::bigint[], %s::bigint[], %s::float8[], %s::float8[], %s::int[], %s::int[], %s::int[], %s::int[],"
-        " %s::int[], %s::int[], %s::float8[], %s::float8[], %s::int[], %s::text[])"
+        " FROM unnest(%s::bigint[], %s::bigint[], %s::float8[], %s::float8[], %s::int[], %s::int[], %s::int[],"
+        " %s::int[], %s::int[], %s::int[], %s::float8[], %s::float8[], %s::int[], %s::text[])"
         " AS g(w, p, alpha, beta, evidence, day, answers, judged, agreed, undone, a, b, e, t)"
         " WHERE s.worker_id = g.w AND s.project_id = g.p",
         [

@@ -1,7 +1,7 @@
 """In which respects a judgement counts, and how it changes what is known there; values in, values out.
 
-A facet is a respect in which a worker is known: `project:<id>`, `class:<project id>:<field>:<label>` for the tasks whose
-right label that is, `type:<answer type>`, and `global`.
+A facet is a respect in which a worker is known: `project:<id>`, `class:<project id>:<field>:<label>` for the tasks
+whose right label that is, `type:<answer type>`, and `global`.
 """
 
 from dataclasses import dataclass

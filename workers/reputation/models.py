@@ -112,9 +112,9 @@ class Change(models.Model):
 class Outcome(models.Model):
     """One thing that happened, recorded once and for good; posteriors can be rebuilt from these rows.
 
-    Every answer has a row of kind `answer` without a score, made when it was submitted; what it was judged by is a row of
-    its own. What was wrong is taken back by a row of kind `undo`, which says of it what it said. Only the gold reader may
-    read this table.
+    Every answer has a row of kind `answer` without a score, made when it was submitted; what it was judged by is a row
+    of its own. What was wrong is taken back by a row of kind `undo`, which says of it what it said. Only the gold
+    reader may read this table.
     """
 
     worker = _of_worker()
@@ -129,13 +129,14 @@ class Outcome(models.Model):
     assignment_id = models.BigIntegerField(null=True)
     task_id = models.BigIntegerField(null=True)
     field = models.TextField(default="")
-    truth = models.TextField(null=True)
-    given = models.TextField(null=True)
+    # Null says that there is no such field, and not that it was left empty.
+    truth = models.TextField(null=True)  # noqa: DJ001
+    given = models.TextField(null=True)  # noqa: DJ001
     answer_type = models.TextField(default="")
     took_ms = models.IntegerField(null=True)
     digest = models.BigIntegerField(null=True)
     easiness = models.FloatField(null=True)
-    undoes = models.OneToOneField("self", on_delete=models.PROTECT, related_name="undone_by", null=True)
+    undoes = models.ForeignKey("self", on_delete=models.PROTECT, related_name="+", db_index=False, null=True)
     round = models.SmallIntegerField(default=0)
     reason = models.TextField(default="")
     made_at = models.DateTimeField()
@@ -149,7 +150,7 @@ class Outcome(models.Model):
             models.CheckConstraint(condition=Q(kind__in=Kind.values), name="outcome_kind"),
             models.CheckConstraint(
                 condition=Q(kind__in=["answer", "skip"], score=None)
-                | (~Q(kind__in=["answer", "skip"]) & Q(score__gte=0, score__lte=1)),
+                | (~Q(kind__in=["answer", "skip"]) & Q(score__isnull=False, score__gte=0, score__lte=1)),
                 name="outcome_score",
             ),
             models.CheckConstraint(condition=Q(weight__gte=0, weight__lte=1), name="outcome_weight"),
@@ -167,4 +168,5 @@ class Outcome(models.Model):
                 condition=Q(assignment_id__isnull=False) & ~Q(kind="undo"),
                 name="outcome_once",
             ),
+            models.UniqueConstraint(fields=["undoes"], condition=Q(undoes__isnull=False), name="outcome_undone_once"),
         ]

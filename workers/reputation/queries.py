@@ -1,20 +1,22 @@
 """Reads of reputation."""
 
-import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.db.models import QuerySet
+
 from marketplace.common.database import acting_as, one, rows
 from workers.reputation.facets import GLOBAL, NOTHING, STRANGER, Judgement, counted, type_facet
+from workers.reputation.models import Change
 from workers.reputation.scoring import PRIOR, Posterior, Tally, aged, combined
 from workers.reputation.skills import Known as Known
 from workers.reputation.skills import ShownStanding, skill_of
 
 TODAY = "floor(extract(epoch FROM market_now()) / 86400)::integer"
-# A batch's first field with one label out of several is what labels are counted by; its type, or that of the first field
-# if there is none, is the type of its answers.
+# A batch's first field with one label out of several is what labels are counted by; its type, or that of the first
+# field if there is none, is the type of its answers.
 FIELD = """jsonb_path_query_first(v.interface, '$.answer[*] ? (@.type == "choice" && @.multiple != true)')"""
 
 UNDO_COLUMNS = (
@@ -46,8 +48,8 @@ class Terms:
 
 @dataclass(frozen=True)
 class Recorded:
-    """An outcome as it stands in its table. For an undo, `effect` is the kind of what it takes back, and `undone_day` its
-    day; otherwise `effect` is its own kind."""
+    """An outcome as it stands in its table. For an undo, `effect` is the kind of what it takes back, and `undone_day`
+    its day; otherwise `effect` is its own kind."""
 
     worker_id: int
     project_id: int
@@ -85,16 +87,6 @@ class Recorded:
         )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Stored:
-    """An outcome that was new: its place in the list, its id, and the weight and the day it counts with."""
-
-    item: int
-    id: int
-    weight: float
-    day: int
-
-
 # --- what is known
 
 
@@ -104,7 +96,7 @@ def posterior_of(*, worker_id: int, project_id: int) -> Known:
         f"SELECT alpha, beta, evidence, day, {TODAY} FROM reputation_standing WHERE worker_id = %s AND project_id = %s",
         [worker_id, project_id],
     )
-    return _known([Tally(*row[:4], STRANGER.floor)], row[4]) if row else Known(PRIOR, 0)
+    return _known([Tally(row[0], row[1], row[2], row[3], STRANGER.floor)], row[4]) if row else Known(PRIOR, 0)
 
 
 def facet_of(*, worker_id: int, facet: str) -> Known:
@@ -116,7 +108,11 @@ def facet_of(*, worker_id: int, facet: str) -> Known:
         f"SELECT alpha, beta, evidence, day, {TODAY} FROM reputation_facet WHERE worker_id = %s AND facet = %s",
         [worker_id, facet],
     )
-    return _known([Tally(*row[:4], NOTHING.floor) for row in found], found[0][4]) if found else Known(PRIOR, 0)
+    return (
+        _known([Tally(row[0], row[1], row[2], row[3], NOTHING.floor) for row in found], found[0][4])
+        if found
+        else Known(PRIOR, 0)
+    )
 
 
 def rebuilt(*, worker_id: int, facet: str) -> Known:
@@ -125,7 +121,8 @@ def rebuilt(*, worker_id: int, facet: str) -> Known:
     condition, params = _about(facet)
     with acting_as("gold_reader"):
         found = rows(
-            "SELECT o.requester_id, o.project_id, o.score, o.weight, o.easiness, o.field, o.truth, o.given, o.answer_type,"
+            "SELECT o.requester_id, o.project_id, o.score, o.weight, o.easiness, o.field, o.truth, o.given,"
+            " o.answer_type,"
             " floor(extract(epoch FROM o.made_at) / 86400)::integer,"
             " floor(extract(epoch FROM u.made_at) / 86400)::integer"
             " FROM reputation_outcome o LEFT JOIN reputation_outcome u ON u.id = o.undoes_id"
@@ -204,6 +201,11 @@ def shown_to(worker_id: int) -> list[Shown]:
     ]
 
 
+def changes_of(worker_id: int) -> QuerySet[Change]:
+    """Every move of what the worker is shown, with its project."""
+    return Change.objects.filter(worker_id=worker_id).select_related("project")
+
+
 def skills_of(worker_id: int) -> list[Shown]:
     """What follows from the worker's shown standings beyond each project: by type of answer, then over all."""
     standings = shown_standings([worker_id])
@@ -233,14 +235,6 @@ def terms_of(places: Sequence[tuple[int, int]]) -> dict[tuple[int, int], Terms]:
             [[place[0] for place in places], [place[1] for place in places]],
         )
     }
-
-
-def stored(outcomes: Sequence[dict[str, Any]]) -> list[Stored]:
-    """Have the database append outcomes, and hear which were new; only for the command that holds their standings."""
-    return [
-        Stored(*row)
-        for row in rows("SELECT item, id, weight, day FROM reputation_record(%s::jsonb)", [json.dumps(outcomes)])
-    ]
 
 
 def undos_of(outcome_ids: Sequence[int], reason: str) -> list[Recorded]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from marketplace.common.database import run
 from workers.reputation import telling
-from workers.reputation.facets import GLOBAL, project_facet, type_facet
+from workers.reputation.facets import GLOBAL, type_facet
 from workers.reputation.queries import ShownStanding, shown_standings
 from workers.reputation.scoring import Posterior
 from workers.reputation.skills import skill_of
@@ -75,7 +75,7 @@ def _changes(
     move: Moved, before: ShownStanding, after: ShownStanding, others: Sequence[ShownStanding]
 ) -> Iterable[_Change]:
     name, was, now = before.project, before.posterior.mean, move.posterior
-    yield _Change(project_facet(move.project_id), was, now, telling.of_project(name, move.since, was, now.mean))
+    yield _Change("project", was, now, telling.of_project(name, move.since, was, now.mean))
     kind = after.answer_type
     if kind:
         alike = [row for row in others if row.answer_type == kind]

@@ -313,16 +313,7 @@ class Migration(migrations.Migration):
         migrations.AddField("outcome", "took_ms", models.IntegerField(null=True)),
         migrations.AddField("outcome", "digest", models.BigIntegerField(null=True)),
         migrations.AddField("outcome", "easiness", models.FloatField(null=True)),
-        migrations.AddField(
-            "outcome",
-            "undoes",
-            models.OneToOneField(
-                null=True,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="undone_by",
-                to="reputation.outcome",
-            ),
-        ),
+        migrations.AddField("outcome", "undoes", to("reputation.outcome", null=True)),
         migrations.AddField("outcome", "round", models.SmallIntegerField(default=0)),
         migrations.AddField("outcome", "reason", models.TextField(default="")),
         migrations.AddField("standing", "day", models.IntegerField(default=0)),
@@ -382,7 +373,7 @@ class Migration(migrations.Migration):
         check(
             "outcome_score",
             models.Q(kind__in=["answer", "skip"], score=None)
-            | (~models.Q(kind__in=["answer", "skip"]) & models.Q(score__gte=0, score__lte=1)),
+            | (~models.Q(kind__in=["answer", "skip"]) & models.Q(score__isnull=False, score__gte=0, score__lte=1)),
         ),
         check("outcome_weight", models.Q(weight__gte=0, weight__lte=1)),
         check("outcome_easiness", models.Q(easiness=None) | models.Q(easiness__gte=0, easiness__lte=1)),
@@ -398,6 +389,12 @@ class Migration(migrations.Migration):
                 fields=["assignment_id", "kind", "round"],
                 condition=models.Q(assignment_id__isnull=False) & ~models.Q(kind="undo"),
                 name="outcome_once",
+            ),
+        ),
+        migrations.AddConstraint(
+            "outcome",
+            models.UniqueConstraint(
+                fields=["undoes"], condition=models.Q(undoes__isnull=False), name="outcome_undone_once"
             ),
         ),
         migrations.AddIndex("outcome", models.Index(fields=["worker", "batch_id", "id"], name="outcome_in_batch")),
