@@ -12,7 +12,6 @@ import pytest
 from django.db import connection
 
 from marketplace.batches.models import Batch
-from marketplace.batches.queries import offer_of
 from marketplace.common.database import acting_as, rows
 from marketplace.common.transactions import one_transaction
 from tests import factories as make
@@ -135,8 +134,9 @@ def auc(ones: Sequence[float], others: Sequence[float]) -> float:
 @pytest.fixture
 def batch(monkeypatch: pytest.MonkeyPatch) -> Batch:
     monkeypatch.setattr(work, "CHANCE", Random(11))
-    made = make.make_batch(tasks=160, gold=12, overlap=3, gold_policy=HALF, lease_cap=10)
-    offer_of(made.public_id)  # read once by whoever comes first, and kept
+    made = make.make_batch(tasks=160, gold=40, overlap=3, gold_policy=HALF, lease_cap=10)
+    # What never changes is read once, by whoever comes first, and kept.
+    work_through(caller_for(make.make_worker().user, "worker"), made, [])
     return made
 
 
@@ -150,7 +150,7 @@ def test_two_hundred_and_eighty_of_gold_and_work_differ_in_nothing(batch: Batch,
             score_due()
     gold = gold_of(batch)
     kinds = Counter(gold.get(one.id, "work") for one in found)
-    assert min(kinds["requester"], kinds["consensus"]) >= 30, kinds
+    assert min(kinds["requester"], kinds["consensus"]) >= 15, kinds
     assert kinds["work"] >= 100, kinds
 
     assert len({one.shape for one in found}) == 1

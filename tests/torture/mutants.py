@@ -41,6 +41,7 @@ MORE_PLACES = "workers.assignments.commands.more_places"
 SEAL = "marketplace.ledger.tasks"
 QUERIES = "marketplace.batches.queries"
 RELEASE = "assignments_free_places"
+PICK_GOLD = "assignments_pick_gold"
 
 _ALL = [
     Mutant(
@@ -197,6 +198,25 @@ _ALL = [
         "gold_cap",
         "Gold may be shown more often than its cap allows.",
         statements=["ALTER TABLE batches_goldkey DROP CONSTRAINT gold_exposure_cap"],
+    ),
+    Mutant(
+        "gold_unbounded",
+        "Gold is picked and counted whatever its cap is.",
+        statements=["ALTER TABLE batches_goldkey DROP CONSTRAINT gold_exposure_cap"],
+        functions=[
+            (PICK_GOLD, r"AND shown < cap;", ";"),
+            (PICK_GOLD, r"AND g\.shown < g\.cap AND g\.rank >= start", "AND g.rank >= start"),
+            (PICK_GOLD, r"AND g\.shown < g\.cap AND g\.rank < start", "AND g.rank < start"),
+        ],
+    ),
+    Mutant(
+        "gold_retired",
+        "A key that was retired is picked and counted.",
+        statements=["DROP TRIGGER key_step ON batches_goldkey"],
+        functions=[
+            (PICK_GOLD, r"AND state = 'live' AND shown < cap;", "AND shown < cap;"),
+            (PICK_GOLD, r"AND g\.state = 'live' AND g\.shown < g\.cap AND g\.rank >= start", "AND g.rank >= start"),
+        ],
     ),
     Mutant(
         "gold_readable",

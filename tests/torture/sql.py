@@ -87,7 +87,7 @@ SELECT t.id, t.external_id, b.name, t.taken, t.overlap, t.reserved FROM batches_
   JOIN batches_batch b ON b.id = t.batch_id AND b.state = 'published' AND b.name <> 'arena'
  WHERE t.taken + t.refunded < t.overlap AND t.quarantined_at IS NULL
    AND b.worker_limit IS NULL AND b.daily_limit IS NULL AND b.pair_limit IS NULL
-   AND NOT EXISTS (SELECT 1 FROM batches_goldkey g WHERE g.task_id = t.id)
+   AND NOT batches_is_gold(t.id)
    AND (NOT t.reserved OR EXISTS (SELECT 1 FROM batches_reservation r WHERE r.task_id = t.id AND NOT EXISTS
         (SELECT 1 FROM assignments_assignment a WHERE a.task_id = t.id AND a.worker_id = r.worker_id)))
 """
@@ -394,6 +394,17 @@ ATTACKS: dict[str, tuple[str, list[str], str]] = {
         [],
         "UPDATE batches_goldkey SET shown = cap + 1 WHERE task_id = %(gold_task)s",
     ),
+    "show_gold_that_is_out_of_use": (
+        "owner",
+        ["UPDATE batches_goldkey SET state = 'retired' WHERE task_id = %(gold_task)s"],
+        "UPDATE batches_goldkey SET shown = shown + 1 WHERE task_id = %(gold_task)s",
+    ),
+    "change_a_key_of_gold": (
+        "owner",
+        [],
+        'UPDATE batches_goldkey SET key = \'{"label": "dog"}\' WHERE task_id = %(gold_task)s',
+    ),
+    "forget_a_commitment": ("owner", [], "DELETE FROM gold_commitment WHERE batch_id = %(batch)s"),
     "read_the_keys_of_gold": ("app", [], "SELECT key FROM batches_goldkey WHERE batch_id = %(batch)s"),
     "read_what_came_of_answers": ("app", [], "SELECT score FROM reputation_outcome WHERE batch_id = %(batch)s"),
     "judge_an_answer_twice": ("app", [_JUDGE], _JUDGE),

@@ -48,8 +48,11 @@ class Key:
 
 
 def judged_of(waiting: Sequence[Waiting]) -> list[Judged]:
-    """What came of these answers, in their order: of each an outcome of kind `answer`, and before it, where its task
-    has a key and it is the first of its worker there, one of kind `gold`, of which a verdict is kept too."""
+    """What came of these answers, in their order.
+
+    Of each there is an outcome of kind `answer`; and before it, where its task has a key and it is the first of its
+    worker there, one of kind `gold`, of which a verdict is kept too. Writes verdicts.
+    """
     pages = _pages(waiting)
     with acting_as("gold_reader"):
         keys = _keys({row.task_id for row in waiting})

@@ -35,8 +35,8 @@ def take_due(*, run_id: UUID, task: UUID, limit: int = GROUP) -> int:
 def score_due(*, limit: int = GROUP, run_id: UUID | None = None) -> int:
     """Score up to `limit` answers that wait, oldest first, or those that the run took; returns how many.
 
-    Each answer becomes an outcome for reputation; where its task has a key, a verdict and a judgement too, once per
-    task and worker. Two scorers at once share the work. An answer marked unclear is counted and not judged.
+    Each answer becomes an outcome for reputation; where its task has a key, a verdict and a judgement too, once for
+    each task and worker. Two scorers at once share the work. An answer marked unclear is counted and not judged.
     """
     require_transaction()
     if run_id is None:
