@@ -266,3 +266,15 @@ def test_drafts_are_forgotten_thirty_days_after_they_were_saved_last(
     with one_transaction(principal="test"):
         assert forget_old() >= 1
     assert not Draft.objects.exists()
+
+
+def test_a_skip_is_counted_once_and_costs_nothing() -> None:
+    worker, batch = make.make_worker(), make.make_batch(3)
+    skipped, broken, _ = make.take(worker, batch, 3)
+
+    for lease, reason in ((skipped, ReturnReason.SKIP), (skipped, ReturnReason.SKIP), (broken, ReturnReason.BROKEN)):
+        with one_transaction(principal="test"):
+            return_lease(worker_id=worker.pk, assignment=lease.id, token=lease.token, reason=reason)
+
+    assert make.outcomes("kind, score") == [("skip", None)]
+    assert rows("SELECT answers, evidence, alpha, beta FROM reputation_standing") == [(0, 0, 2.0, 1.0)]

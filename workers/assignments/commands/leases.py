@@ -17,6 +17,8 @@ from workers.assignments.events import LeaseReturned
 from workers.assignments.locks import own_assignment_for_update
 from workers.assignments.states import ReturnReason
 from workers.profiles.locks import worker_for_update
+from workers.reputation.commands import Judged, record_outcomes
+from workers.reputation.models import Kind
 
 DRAFT_BYTES_MAX = 256 * 1024
 
@@ -109,14 +111,15 @@ def return_lease(
 ) -> None:
     """Give a place back; another worker may take it, this one not again. Repeating it with the token changes nothing.
 
-    A skip says nothing about the task. With any other reason the worker counts among those who gave it up, and enough
-    of them put it into quarantine. Locks: worker, task, assignment. Emits `LeaseReturned`. Raises `NotFound`,
-    `LeaseLost`.
+    A skip says nothing about the task; rules may count how many came in a row, and nothing else does. With any other
+    reason the worker counts among those who gave it up, and enough of them put it into quarantine. Locks: worker, task,
+    assignment, standing. Emits `LeaseReturned`. Raises `NotFound`, `LeaseLost`.
     """
     require_transaction()
     worker_for_update(worker_id)
     found = one(
-        "SELECT task_id, batch_id FROM assignments_assignment WHERE worker_id = %s AND public_id = %s",
+        "SELECT a.task_id, a.batch_id, b.project_id FROM assignments_assignment a"
+        " JOIN batches_batch b ON b.id = a.batch_id WHERE a.worker_id = %s AND a.public_id = %s",
         [worker_id, assignment],
     )
     if found is None:
@@ -130,6 +133,11 @@ def return_lease(
     )
     if returned:
         publish(LeaseReturned(batch_id=found[1], worker_ids=[worker_id], assignment_ids=[pk]))
+        if reason == ReturnReason.SKIP:
+            task_id, batch_id, project_id = found
+            record_outcomes(
+                [Judged(worker_id, project_id, batch_id, kind=Kind.SKIP, assignment_id=pk, task_id=task_id)]
+            )
     elif not one(
         "SELECT 1 FROM assignments_assignment WHERE id = %s AND token = %s AND state = 'returned'", [pk, token]
     ):
