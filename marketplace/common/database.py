@@ -77,3 +77,8 @@ def acting_as(role: str) -> Iterator[None]:
 def try_sweep_lock(name: str) -> bool:
     """Take the advisory lock that makes a sweep run once at a time; it ends with the transaction."""
     return bool(value("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [name]))
+
+
+def wait_sweep_lock(name: str) -> None:
+    """Take the same lock, once whoever has it is done: for a short step that must not be skipped."""
+    run("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])

@@ -9,7 +9,7 @@ from psycopg.types.json import Jsonb
 from marketplace.batches.events import BatchCancelled, BatchClosing
 from marketplace.batches.models import Batch
 from marketplace.batches.states import BatchState
-from marketplace.common.database import acting_as, rows, run, try_sweep_lock
+from marketplace.common.database import acting_as, rows, run, try_sweep_lock, wait_sweep_lock
 from marketplace.common.outbox import Delivered, read
 from marketplace.common.transactions import require_transaction
 from marketplace.results.judging import Agreement, FieldConsensus, Given, is_single, judge, sure_labels
@@ -113,15 +113,14 @@ def offer_sure(*, batch_id: int, limit: int = OFFERS) -> int:
     unclear, and that others may still be asked; returns how many became gold.
 
     They are those with the latest answers, so that what gold refuses stands in nobody's way. A task whose answers were
-    judged by each other already is not among them. Does nothing beside a transaction that makes the batch's consensus.
-    Locks what `offer_keys` does: commit it before anything else.
+    judged by each other already is not among them. Waits for a transaction that makes the batch's consensus. Locks what
+    `offer_keys` does: commit it before anything else.
     """
     require_transaction()
     batch = Batch.objects.select_related("version").get(pk=batch_id)
     if batch.state in ENDING or Policy(**batch.gold_policy).refill == "off":
         return 0
-    if not try_sweep_lock(f"consensus:{batch_id}"):
-        return 0
+    wait_sweep_lock(f"consensus:{batch_id}")
     with acting_as("gold_reader"):
         sure = rows(
             "SELECT c.task_id, c.values FROM results_consensus c WHERE c.batch_id = %s AND c.sure AND NOT c.settled"
