@@ -2,8 +2,7 @@
 
 from django.urls import path
 
-from workers.api import commitments, earnings, payouts, profiles, skills, work
-from workers.api import earnings, payouts, profiles, reputation, skills, work
+from workers.api import commitments, earnings, payouts, profiles, reputation, skills, work
 
 urlpatterns = [
     path("worker/submissions", work.SubmitView.as_view()),
