@@ -118,16 +118,12 @@ def _keep(verdicts: Sequence[Verdict]) -> None:
     if not verdicts:
         return
     run(
-        "INSERT INTO gold_verdict (task_id, worker_id, batch_id, score, given, made_at)"
-        " SELECT g.t, g.w, g.b, g.s, g.said::jsonb, market_now()"
-        " FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::float8[], %s::text[]) AS g(t, w, b, s, said)"
-        " ON CONFLICT DO NOTHING",
+        "WITH came AS (SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::float8[], %s::text[])"
+        " AS g(t, w, b, s, said)), audited AS (INSERT INTO gold_toaudit (task_id, made_at)"
+        " SELECT t, market_now() FROM (SELECT DISTINCT t FROM came) d ORDER BY t ON CONFLICT DO NOTHING)"
+        " INSERT INTO gold_verdict (task_id, worker_id, batch_id, score, given, made_at)"
+        " SELECT t, w, b, s, said::jsonb, market_now() FROM came ON CONFLICT DO NOTHING",
         [[verdict[place] for verdict in verdicts] for place in range(5)],
-    )
-    run(
-        "INSERT INTO gold_toaudit (task_id, made_at) SELECT t, market_now() FROM unnest(%s::bigint[]) AS g(t)"
-        " ORDER BY t ON CONFLICT DO NOTHING",
-        [sorted({verdict[0] for verdict in verdicts})],
     )
 
 

@@ -56,7 +56,7 @@ BEGIN
 END $$;
 
 -- A gold task that this person has not been shown, in place of the ordinary task that he would come to next: one that has
--- as many answers as that one. So whoever counts how often a task was met learns nothing: of all that are met for the
+-- as many answers as that one, or about as many where they are more than a few. So whoever counts how often a task was met learns nothing: of all that are met for the
 -- n-th time, no larger part is gold than the schedule says. Where there is none, he gets the ordinary task, and gold gets
 -- rarer. Keys are looked at from a random start, some only, so that a look costs the same however many there are.
 CREATE OR REPLACE FUNCTION assignments_pick_gold(walk assignments_walk, who assignments_claimer,
@@ -96,7 +96,7 @@ BEGIN
                   WHERE g.batch_id = who.batch AND g.state = 'live' AND g.shown < g.cap AND g.rank < start
                   ORDER BY g.rank LIMIT 12)) k
           JOIN batches_task t ON t.id = k.task_id
-         WHERE t.taken = met ORDER BY k.lap, k.rank
+         WHERE abs(t.taken - met) <= met / 4 ORDER BY k.lap, k.rank
     LOOP
         CONTINUE WHEN assignments_past(candidate, who) <> 'none';
         IF assignments_try_task(candidate, who, false) = 'taken' THEN
