@@ -148,7 +148,7 @@ class AppealsView(APIView):
 
     @extend_schema(
         summary="Appeals against rejections and sanctions",
-        tags=["appeals"],
+        tags=["reviews"],
         **listing(StaffAppealShape, OpenApiParameter("state", str, enum=State.values)),
     )
     def get(self, request: KeyRequest) -> HttpResponse:
@@ -165,7 +165,7 @@ class AppealView(APIView):
 
     @extend_schema(
         summary="One appeal, for staff and for the person who is to judge it",
-        tags=["appeals"],
+        tags=["reviews"],
         responses=StaffAppealShape,
     )
     def get(self, request: KeyRequest, appeal: UUID) -> HttpResponse:
@@ -178,7 +178,7 @@ class DecideView(APIView):
 
     @extend_schema(
         summary="Decide an appeal, as staff or as the person who was named to judge it",
-        tags=["appeals"],
+        tags=["reviews"],
         request=DecideAsk,
         responses=StaffAppealShape,
     )
@@ -197,7 +197,7 @@ class AdjudicatorView(APIView):
 
     @extend_schema(
         summary="Name a person who has no part in the matter to judge it",
-        tags=["appeals"],
+        tags=["reviews"],
         request=AdjudicatorAsk,
         responses=StaffAppealShape,
     )
@@ -217,7 +217,7 @@ class AdjudicatorView(APIView):
 class RequesterAppealsView(APIView):
     permission_classes = [IsRequesterKey]
 
-    @extend_schema(summary="Appeals against your rejections", tags=["appeals"], **listing(RequesterAppealShape))
+    @extend_schema(summary="Appeals against your rejections", tags=["answers"], **listing(RequesterAppealShape))
     def get(self, request: KeyRequest, requester: UUID) -> HttpResponse:
         of = requester_for(request.user.pk, requester)
         settle_late()
@@ -232,7 +232,7 @@ class StatementView(APIView):
 
     @extend_schema(
         summary="Say something to an appeal against a rejection of yours",
-        tags=["appeals"],
+        tags=["answers"],
         request=StatementAsk,
         responses={201: RequesterAppealShape},
     )

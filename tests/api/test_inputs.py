@@ -180,16 +180,23 @@ def test_the_bodies_below_are_all_that_the_api_reads(market: Market) -> None:
         .replace(str(market.destination.public_id), "{destination}")
         for path in fitting(market)
     }  # fmt: skip
-    named = {re.sub(r"/(deposit|invoice)s/[0-9a-f-]{36}", r"/\1s/{\1}", path) for path in named}
-    named = {path if "/return" not in path else "/api/v1/worker/assignments/{assignment}/return" for path in named}
+    named = {re.sub(r"/(deposit|invoice|appeal)s/[0-9a-f-]{36}", r"/\1s/{\1}", path) for path in named}
+    named = {re.sub(r"/rejection-reviews/[0-9a-f-]{36}", "/rejection-reviews/{review}", path) for path in named}
+    named = {
+        path
+        if "/assignments/" not in path or "/return" not in path
+        else "/api/v1/worker/assignments/{assignment}/return"
+        for path in named
+    }
 
     # Steps take an empty body, and keys are made with a password: they are looked at on their own.
     assert described - named == {"/api/v1/keys"}
 
 
 def test_a_field_that_is_not_known_is_refused_everywhere_and_nothing_is_done(market: Market) -> None:
+    bodies = fitting(market)
     before = (Batch.objects.count(), Project.objects.count())
-    for path, (who, body) in fitting(market).items():
+    for path, (who, body) in bodies.items():
         for name in ("id", "pk", "state", "is_staff", "requester_id", "user__email", "_connector", "__proto__"):
             reply = market[who].post(path, {**body, name: 1})
             assert (reply.status, reply.code, reply.json["fields"]) == (400, "unknown-field", [name]), path

@@ -100,7 +100,7 @@ class RejectionsView(APIView):
 
     @extend_schema(
         summary="Your rejected answers: why, and until when you may contest it",
-        tags=["appeals"],
+        tags=["work"],
         **listing(RejectionShape),
     )
     def get(self, request: KeyRequest) -> HttpResponse:
@@ -115,14 +115,14 @@ class RejectionsView(APIView):
 class AppealsView(APIView):
     permission_classes = [IsWorkerKey]
 
-    @extend_schema(summary="Your appeals", tags=["appeals"], **listing(AppealShape))
+    @extend_schema(summary="Your appeals", tags=["work"], **listing(AppealShape))
     def get(self, request: KeyRequest) -> HttpResponse:
         settle_late()
         return page_of(request, appeals_of(request.worker_id), appeal_shape)
 
     @extend_schema(
         summary="Contest a rejection or a sanction, once; whoever judges is not the requester",
-        tags=["appeals"],
+        tags=["work"],
         request=AppealAsk,
         responses={201: AppealShape},
     )

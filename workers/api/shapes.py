@@ -105,7 +105,7 @@ class RepairShape(serializers.Serializer[Any]):
     since = serializers.DateTimeField()
 
 
-class HeldShape(LeaseShape):
+class HeldLeaseShape(LeaseShape):
     repair = RepairShape(allow_null=True, help_text="Why your answer came back, where it did; it is the draft")
 
 

@@ -31,7 +31,7 @@ from workers.api.shapes import (
     BoardShape,
     ClaimedShape,
     EarningsShape,
-    HeldShape,
+    HeldLeaseShape,
     KeptShape,
     ReturnedShape,
     SubmittedShape,
@@ -165,7 +165,7 @@ class LeasesView(APIView):
         summary="What you hold now",
         tags=["work"],
         parameters=[OpenApiParameter("state", str, enum=("leased",))],
-        responses=listing(HeldShape)["responses"],
+        responses=listing(HeldLeaseShape)["responses"],
     )
     def get(self, request: KeyRequest) -> HttpResponse:
         if request.query_params.get("state", "leased") != "leased":
