@@ -13,7 +13,7 @@ class Platform:
     fee_basis_points: int
     fee_minimum_micros: int = 0
     dispute_basis_points: int = 0
-    appeal_s: int = 14 * 86_400
+    appeal_s: int = 7 * 86_400
 
 
 def fee_of(price_micros: int, basis_points: int, minimum_micros: int) -> int:

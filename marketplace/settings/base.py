@@ -29,7 +29,7 @@ PLATFORM_TERMS: dict[str, int] = {
     "fee_basis_points": env.int("TOUCHSTONE_FEE_BASIS_POINTS", default=1_000),
     "fee_minimum_micros": env.int("TOUCHSTONE_FEE_MINIMUM_MICROS", default=0),
     "dispute_basis_points": env.int("TOUCHSTONE_DISPUTE_BASIS_POINTS", default=500),
-    "appeal_s": 86_400 * env.int("TOUCHSTONE_APPEAL_DAYS", default=14),
+    "appeal_s": 86_400 * env.int("TOUCHSTONE_APPEAL_DAYS", default=7),
 }
 # How payouts leave. A provider whose values are not all given is not offered; an API base is for tests.
 SEPA_NAME: str = env.str("TOUCHSTONE_SEPA_NAME", default="")

@@ -216,7 +216,7 @@ def test_money_for_disputes_comes_back_when_no_rejection_can_be_contested_any_mo
     with pytest.raises(IntegrityError, match="can still be contested"):
         in_one(release_disputes, batch_id=batch.pk)
 
-    clock(timedelta(days=14, seconds=1))
+    clock(timedelta(days=7, seconds=1))
     assert disputes_over(10) == [batch.pk]
     assert in_one(release_disputes, batch_id=batch.pk)
     assert not in_one(release_disputes, batch_id=batch.pk)

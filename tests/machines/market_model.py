@@ -67,7 +67,7 @@ class ModelBatch:
     max_attempts: int = 5
     worker_limit: int | None = None
     dispute_places: int = 0
-    appeal_s: int = 14 * 86_400
+    appeal_s: int = 7 * 86_400
     state: str = "published"
     settled: bool = False
     now: int = 0
