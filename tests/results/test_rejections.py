@@ -15,7 +15,7 @@ from marketplace.common.database import rows, run, value
 from marketplace.common.promises import check_promises
 from marketplace.common.transactions import one_transaction
 from marketplace.results.breaker import allowance, defies_consensus
-from marketplace.results.commands import worker_names
+from marketplace.results.commands.names import worker_names
 from marketplace.results.commands.rejections import (
     Rejected,
     Why,

@@ -3,7 +3,6 @@
 from django.urls import path
 
 from workers.api import appeals, commitments, earnings, firings, payouts, profiles, reputation, sanctions, skills, work
-from workers.api import commitments, earnings, payouts, profiles, reputation, skills, work
 
 urlpatterns = [
     path("worker/submissions", work.SubmitView.as_view()),
