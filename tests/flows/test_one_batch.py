@@ -170,7 +170,11 @@ def test_a_batch_goes_from_import_to_export_and_every_micro_is_accounted_for(
     }  # fmt: skip
 
     # 36 places at 0.022 are held, and 5 % of them, rounded up, set aside; what is there does not suffice at first.
-    assert rosa.get(f"{at}/estimate").expect(200) == {
+    estimate = rosa.get(f"{at}/estimate").expect(200)
+    gold = estimate.pop("gold")
+    assert (gold["places"], gold["planned_micros"]) == (0, gold["planned_places"] * (PRICE + FEE))
+    assert 0 < gold["planned_places"] < 36
+    assert estimate == {
         "tasks": 13, "gold_tasks": 4, "places": 36, "reward_micros": 720_000, "fee_micros": 72_000,
         "disputes_micros": 44_000, "topup_micros": 0,
         "total_micros": 836_000, "funds_micros": 600_000, "missing_micros": 236_000,
