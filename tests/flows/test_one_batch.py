@@ -144,7 +144,8 @@ def test_a_batch_goes_from_import_to_export_and_every_micro_is_accounted_for(
         "price_micros": PRICE,
         "overlap": 3,
         "aggregation": {"method": "majority"},
-        "gold": {"min_share": 0.2, "max_share": 0.2, "probation": 4, "probation_share": 0.5},
+        # Above one half each key is gone through, however often the work beside it was met: the figures below are fixed.
+        "gold": {"min_share": 0.2, "max_share": 0.2, "probation": 4, "probation_share": 0.51},
     }
     refused = rosa.post(f"projects/{project['id']}/batches", terms)
     assert (refused.status, refused.code) == (404, "not-found"), "no version is published yet"
