@@ -144,7 +144,7 @@ def test_a_batch_goes_from_import_to_export_and_every_micro_is_accounted_for(
         "price_micros": PRICE,
         "overlap": 3,
         "aggregation": {"method": "majority"},
-        # Above one half each key is gone through, however often the work beside it was met: the figures below are fixed.
+        # Above one half each key is gone through, however often work was met: the figures below are fixed.
         "gold": {"min_share": 0.2, "max_share": 0.2, "probation": 4, "probation_share": 0.51},
     }
     refused = rosa.post(f"projects/{project['id']}/batches", terms)
@@ -249,6 +249,7 @@ def test_a_batch_goes_from_import_to_export_and_every_micro_is_accounted_for(
     assert money(rosa, organisation) == (956_000 - submitted * (PRICE + FEE), 44_000), "a rejection can be contested"
     fold_progress()
     progress = rosa.get(f"{at}/progress").expect(200)
+    assert progress.pop("gold")["places"] == gold_seen
     assert progress == {
         "state": "settled", "tasks": 13, "places": 36, "leased": 0, "submitted": 0, "quarantined": 0,
         "accepted": submitted, "rejected": 1, "returned": 0, "expired": 0, "escrow_micros": 0,

@@ -56,7 +56,12 @@ class WorkCommitmentView(APIView):
         return respond(
             {
                 "roots": [
-                    {"number": root.number, "root_hash": root.root.hex(), "leaves": root.leaves, "made_at": root.made_at}
+                    {
+                        "number": root.number,
+                        "root_hash": root.root.hex(),
+                        "leaves": root.leaves,
+                        "made_at": root.made_at,
+                    }
                     for root in roots
                 ]
             }
