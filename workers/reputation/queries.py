@@ -1,6 +1,5 @@
 """Reads of reputation."""
 
-import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -88,16 +87,6 @@ class Recorded:
         )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Stored:
-    """An outcome that was new: its place in the list, its id, and the weight and the day it counts with."""
-
-    item: int
-    id: int
-    weight: float
-    day: int
-
-
 # --- what is known
 
 
@@ -107,7 +96,7 @@ def posterior_of(*, worker_id: int, project_id: int) -> Known:
         f"SELECT alpha, beta, evidence, day, {TODAY} FROM reputation_standing WHERE worker_id = %s AND project_id = %s",
         [worker_id, project_id],
     )
-    return _known([Tally(*row[:4], STRANGER.floor)], row[4]) if row else Known(PRIOR, 0)
+    return _known([Tally(row[0], row[1], row[2], row[3], STRANGER.floor)], row[4]) if row else Known(PRIOR, 0)
 
 
 def facet_of(*, worker_id: int, facet: str) -> Known:
@@ -119,7 +108,11 @@ def facet_of(*, worker_id: int, facet: str) -> Known:
         f"SELECT alpha, beta, evidence, day, {TODAY} FROM reputation_facet WHERE worker_id = %s AND facet = %s",
         [worker_id, facet],
     )
-    return _known([Tally(*row[:4], NOTHING.floor) for row in found], found[0][4]) if found else Known(PRIOR, 0)
+    return (
+        _known([Tally(row[0], row[1], row[2], row[3], NOTHING.floor) for row in found], found[0][4])
+        if found
+        else Known(PRIOR, 0)
+    )
 
 
 def rebuilt(*, worker_id: int, facet: str) -> Known:
@@ -242,14 +235,6 @@ def terms_of(places: Sequence[tuple[int, int]]) -> dict[tuple[int, int], Terms]:
             [[place[0] for place in places], [place[1] for place in places]],
         )
     }
-
-
-def stored(outcomes: Sequence[dict[str, Any]]) -> list[Stored]:
-    """Have the database append outcomes, and hear which were new; only for the command that holds their standings."""
-    return [
-        Stored(*row)
-        for row in rows("SELECT item, id, weight, day FROM reputation_record(%s::jsonb)", [json.dumps(outcomes)])
-    ]
 
 
 def undos_of(outcome_ids: Sequence[int], reason: str) -> list[Recorded]:

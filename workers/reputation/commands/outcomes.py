@@ -1,15 +1,16 @@
 """Record what came of answers, take back what was wrong, and keep the posteriors."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from marketplace.common.database import run
+from marketplace.common.database import rows, run
 from marketplace.common.transactions import require_transaction
 from workers.reputation.facets import Judgement, counted, project_facet
 from workers.reputation.locks import Held, Pair, Part, opened
 from workers.reputation.models import JUDGEMENTS, UNSCORED, Kind
-from workers.reputation.queries import Recorded, Stored, Terms, stored, terms_of, undos_of
+from workers.reputation.queries import Recorded, Terms, terms_of, undos_of
 from workers.reputation.scoring import Posterior, Tally, aged
 from workers.reputation.showing import Moved, tell
 from workers.reputation.telling import SHOW_EVERY, Since
@@ -49,6 +50,15 @@ class Judged:
     field: str = ""
     round: int = 0
     made_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """An outcome that was new: its place in the list, and the weight and the day it counts with."""
+
+    item: int
+    weight: float
+    day: int
 
 
 def record_outcomes(outcomes: Sequence[Judged]) -> None:
@@ -92,6 +102,13 @@ def _row(outcome: Judged, terms: Terms) -> Recorded:
     return Recorded(**values)
 
 
+def _store(recorded: Sequence[Recorded]) -> list[_Stored]:
+    """Have the database append them; those that were new. The caller holds their standings."""
+    values = [vars(row) | {"item": item} for item, row in enumerate(recorded)]
+    found = rows("SELECT item, weight, day FROM reputation_record(%s::jsonb)", [json.dumps(values)])
+    return [_Stored(*row) for row in found]
+
+
 def _record(recorded: Sequence[Recorded]) -> int:
     """Store what is new, fold it, tell those whose score moves; returns how many were new."""
     # Judgements may turn out to be repeats; what is locked for them in vain does no harm.
@@ -105,7 +122,7 @@ def _record(recorded: Sequence[Recorded]) -> int:
         }
     )
     standings, tallies = opened(pairs, parts)
-    new = stored([vars(row) | {"item": item} for item, row in enumerate(recorded)])
+    new = _store(recorded)
     moved: list[Moved] = []
     confused: dict[tuple[int, int, str, str, str], float] = {}
     for entry in new:
@@ -132,7 +149,7 @@ def _record(recorded: Sequence[Recorded]) -> int:
 
 def _fold(
     row: Recorded,
-    entry: Stored,
+    entry: _Stored,
     held: Held,
     tallies: dict[Part, Tally],
     confused: dict[tuple[int, int, str, str, str], float],
