@@ -65,6 +65,7 @@ def test_the_runtime_role_may_delete_these_rows_of_ours_and_no_others() -> None:
         "gold_attempt",
         "gold_toscore",
         "reputation_toevaluate",
+        "results_reviewdue",
         "payouts_threshold",
         "results_toclose",
         "results_toconsider",

@@ -45,7 +45,9 @@ def judgement(worker: int, batch: Batch, score: float, **more: Any) -> Judged:
 
 
 def broken() -> list[str]:
-    return [finding.name for finding in check_promises() if finding.violations]
+    """Broken promises about what is known of workers; that agreements are of answers is another's (the assignments here
+    are made up)."""
+    return [finding.name for finding in check_promises() if finding.violations and finding.name != "inv_r40_agreement"]
 
 
 def test_a_judgement_counts_in_its_project_its_type_its_class_and_over_all() -> None:
