@@ -119,7 +119,7 @@ class BackView(APIView):
     permission_classes = [IsRequesterKey]
 
     @extend_schema(
-        summary="Give answers back to their workers for repair, each once; as many at a time as you may reject without a review",
+        summary="Give answers back for repair, each once; as many at a time as may be rejected without a review",
         tags=["answers"],
         request=RepairAsk,
         responses=BackShape,

@@ -431,7 +431,7 @@ def give_all_back(batch: Batch, which: list[UUID]) -> Any:
 
 @pytest.mark.django_db
 def test_answers_cannot_all_be_given_back_until_their_leases_run_out_unpaid(clock: Forward) -> None:
-    batch, [worker] = answered(20, "cat", time_limit_s=1)
+    batch, _ = answered(20, "cat", time_limit_s=1)
     named = answers(batch)
     with pytest.raises(NotReturnable, match="wait until some have come back"):
         give_all_back(batch, named)

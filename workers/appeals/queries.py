@@ -17,8 +17,8 @@ LAST = "SELECT w.values FROM assignments_answer w WHERE w.assignment_id = {of} O
 
 @dataclass(frozen=True)
 class Rework:
-    """What others who did the task say of a contested answer: how many they are, how many of them agree with it, and how
-    many say one other thing together."""
+    """What others who did the task say of a contested answer: how many they are, how many of them agree with it, and
+    how many say one other thing together."""
 
     others: int
     agreeing: int

@@ -62,11 +62,11 @@ def reject(*, batch_id: int, assignments: list[UUID], why: Why) -> Rejected:
     """Reject the named submitted answers, or have the rejection wait for a review.
 
     All of them wait where they would bring the batch's rejections, taken and waiting, and what is out for repair, above
-    five and above a tenth of its answers. Where rejections hit answers that agree with the others by more than 3σ over what the batch's
-    disagreement explains, those that agree wait and the others are rejected. What waits stays submitted: unless staff
-    approve before its time for a decision is over, it is accepted and paid then. Repeating it changes nothing. Locks:
-    batch, tasks, assignments. Emits `AnswerRejected`, `RejectionsWaiting`. Raises `NotDecidable` for answers that are
-    not submitted or whose rejection a review refused, `RejectionInvalid`.
+    five and above a tenth of its answers. Where rejections hit answers that agree with the others by more than 3σ over
+    what the batch's disagreement explains, those that agree wait and the others are rejected. What waits stays
+    submitted: unless staff approve before its time for a decision is over, it is accepted and paid then. Repeating it
+    changes nothing. Locks: batch, tasks, assignments. Emits `AnswerRejected`, `RejectionsWaiting`. Raises `NotDecidable`
+    for answers that are not submitted or whose rejection a review refused, `RejectionInvalid`.
     """
     require_transaction()
     require_few(assignments)
@@ -128,9 +128,9 @@ def reject_all(*, batch_id: int, why: Why) -> Rejected:
 def give_back(*, batch_id: int, assignments: list[UUID], why: Why) -> int:
     """Give the named submitted answers back for repair; returns how many went.
 
-    What goes back and never comes again is not paid, so that no more of a batch may be out at a time, together with what
-    was rejected or waits to be, than may be rejected without a review. Locks and refusals as `return_answers`; raises
-    `NotReturnable` besides where it would be more.
+    What goes back and never comes again is not paid, so that no more of a batch may be out at a time, together with
+    what was rejected or waits to be, than may be rejected without a review. Locks and refusals as `return_answers`;
+    raises `NotReturnable` besides where it would be more.
     """
     require_transaction()
     fresh = rows(

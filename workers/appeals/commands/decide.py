@@ -44,9 +44,9 @@ def decide_appeal(*, appeal: UUID, uphold: bool, by: int, reason: str) -> Appeal
 
 def settle_appeal(*, appeal_id: int) -> bool:
     """Do what is due of an open appeal: past its time the worker has won; where enough others have done the task, their
-    answers decide; where too few have by half of the time, or they agree neither with him nor among themselves, a person
-    is to. Says whether anything happened. Locks and events as `decide_appeal`; what somebody else has in hand is left
-    alone.
+    answers decide; where too few have by half of the time, or they agree neither with him nor among themselves, a
+    person is to. Says whether anything happened. Locks and events as `decide_appeal`; what somebody else has in hand is
+    left alone.
     """
     require_transaction()
     found = free_appeal_for_update(appeal_id)
