@@ -33,8 +33,8 @@ from marketplace.results.queries import answer_rows, rejection_rates
 from tests import factories as make
 from workers.assignments.commands.decide import accept_answers, apply_due
 from workers.assignments.commands.pay import settle_due
-from workers.assignments.commands.uphold import uphold_answers
 from workers.assignments.commands.repair import return_answers
+from workers.assignments.commands.uphold import uphold_answers
 from workers.assignments.errors import NotDecidable, NotReturnable, RejectionInvalid
 from workers.assignments.models import Assignment, Rejection
 from workers.assignments.queries import earnings, live_leases
