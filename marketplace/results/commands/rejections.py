@@ -27,6 +27,7 @@ from workers.assignments.commands.decide import (
     require_words,
 )
 from workers.assignments.commands.repair import return_answers
+from workers.assignments.commands.reserves import cover_rejections
 from workers.assignments.errors import NotDecidable, NotReturnable
 from workers.assignments.locks import submitted_for_update, tasks_of
 from workers.assignments.states import RejectReason
@@ -64,9 +65,11 @@ def reject(*, batch_id: int, assignments: list[UUID], why: Why) -> Rejected:
     All of them wait where they would bring the batch's rejections, taken and waiting, and what is out for repair, above
     five and above a tenth of its answers. Where rejections hit answers that agree with the others by more than 3σ over
     what the batch's disagreement explains, those that agree wait and the others are rejected. What waits stays
-    submitted: unless staff approve before its time for a decision is over, it is accepted and paid then. Repeating it
-    changes nothing. Locks: batch, tasks, assignments. Emits `AnswerRejected`, `RejectionsWaiting`. Raises
-    `NotDecidable` for answers that are not submitted or whose rejection a review refused, `RejectionInvalid`.
+    submitted: unless staff approve before its time for a decision is over, it is accepted and paid then. What the
+    rejections cost if they turn out to be wrong lies aside from now on, filled up from the requester's funds. Repeating
+    it changes nothing. Locks: batch, tasks, assignments, ledger accounts. Emits `AnswerRejected`, `RejectionsWaiting`.
+    Raises `NotDecidable` for answers that are not submitted or whose rejection a review refused, `RejectionInvalid`,
+    `NotEnough`.
     """
     require_transaction()
     require_few(assignments)
@@ -277,7 +280,7 @@ def _take(batch_id: int, ids: list[int], why: Why, agreed: dict[int, bool | None
     names = {
         row[0]: row[1] for row in rows("SELECT id, public_id FROM assignments_assignment WHERE id = ANY(%s)", [ids])
     }
-    return reject_answers(
+    rejected = reject_answers(
         batch_id=batch_id,
         assignments=list(names.values()),
         reason=why.reason,
@@ -287,6 +290,9 @@ def _take(batch_id: int, ids: list[int], why: Why, agreed: dict[int, bool | None
         review_id=review_id,
         agreed={names[pk]: value for pk in names if (value := agreed.get(pk)) is not None},
     )
+    if review_id is None:
+        cover_rejections(batch_id=batch_id, first=names[min(names)])
+    return rejected
 
 
 def _decide(public_id: UUID, state: ReviewState, by: int, reason: str) -> RejectionReview:
