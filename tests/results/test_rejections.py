@@ -14,6 +14,10 @@ from marketplace.batches.models import Batch
 from marketplace.common.database import rows, run, value
 from marketplace.common.promises import check_promises
 from marketplace.common.transactions import one_transaction
+from marketplace.ledger.addresses import disputes_of, earned_by, funds_of, outside
+from marketplace.ledger.commands import Move, move
+from marketplace.ledger.errors import NotEnough
+from marketplace.ledger.queries import balance
 from marketplace.results.breaker import allowance, defies_consensus
 from marketplace.results.commands.names import worker_names
 from marketplace.results.commands.rejections import (
@@ -21,6 +25,7 @@ from marketplace.results.commands.rejections import (
     Why,
     apply_approved,
     approve_review,
+    give_back,
     lapse_reviews,
     refuse_review,
     reject,
@@ -30,12 +35,15 @@ from marketplace.results.errors import OwnReview, ReviewDecided
 from marketplace.results.models import RejectionReview
 from marketplace.results.queries import answer_rows, rejection_rates
 from tests import factories as make
+from workers.appeals.commands.open import contest_answer
+from workers.appeals.due import settle_due as settle_appeals
 from workers.assignments.commands.decide import accept_answers, apply_due
 from workers.assignments.commands.pay import settle_due
+from workers.assignments.commands.repair import return_answers
 from workers.assignments.commands.uphold import uphold_answers
-from workers.assignments.errors import NotDecidable, RejectionInvalid
+from workers.assignments.errors import NotDecidable, NotReturnable, RejectionInvalid
 from workers.assignments.models import Assignment, Rejection
-from workers.assignments.queries import earnings
+from workers.assignments.queries import earnings, live_leases
 from workers.assignments.states import RejectReason
 from workers.profiles.models import Worker
 from workers.reputation.queries import posterior_of
@@ -418,3 +426,91 @@ def test_an_approved_review_of_many_takes_effect_in_groups() -> None:
     assert value("SELECT applied_at IS NOT NULL FROM results_rejectionreview WHERE public_id = %s", [done.review])
     assert broken() == []
     assert connection.in_atomic_block
+
+
+# --- repairs --------------------------------------------------------------------------------------------------------
+
+
+def give_all_back(batch: Batch, which: list[UUID]) -> Any:
+    return in_one(give_back, batch_id=batch.pk, assignments=which, why=why(batch))
+
+
+@pytest.mark.django_db
+def test_answers_cannot_all_be_given_back_until_their_leases_run_out_unpaid(clock: Forward) -> None:
+    batch, _ = answered(20, "cat", time_limit_s=1)
+    named = answers(batch)
+    with pytest.raises(NotReturnable, match="wait until some have come back"):
+        give_all_back(batch, named)
+    assert states(batch) == {"submitted": 20}
+    assert give_all_back(batch, named[:5]) == 5
+    assert give_all_back(batch, named[:5]) == 0, "a repeat changes nothing"
+    clock(timedelta(seconds=5))
+    in_one(apply_due, batch_id=batch.pk)
+    assert states(batch) == {"submitted": 15, "expired": 5}
+    with pytest.raises(NotReturnable):
+        give_all_back(batch, named[5:6])
+    # What was lost so is as lost as what was rejected: with it, this is a sixth.
+    assert ask(batch, named[5:6]).waiting == 1
+    assert broken() == []
+
+
+@pytest.mark.django_db
+def test_what_came_back_makes_room_for_others() -> None:
+    batch, [worker] = answered(12, "cat")
+    named = answers(batch)
+    assert give_all_back(batch, named[:5]) == 5
+    make.answer(worker, live_leases(worker.pk), "dog")
+    assert give_all_back(batch, named[5:10]) == 5
+
+
+@pytest.mark.django_db
+def test_the_database_counts_what_is_out_for_repair_itself() -> None:
+    batch, _ = answered(12, "cat")
+    by = make.owner_of(batch.requester).pk
+    more: dict[str, Any] = {"reason": RejectReason.WRONG, "comment": "Which?", "made_by": by}
+    with pytest.raises(IntegrityError, match="out for repair"):
+        in_one(return_answers, batch_id=batch.pk, assignments=answers(batch, count=6), **more)
+    assert in_one(return_answers, batch_id=batch.pk, assignments=answers(batch, count=5), **more) == 5
+
+
+# --- the money ------------------------------------------------------------------------------------------------------
+
+
+def spend(batch: Batch, but: int) -> None:
+    funds = funds_of(batch.requester.public_id)
+    rest = balance(funds, "EUR") - but
+    in_one(move, moves=[Move(f"spent:{funds}", "test", funds, outside("bank"), "EUR", rest)])
+
+
+@pytest.mark.django_db
+def test_what_wrong_rejections_cost_lies_aside_before_the_requester_can_spend_it(clock: Forward) -> None:
+    batch, [worker] = answered(5, "cat", dispute_basis_points=500)
+    ask(batch, answers(batch))
+    aside = disputes_of(batch.public_id)
+    assert balance(aside, "EUR") == 5 * batch.unit_micros
+    other = make.make_worker()
+    make.answer(other, make.take(other, batch, 5))
+    in_one(accept_answers, batch_id=batch.pk, assignments=None)
+    spend(batch, but=0)
+    for answer in Assignment.objects.filter(state="rejected"):
+        in_one(contest_answer, worker_id=worker.pk, assignment=answer.public_id, words="It is one.")
+    clock(timedelta(hours=73))
+    assert settle_appeals() == 5
+    assert states(batch) == {"accepted": 5, "upheld": 5}
+    in_one(settle_due)
+    assert balance(earned_by(worker.public_id), "EUR") == 5 * make.PRICE
+    assert broken() == []
+
+
+@pytest.mark.django_db
+def test_nobody_rejects_what_he_could_not_pay_if_he_is_wrong() -> None:
+    batch, _ = answered(5, "cat", dispute_basis_points=500)
+    unit = batch.unit_micros
+    spend(batch, but=unit)
+    with pytest.raises(NotEnough) as short:
+        ask(batch, answers(batch, count=3))
+    assert short.value.facts["missing_micros"] == unit
+    assert states(batch) == {"submitted": 5}
+    assert ask(batch, answers(batch, count=2)).rejected == 2
+    assert balance(disputes_of(batch.public_id), "EUR") == 2 * unit
+    assert broken() == []

@@ -1,13 +1,44 @@
-"""Give back what a batch set aside and does not need any more (R6, R18)."""
+"""Put aside what rejections may cost, and give back what a batch does not need any more (R6, R18)."""
+
+from uuid import UUID
 
 from marketplace.batches.locks import batch_for_update
 from marketplace.batches.models import Batch
+from marketplace.batches.states import BatchState
 from marketplace.batches.transfers import put
 from marketplace.common.database import one, rows, run, value
 from marketplace.common.transactions import require_transaction
 from marketplace.ledger.addresses import disputes_of, escrow_of, funds_of, topup_of
-from marketplace.ledger.commands import move
+from marketplace.ledger.commands import move, require_funds
 from marketplace.ledger.queries import balance
+
+
+def cover_rejections(*, batch_id: int, first: UUID) -> int:
+    """Put aside from the requester's funds what the batch's rejections without a review would cost if all that can be
+    contested were undone, as far as nothing lies aside for them yet; how much that was. `first` is one of the answers
+    just rejected. Of a batch that takes no more work the money of their own places is put aside (`release_unneeded`).
+    The caller holds the batch. Locks: ledger accounts. Raises `NotEnough`.
+    """
+    require_transaction()
+    batch = _with_requester(batch_id)
+    if batch.state not in (BatchState.PUBLISHED, BatchState.PAUSED):
+        return 0
+    contestable = value(
+        "SELECT count(*) FROM assignments_rejection r"
+        " JOIN assignments_assignment a ON a.id = r.assignment_id AND a.state = 'rejected'"
+        " LEFT JOIN assignments_contest c ON c.assignment_id = r.assignment_id"
+        " WHERE r.batch_id = %s AND r.review_id IS NULL AND r.made_by_id IS NOT NULL"
+        " AND CASE WHEN c.assignment_id IS NULL THEN r.made_at > market_now() - make_interval(secs => %s)"
+        " ELSE c.ended_at IS NULL END",
+        [batch_id, batch.appeal_s],
+    )
+    missing = max(0, contestable * (batch.unit_micros + batch.topup_place_micros) - disputes_free(batch_id))
+    if missing:
+        lines = {"rejections that may turn out to be wrong": missing}
+        require_funds(address=_funds(batch), currency=batch.currency, amount_micros=missing, lines=lines)
+        key = f"reserve:{first}:rejected:covered"
+        move(put(batch, "reserve", key, _funds(batch), disputes_of(batch.public_id), missing))
+    return missing
 
 
 def release_unneeded(*, batch_id: int) -> int:
