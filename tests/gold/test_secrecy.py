@@ -140,9 +140,9 @@ def test_gold_lies_anywhere_on_a_page() -> None:
         for position, lease in enumerate(make.take(make.make_worker(), batch, 20, seed=number)):
             at[position] += is_gold(lease)
     # A little less than the schedule says: where no key was met about as often as the work beside it, there is none.
-    assert 90 * 3 <= sum(at) <= 90 * 4
+    assert 90 * 2 <= sum(at) <= 90 * 4
     assert max(at) <= 18 + 18, at
-    assert min(at) >= 3, at
+    assert min(at) >= 1, at
 
 
 def answered(worker: Worker, batch: Batch, count: int, label: str) -> None:
