@@ -87,7 +87,7 @@ class RetiredShape(serializers.Serializer[Any]):
 
 class RootShape(serializers.Serializer[Any]):
     number = serializers.IntegerField()
-    root = serializers.CharField(help_text="SHA-256, in hexadecimal")
+    root = serializers.CharField(help_text="SHA-256, in hexadecimal")  # type: ignore[assignment]
     leaves = serializers.IntegerField(help_text="How many leaves the tree has; it says nothing of the keys")
     made_at = serializers.DateTimeField()
 

@@ -210,7 +210,7 @@ class DryRunView(APIView):
                 errors.append({"field": "batch", "message": "is of another project"})
             if errors:
                 raise TermsInvalid("The rules have errors.", errors=errors)
-            run = rehearse(project_id=of.pk, rules=rules_of(ask["quality"]), batch_id=batch and batch.pk)
+            run = rehearse(project_id=of.pk, rules=rules_of(ask["quality"]), batch_id=batch.pk if batch else None)
             # Those who would have been limited are told of first.
             listed = sorted((one for one in run.found if one.firings), key=lambda one: not one.limited)[:LISTED_MAX]
             names = pseudonyms(requester_id=of.requester_id, worker_ids=[one.worker_id for one in listed])

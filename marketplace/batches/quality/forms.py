@@ -164,7 +164,7 @@ class _Form:
         scopes = ("batch", "project", "platform") if self.platform else ("batch", "project")
         self._one_of(given.get("scope", "batch"), f"{path}.scope", scopes)
         self._window(given.get("window", {}), f"{path}.window")
-        conditions = given.get("all")
+        conditions: Any = given.get("all")
         if conditions == []:
             self._wrong(f"{path}.all", "is empty: the rule would meet every worker")
         elif self._is_list(conditions, f"{path}.all", CONDITIONS_MAX):

@@ -95,7 +95,7 @@ def accept_overdue(*, batch_id: int, worker_id: int, limit: int = DECISIONS_MAX)
     """Accept up to `limit` answers of the worker in the batch whose time for a decision has passed; how many."""
     require_transaction()
     found = submitted_past_deadline(batch_id, limit, worker_id=worker_id)
-    _accept(batch_id, [(pk, worker) for pk, worker, _ in found])
+    _accept(batch_id, [(pk, worker) for pk, worker, _ in found], by="deadline")
     return len(found)
 
 

@@ -115,6 +115,6 @@ def scored(events: Sequence[Event], kinds: Sequence[str] = (Kind.GOLD, Kind.AGRE
         if agreement and event.assignment_id in known:
             continue
         clarity = TRUST_IN_AGREEMENT * min(1.0, 2 * event.weight) if agreement else 1.0
-        order = given_at.get(event.assignment_id, event.id)
+        order = event.id if event.assignment_id is None else given_at.get(event.assignment_id, event.id)
         found.append(Scored(order, event.score, event.weight, clarity, event.truth, event.given, event.easiness))
     return sorted(found, key=lambda s: s.order)
