@@ -5,10 +5,11 @@ from importlib import import_module
 
 from django.db import migrations
 
+from marketplace.common.rewriting import changed
+
 FIRST = import_module("workers.assignments.migrations.0004_promises").VIEWS
 FLOW = import_module("workers.assignments.migrations.0006_flow")
 PROMISES = import_module("workers.assignments.migrations.0007_promises")
-changed = import_module("workers.assignments.migrations.0012_money").changed
 
 PICK_BEFORE = FLOW.before(FLOW.PICK, ["assignments_pick_gold"])
 REQUEUE_BEFORE = FLOW.before(FLOW.EFFECTS, ["assignments_requeue"])
