@@ -35,7 +35,7 @@ from workers.assignments.queries import LeasedTask
 from workers.assignments.states import RejectReason
 from workers.profiles.models import Worker
 from workers.reputation.commands import Judged
-from workers.reputation.models import Kind
+from workers.reputation.states import Kind
 
 INTERFACE = {
     "data": [{"name": "text", "type": "text"}],

@@ -38,7 +38,7 @@ from workers.assignments.queries import disputes_over
 from workers.profiles.commands.links import link_accounts
 from workers.profiles.models import Worker
 from workers.reputation.commands import Judged, record_outcomes
-from workers.reputation.models import Kind
+from workers.reputation.states import Kind
 
 Forward = Callable[[timedelta], None]
 REVIEWS = (

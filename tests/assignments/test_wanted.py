@@ -25,7 +25,7 @@ from workers.profiles.models import Worker
 from workers.reputation.commands import Judged, record_outcomes
 from workers.reputation.commands.apply import evaluate_due
 from workers.reputation.commands.wanted import WANTED_OF_OTHERS
-from workers.reputation.models import Kind
+from workers.reputation.states import Kind
 
 Forward = Callable[[timedelta], None]
 UNIT = make.PRICE + make.FEE

@@ -17,7 +17,7 @@ from workers.assignments.errors import NothingToClaim
 from workers.assignments.states import RejectReason
 from workers.gold.tasks import score_due
 from workers.reputation.commands import Judged, record_outcomes
-from workers.reputation.models import Kind
+from workers.reputation.states import Kind
 
 TASKS, OVERLAP, WORKERS = 24, 7, 8
 POLICY = {"min_share": 0.3, "max_share": 0.3, "probation": 10, "probation_share": 0.3, "refill": "auto"}

@@ -14,7 +14,7 @@ from marketplace.common.promises import check_promises
 from marketplace.common.transactions import one_transaction
 from tests import factories as make
 from workers.reputation.commands import Judged, record_outcomes, undo_outcomes
-from workers.reputation.models import Kind
+from workers.reputation.states import Kind
 
 
 class Scene:

@@ -16,9 +16,9 @@ from marketplace.common.transactions import one_transaction
 from tests import factories as make
 from workers.reputation.commands import Judged, record_outcomes, undo_outcomes
 from workers.reputation.facets import GLOBAL, class_facet, project_facet, type_facet
-from workers.reputation.models import Kind
 from workers.reputation.queries import Known, facet_of, posterior_of, rebuilt
 from workers.reputation.scoring import EASY, PRIOR, REQUESTER_MAX, Posterior, fading
+from workers.reputation.states import Kind
 
 pytestmark = pytest.mark.django_db
 

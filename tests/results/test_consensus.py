@@ -29,7 +29,7 @@ from workers.assignments.origin import Origin
 from workers.assignments.states import RejectReason
 from workers.profiles.models import Worker
 from workers.reputation.commands import Judged, record_outcomes
-from workers.reputation.models import Kind
+from workers.reputation.states import Kind
 
 pytestmark = pytest.mark.django_db
 NEVER = {"min_share": 0.0, "max_share": 0.0, "probation": 0, "probation_share": 0.0}

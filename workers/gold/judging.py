@@ -11,9 +11,9 @@ from marketplace.common.database import acting_as, rows, run
 from marketplace.projects.answer_types.registry import answer_type
 from workers.gold.models import Waiting
 from workers.reputation.commands import Judged
-from workers.reputation.models import Kind
 from workers.reputation.queries import last_answers
 from workers.reputation.scoring import EASY
+from workers.reputation.states import Kind
 
 # How often others get a task right is smoothed as if two more had, as often as on an ordinary task: a task is not hard
 # because the first who met it failed.

@@ -25,7 +25,7 @@ from workers.assignments.events import (
 from workers.gold.commands.supply import Candidate, offer_keys
 from workers.gold.injection import Policy
 from workers.reputation.commands import Judged, record_outcomes
-from workers.reputation.models import Kind
+from workers.reputation.states import Kind
 
 READER = "consensus"
 EVENTS = 200

@@ -10,8 +10,8 @@ from workers.gold.events import KeyFlagged
 from workers.gold.locks import batch_without_claims, keys_to_audit, lock_tasks
 from workers.gold.suspicion import Met, suspicious
 from workers.reputation.commands import Judged, record_outcomes, undo_outcomes
-from workers.reputation.models import Kind
 from workers.reputation.queries import posterior_of
+from workers.reputation.states import Kind
 
 GROUP = 200
 FLAGGED = "A key that good workers failed is being checked, and counts for nobody until then."

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from workers.reputation.rules.events import Event, Kind, Measured
+from workers.reputation.rules.events import Event, Measured
 from workers.reputation.scoring import Posterior
+from workers.reputation.states import Kind
 
 QUANTILE = 0.05
 EACH_MAX = 40
