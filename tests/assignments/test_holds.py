@@ -12,13 +12,12 @@ from marketplace.common.database import rows, run, value
 from marketplace.common.promises import check_promises
 from marketplace.common.transactions import one_transaction
 from tests import factories as make
-from workers.assignments.commands.decide import accept_answers, apply_due, reject_answers
+from workers.assignments.commands.decide import accept_answers, apply_due
 from workers.assignments.commands.holds import hold_answers, release_answers
 from workers.assignments.commands.reopen import ask_review
 from workers.assignments.models import Assignment, Hold, ReviewWish
 from workers.assignments.origin import Origin
 from workers.assignments.queries import review_wishes_page
-from workers.assignments.states import RejectReason
 from workers.profiles.models import Worker
 
 pytestmark = pytest.mark.django_db
@@ -110,7 +109,7 @@ def test_all_submitted_passes_over_held_answers_and_a_name_does_not() -> None:
     assert in_one(accept_answers, batch_id=batch.pk, assignments=None) == 1
     assert states(*mine, *others) == ["submitted", "submitted", "accepted"]
     assert in_one(accept_answers, batch_id=batch.pk, assignments=[mine[0].public_id]) == 1
-    in_one(reject_answers, batch_id=batch.pk, assignments=[mine[1].public_id], reason=RejectReason.WRONG, comment="")
+    in_one(make.reject, batch=batch, assignments=mine[1:])
     assert states(*mine) == ["accepted", "rejected"]
     assert broken() == []
 

@@ -13,13 +13,12 @@ from marketplace.common.transactions import one_transaction
 from marketplace.ledger.errors import NotEnough
 from tests import factories as make
 from tests.assignments.test_more_places import spend_all
-from workers.assignments.commands.decide import accept_answers, reject_answers
+from workers.assignments.commands.decide import accept_answers
 from workers.assignments.commands.pay import settle_due
 from workers.assignments.commands.reopen import discount_answers, raise_overlap, reopen_answers
 from workers.assignments.models import Assignment, Discount
 from workers.assignments.origin import Origin
 from workers.assignments.queries import earnings
-from workers.assignments.states import RejectReason
 from workers.profiles.models import Worker
 
 pytestmark = pytest.mark.django_db
@@ -72,7 +71,7 @@ def test_his_last_answers_are_asked_again_and_have_no_vote_and_he_is_paid() -> N
 def test_an_answer_that_was_rejected_is_asked_again_already() -> None:
     batch = make.make_batch(tasks=2, overlap=1)
     worker, mine = answered(batch, 2)
-    in_one(reject_answers, batch_id=batch.pk, assignments=[mine[1].public_id], reason=RejectReason.WRONG, comment="")
+    in_one(make.reject, batch=batch, assignments=mine[1:])
 
     assert reopen(batch, worker, 2).places == 1
     assert [discount.assignment_id for discount in Discount.objects.all()] == [mine[0].pk]

@@ -12,9 +12,8 @@ from marketplace.common.promises import check_promises
 from marketplace.common.transactions import one_transaction
 from marketplace.results.tasks import follow_consensus
 from tests import factories as make
-from workers.assignments.commands.decide import accept_answers, cancel, reject_answers
+from workers.assignments.commands.decide import accept_answers, cancel
 from workers.assignments.errors import NothingToClaim
-from workers.assignments.states import RejectReason
 from workers.gold.tasks import score_due
 from workers.reputation.commands import Judged, record_outcomes
 from workers.reputation.states import Kind
@@ -71,7 +70,7 @@ def test_everything_at_once_keeps_every_promise_and_judges_every_answer_once(
             one = [some[chance.randrange(len(some))][0]]
             with one_transaction(principal="test"):
                 if chance.random() < 0.1:
-                    reject_answers(batch_id=batch.pk, assignments=one, reason=RejectReason.WRONG, comment="no")
+                    make.reject(batch, one)
                 else:
                     accept_answers(batch_id=batch.pk, assignments=one)
 

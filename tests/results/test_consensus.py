@@ -21,12 +21,11 @@ from marketplace.results.queries import (
 )
 from marketplace.results.tasks import follow_consensus
 from tests import factories as make
-from workers.assignments.commands.decide import cancel, reject_answers
+from workers.assignments.commands.decide import cancel
 from workers.assignments.commands.reopen import discount_answers
 from workers.assignments.commands.submit import Submission, submit
 from workers.assignments.commands.uphold import uphold_answers
 from workers.assignments.origin import Origin
-from workers.assignments.states import RejectReason
 from workers.profiles.models import Worker
 from workers.reputation.commands import Judged, record_outcomes
 from workers.reputation.states import Kind
@@ -186,7 +185,7 @@ def test_a_rejected_answer_has_no_vote_and_who_comes_after_it_is_judged_alone() 
     first = agreement_rows()
     assert consensus_of([the_task(batch)])[the_task(batch)].answers == 3
     with one_transaction(principal="t"):
-        reject_answers(batch_id=batch.pk, assignments=answer_ids(batch, "dog"), reason=RejectReason.WRONG, comment="")
+        make.reject(batch, answer_ids(batch, "dog"))
     make_consensus(batch)
     after = consensus_of([the_task(batch)])[the_task(batch)]
     assert (after.answers, after.value, after.settled) == (2, {"label": "cat"}, False)
@@ -207,7 +206,7 @@ def test_an_answer_that_was_upheld_votes_again() -> None:
         give(worker, batch, "dog")
     [one, _] = answer_ids(batch, "dog")
     with one_transaction(principal="t"):
-        reject_answers(batch_id=batch.pk, assignments=[one], reason=RejectReason.WRONG, comment="")
+        make.reject(batch, [one])
     make_consensus(batch)
     assert consensus_of([the_task(batch)])[the_task(batch)].answers == 1
     with one_transaction(principal="t"):
