@@ -87,7 +87,7 @@ class RetiredShape(serializers.Serializer[Any]):
 
 class RootShape(serializers.Serializer[Any]):
     number = serializers.IntegerField()
-    root = serializers.CharField(help_text="SHA-256, in hexadecimal")  # type: ignore[assignment]
+    root_hash = serializers.CharField(help_text="SHA-256, in hexadecimal")
     leaves = serializers.IntegerField(help_text="How many leaves the tree has; it says nothing of the keys")
     made_at = serializers.DateTimeField()
 
@@ -133,7 +133,7 @@ def key_shape(key: KeyView) -> dict[str, Any]:
 def commitment_shape(roots: list[Root]) -> dict[str, Any]:
     return {
         "roots": [
-            {"number": root.number, "root": root.root.hex(), "leaves": root.leaves, "made_at": root.made_at}
+            {"number": root.number, "root_hash": root.root.hex(), "leaves": root.leaves, "made_at": root.made_at}
             for root in roots
         ]
     }

@@ -46,7 +46,7 @@ def settled(market: Market) -> None:
 
 def checked(root: dict[str, Any], opening: dict[str, Any], task: str) -> bool:
     return verify(
-        root=bytes.fromhex(root["root"]),
+        root=bytes.fromhex(root["root_hash"]),
         leaves=root["leaves"],
         opening=Opening(
             bytes.fromhex(opening["salt"]),

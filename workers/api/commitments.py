@@ -22,7 +22,7 @@ from workers.gold.queries import openings_page, roots_of, scores_of
 
 class WorkRootShape(serializers.Serializer[Any]):
     number = serializers.IntegerField()
-    root = serializers.CharField(help_text="SHA-256, in hexadecimal")  # type: ignore[assignment]
+    root_hash = serializers.CharField(help_text="SHA-256, in hexadecimal")
     leaves = serializers.IntegerField(help_text="How many leaves the tree has; it says nothing of the keys")
     made_at = serializers.DateTimeField()
 
@@ -56,7 +56,12 @@ class WorkCommitmentView(APIView):
         return respond(
             {
                 "roots": [
-                    {"number": root.number, "root": root.root.hex(), "leaves": root.leaves, "made_at": root.made_at}
+                    {
+                        "number": root.number,
+                        "root_hash": root.root.hex(),
+                        "leaves": root.leaves,
+                        "made_at": root.made_at,
+                    }
                     for root in roots
                 ]
             }

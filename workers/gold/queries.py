@@ -89,18 +89,21 @@ def cost_of(batch: Batch) -> GoldCost:
     """What gold costs of the batch."""
     require_transaction()
     with acting_as("gold_reader"):
-        [(shown, ready, places)] = rows(
+        [(shown, ready, places, reserved)] = rows(
             "SELECT coalesce(sum(g.shown), 0), coalesce(sum(g.cap - g.shown) FILTER (WHERE g.state = 'live'), 0),"
-            " coalesce((SELECT l.places FROM batches_tail l WHERE l.batch_id = %s), 0)"
+            " coalesce((SELECT l.places FROM batches_tail l WHERE l.batch_id = %s), 0),"
+            " EXISTS (SELECT 1 FROM batches_task t WHERE t.batch_id = %s AND t.reserved)"
             " FROM batches_goldkey g WHERE g.batch_id = %s",
-            [batch.pk, batch.pk],
+            [batch.pk, batch.pk, batch.pk],
         )
     shown, ready, places = int(shown), int(ready), int(places)
     policy = Policy(**batch.gold_policy)
-    most = round(max(policy.max_share, policy.probation_share if policy.probation else 0.0) * places)
+    steepest = max(policy.max_share, policy.probation_share if policy.probation else 0.0)
     left = allowed(policy, places=places, spent=shown)
-    # What the crowd may add is bounded by the share alone; without that, by the keys there are.
-    more = max(0, most - shown) if policy.refill != "off" else min(ready, max(0, most - shown))
+    # By the keys there are; and by the share alone where the crowd may add some.
+    more = max(0, min(ready, round(steepest * places) - shown))
+    if policy.refill != "off" and not reserved:
+        more = max(more, round(policy.max_share * places) - shown)
     planned = shown + (more if left is None else min(more, left))
     return GoldCost(
         planned_places=planned,
