@@ -15,8 +15,8 @@ from workers.reputation.skills import Known as Known
 from workers.reputation.skills import ShownStanding, skill_of
 
 TODAY = "floor(extract(epoch FROM market_now()) / 86400)::integer"
-# A batch's first field with one label out of several is what labels are counted by; its type, or that of the first
-# field if there is none, is the type of its answers.
+# What labels are counted by, as `label_field` says it: the first field with one label out of several. Its type, or that
+# of the first field if there is none, is the type of its answers.
 FIELD = """jsonb_path_query_first(v.interface, '$.answer[*] ? (@.type == "choice" && @.multiple != true)')"""
 
 UNDO_COLUMNS = (

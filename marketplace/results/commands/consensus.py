@@ -12,7 +12,8 @@ from marketplace.batches.states import BatchState
 from marketplace.common.database import acting_as, rows, run, try_sweep_lock, wait_sweep_lock
 from marketplace.common.outbox import Delivered, read
 from marketplace.common.transactions import require_transaction
-from marketplace.results.judging import Agreement, FieldConsensus, Given, is_single, judge, sure_labels
+from marketplace.projects.answer_types.labels import is_single_label, label_field
+from marketplace.results.judging import Agreement, FieldConsensus, Given, judge, sure_labels
 from marketplace.results.queries import trust_of
 from workers.assignments.events import (
     AnswerRejected,
@@ -88,7 +89,7 @@ def consider(*, batch_id: int, limit: int | None = None) -> int:
         return 0
     batch = Batch.objects.select_related("version").get(pk=batch_id)
     fields = batch.version.interface["answer"]
-    limit = limit or (GROUP if all(is_single(declared) for declared in fields) else GROUP_OF_OTHERS)
+    limit = limit or (GROUP if all(is_single_label(declared) for declared in fields) else GROUP_OF_OTHERS)
     task_ids = _due(batch_id, limit)
     if not task_ids:
         return 0
@@ -270,8 +271,8 @@ def _key(batch: Batch, consensus: dict[str, FieldConsensus]) -> dict[str, str] |
 
 def _outcome(batch: Batch, agreement: Agreement) -> Judged:
     fields = {declared["name"]: declared for declared in batch.version.interface["answer"]}
-    answer, singles = agreement.answer, [name for name in agreement.fields if is_single(fields[name])]
-    label = agreement.fields[singles[0]] if len(singles) == 1 else None
+    answer, single = agreement.answer, label_field(fields.values())
+    label = agreement.fields.get(single) if single else None
     return Judged(
         worker_id=answer.worker_id,
         project_id=batch.project_id,
@@ -281,9 +282,9 @@ def _outcome(batch: Batch, agreement: Agreement) -> Judged:
         weight=agreement.weight,
         assignment_id=answer.assignment_id,
         task_id=answer.task_id,
-        field=singles[0] if label else "",
+        field=single or "",
         truth=label.truth if label else None,
         given=label.given if label else None,
-        answer_type=fields[singles[0]]["type"] if label else fields[next(iter(agreement.fields))]["type"],
+        answer_type=fields[single or next(iter(fields))]["type"],
         easiness=agreement.easiness,
     )
