@@ -47,12 +47,6 @@ class FieldConsensus:
     answers: int
     labels: Mapping[str, float] | None = None
 
-    def doubt(self, declared: Field, given: Any) -> float:
-        """How probable it is that such an answer is wrong, as far as the consensus tells: 0 … 1."""
-        if self.labels is not None:
-            return 1 - self.labels.get(given, 0.0)
-        return 1 - self.posterior * answer_type(declared["type"]).score(declared, self.value, given)
-
     def as_json(self) -> dict[str, Any]:
         """What `from_json` reads."""
         stored = {"value": self.value, "posterior": self.posterior, "answers": self.answers}

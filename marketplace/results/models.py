@@ -51,9 +51,8 @@ class Consensus(models.Model):
     """What the answers to a task say so far. `values` holds for each field the value, its posterior and the answers;
     `posterior` is that of the least sure field.
 
-    `doubt` is how many of the answers are expected to be wrong, and `variance` that of this number. `sure` says that it
-    is beyond doubt, `settled` that no place is open and what could be judged is, `judged_at` when it first was. Not for
-    workers' eyes: a task that everybody agrees on may become gold.
+    `sure` says that it is beyond doubt, `settled` that no place is open and what could be judged is, `judged_at` when it
+    first was. Not for workers' eyes: a task that everybody agrees on may become gold.
     """
 
     task = models.OneToOneField(Task, on_delete=models.PROTECT, primary_key=True, related_name="+")
@@ -62,8 +61,6 @@ class Consensus(models.Model):
     posterior = models.FloatField()
     answers = models.PositiveSmallIntegerField()
     unclear = models.PositiveSmallIntegerField()
-    doubt = models.FloatField()
-    variance = models.FloatField()
     sure = models.BooleanField()
     made_at = models.DateTimeField()
     settled = models.BooleanField(default=False)
@@ -78,11 +75,7 @@ class Consensus(models.Model):
                 name="consensus_sure",
             ),
         ]
-        constraints = [
-            models.CheckConstraint(
-                condition=Q(posterior__gte=0, posterior__lte=1, doubt__gte=0, variance__gte=0), name="consensus_range"
-            )
-        ]
+        constraints = [models.CheckConstraint(condition=Q(posterior__gte=0, posterior__lte=1), name="consensus_range")]
 
 
 class ToConsider(models.Model):

@@ -4,7 +4,6 @@ while a client reads."""
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from math import sqrt
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +13,7 @@ from marketplace.batches.models import Batch
 from marketplace.common.database import rows, value
 from marketplace.common.errors import NotFound
 from marketplace.results.agreement import agrees_with_most
-from marketplace.results.judging import FieldConsensus, Trust
+from marketplace.results.judging import Trust
 from marketplace.results.models import RejectionReview, Run
 from workers.reputation.facets import STRANGER, class_facet
 from workers.reputation.queries import TODAY
@@ -285,20 +284,6 @@ class Consensus:
     settled: bool
 
 
-@dataclass(frozen=True)
-class Disagreement:
-    """How many of a batch's answers are to be expected wrong, by their consensus: their share, and the standard
-    deviation of that share. A rejected share far above `expected` is not what the answers themselves say."""
-
-    answers: int
-    expected: float
-    deviation: float
-
-    def within(self, share: float, deviations: float = 3.0) -> bool:
-        """Whether a share of wrong answers is no farther above the expected one than so many deviations."""
-        return share <= self.expected + deviations * self.deviation
-
-
 def consensus_of(task_ids: Sequence[int]) -> dict[int, Consensus]:
     """The running consensus of those of the tasks that have one, by task."""
     return {
@@ -308,43 +293,6 @@ def consensus_of(task_ids: Sequence[int]) -> dict[int, Consensus]:
             [list(task_ids)],
         )
     }
-
-
-def disagreement(batch_id: int) -> Disagreement:
-    """How far the batch's answers are from their tasks' consensus, as far as it is made. The answers' errors are taken
-    as independent: the variance is the sum of theirs. A batch without answers expects none wrong."""
-    [(answers, doubt, variance)] = rows(
-        "SELECT coalesce(sum(answers), 0), coalesce(sum(doubt), 0), coalesce(sum(variance), 0) FROM results_consensus"
-        " WHERE batch_id = %s",
-        [batch_id],
-    )
-    if not answers:
-        return Disagreement(0, 0.0, 0.0)
-    return Disagreement(int(answers), doubt / int(answers), sqrt(variance) / int(answers))
-
-
-def doubts_of(assignment_ids: Sequence[int]) -> dict[int, float]:
-    """How probable it is that each of the answers is wrong, by the consensus of its task: 0 … 1, by assignment.
-
-    The mean over its fields. Answers that are unclear, or whose task has no consensus yet, are not in it."""
-    doubts = {}
-    for pk, values, fields, interface in rows(
-        "SELECT a.id, w.values, c.values, v.interface FROM assignments_assignment a"
-        " JOIN results_consensus c ON c.task_id = a.task_id"
-        " JOIN batches_batch b ON b.id = a.batch_id JOIN projects_version v ON v.id = b.version_id"
-        " JOIN LATERAL (SELECT values, unclear FROM assignments_answer w WHERE w.assignment_id = a.id"
-        "               ORDER BY revision DESC LIMIT 1) w ON NOT w.unclear WHERE a.id = ANY(%s)",
-        [list(assignment_ids)],
-    ):
-        declared = {field["name"]: field for field in interface["answer"]}
-        parts = [
-            FieldConsensus.from_json(fields[name]).doubt(declared[name], given)
-            for name, given in values.items()
-            if name in fields
-        ]
-        if parts:
-            doubts[pk] = sum(parts) / len(parts)
-    return doubts
 
 
 def trust_of(*, project_id: int, worker_ids: Sequence[int]) -> dict[int, Trust]:

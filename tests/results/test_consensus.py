@@ -15,8 +15,6 @@ from marketplace.results.commands.consensus import consider
 from marketplace.results.queries import (
     batches_to_consider,
     consensus_of,
-    disagreement,
-    doubts_of,
     trust_of,
 )
 from marketplace.results.tasks import follow_consensus
@@ -230,24 +228,6 @@ def test_when_a_batch_ends_what_is_there_is_judged() -> None:
             assert consider(batch_id=batch.pk, limit=2) == expected
     assert len(agreement_rows()) == 10
     assert batches_to_consider() == []
-
-
-def test_disagreement_of_a_batch_is_what_its_consensus_expects() -> None:
-    batch = make.make_batch(tasks=4, overlap=3, gold_policy=NEVER)
-    assert disagreement(batch.pk).answers == 0
-    for worker, label in zip(known(batch, 3, right=18, of=20), ["cat", "cat", "dog"], strict=True):
-        give(worker, batch, label, count=4)
-    make_consensus(batch)
-    found = disagreement(batch.pk)
-    assert found.answers == 12
-    task = the_first_task(batch)
-    p = consensus_of([task])[task].posterior
-    assert found.expected == pytest.approx((2 * (1 - p) + p) / 3)
-    assert found.deviation == pytest.approx((12 * p * (1 - p)) ** 0.5 / 12)
-    assert found.within(1 / 3)
-    assert not found.within(1.0)
-    ids = [row[0] for row in rows("SELECT id FROM assignments_assignment WHERE task_id = %s ORDER BY id", [task])]
-    assert sorted(doubts_of(ids).values()) == pytest.approx([1 - p, 1 - p, p])
 
 
 def the_first_task(batch: Batch) -> int:

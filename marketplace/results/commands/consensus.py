@@ -219,32 +219,24 @@ def _store(
     full: set[int],
     judged: set[int],
 ) -> None:
-    fields = {declared["name"]: declared for declared in batch.version.interface["answer"]}
     table = []
     for task_id, task in tasks.items():
         of_fields = consensus.get(task_id, {})
         sure = not task.unclear and len(task.persons) >= GOLD_ANSWERS and _key(batch, of_fields) is not None
-        doubts = [
-            sum(parts) / len(parts)
-            for answer in task.answers
-            if (parts := [of_fields[name].doubt(fields[name], value) for name, value in answer.values.items()
-                          if name in of_fields])
-        ]  # fmt: skip
         table.append((
             task_id, Jsonb({name: found.as_json() for name, found in of_fields.items()}),
             min((found.posterior for found in of_fields.values()), default=0.0), len(task.answers), task.unclear,
-            sum(doubts), sum(doubt * (1 - doubt) for doubt in doubts), sure, task_id in full, task_id in judged,
+            sure, task_id in full, task_id in judged,
         ))  # fmt: skip
     columns = list(zip(*table, strict=True))
     run(
-        "INSERT INTO results_consensus AS c (task_id, batch_id, values, posterior, answers, unclear, doubt, variance,"
-        " sure, settled, judged_at, made_at)"
-        " SELECT t, %s, v, p, a, u, d, e, b, s, CASE WHEN j THEN market_now() END, market_now()"
-        " FROM unnest(%s::bigint[], %s::jsonb[], %s::float8[], %s::int[], %s::int[], %s::float8[], %s::float8[],"
-        " %s::boolean[], %s::boolean[], %s::boolean[]) AS g(t, v, p, a, u, d, e, b, s, j)"
+        "INSERT INTO results_consensus AS c (task_id, batch_id, values, posterior, answers, unclear, sure, settled,"
+        " judged_at, made_at)"
+        " SELECT t, %s, v, p, a, u, b, s, CASE WHEN j THEN market_now() END, market_now()"
+        " FROM unnest(%s::bigint[], %s::jsonb[], %s::float8[], %s::int[], %s::int[],"
+        " %s::boolean[], %s::boolean[], %s::boolean[]) AS g(t, v, p, a, u, b, s, j)"
         " ON CONFLICT (task_id) DO UPDATE SET values = excluded.values, posterior = excluded.posterior,"
-        " answers = excluded.answers, unclear = excluded.unclear, doubt = excluded.doubt,"
-        " variance = excluded.variance, sure = excluded.sure, settled = excluded.settled,"
+        " answers = excluded.answers, unclear = excluded.unclear, sure = excluded.sure, settled = excluded.settled,"
         " judged_at = coalesce(c.judged_at, excluded.judged_at), made_at = excluded.made_at",
         [batch.pk, *(list(column) for column in columns)],
     )
