@@ -51,8 +51,8 @@ class Consensus(models.Model):
     """What the answers to a task say so far. `values` holds for each field the value, its posterior and the answers;
     `posterior` is that of the least sure field.
 
-    `sure` says that it is beyond doubt, `settled` that no place is open and what could be judged is, `judged_at` when it
-    first was. Not for workers' eyes: a task that everybody agrees on may become gold.
+    `sure` says that it is beyond doubt, `settled` that no place is open and what could be judged is, `judged_at` when
+    it first was. Not for workers' eyes: a task that everybody agrees on may become gold.
     """
 
     task = models.OneToOneField(Task, on_delete=models.PROTECT, primary_key=True, related_name="+")

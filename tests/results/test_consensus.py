@@ -12,7 +12,7 @@ from marketplace.common.promises import check_promises
 from marketplace.common.transactions import one_transaction
 from marketplace.results.commands import consensus
 from marketplace.results.commands.consensus import consider
-from marketplace.results.queries import (
+from marketplace.results.queries.consensus import (
     batches_to_consider,
     consensus_of,
     trust_of,

@@ -14,7 +14,7 @@ from marketplace.common.outbox import Delivered, read
 from marketplace.common.transactions import require_transaction
 from marketplace.projects.answer_types.labels import is_single_label, label_field
 from marketplace.results.judging import Agreement, FieldConsensus, Given, judge, sure_labels
-from marketplace.results.queries import trust_of
+from marketplace.results.queries.consensus import trust_of
 from workers.assignments.events import (
     AnswerRejected,
     AnswerSubmitted,
