@@ -26,6 +26,7 @@ from marketplace.common.database import rows as fetched
 from marketplace.common.transactions import one_transaction
 from marketplace.ledger.addresses import funds_of, outside
 from marketplace.ledger.commands import Move, move
+from marketplace.ledger.queries import balance
 from marketplace.projects.commands import create_project, publish_version
 from marketplace.projects.models import Project
 from workers.assignments.commands.claim import claim
@@ -86,6 +87,18 @@ def deposit(requester: Requester, amount_micros: int) -> None:
             )
         ]
     )
+
+
+def funds(batch: Batch) -> int:
+    """The free money of the batch's requester."""
+    return balance(funds_of(batch.requester.public_id), "EUR")
+
+
+def spend_all(batch: Batch, *, but: int = 0) -> None:
+    """The requester's free money goes elsewhere, but for so much."""
+    with one_transaction(principal="test"):
+        source, spent = funds_of(batch.requester.public_id), funds(batch) - but
+        move([Move(f"spent:{uuid4()}", "withdrawal", source, "outside:bank", "EUR", spent)])
 
 
 def make_deposit(requester: Requester, amount_micros: int = 5, **terms: Any) -> Deposit:

@@ -8,12 +8,11 @@ import pytest
 from marketplace.batches.commands.lifecycle import close_batch
 from marketplace.batches.errors import WrongState
 from marketplace.batches.models import Batch, Task
-from marketplace.common.promises import check_promises
-from marketplace.common.transactions import one_transaction
 from marketplace.ledger.addresses import escrow_of, funds_of
 from marketplace.ledger.errors import NotEnough
 from marketplace.ledger.queries import balance
 from tests import factories as make
+from tests.acts import broken, in_one
 from workers.assignments.commands.decide import accept_answers, finish_batch
 from workers.assignments.commands.more_places import more_places
 from workers.assignments.commands.reopen import reopen_answers
@@ -24,17 +23,8 @@ from workers.assignments.origin import Origin
 UNIT = make.PRICE + make.FEE
 
 
-def in_one(command: Callable[..., Any], **arguments: Any) -> Any:
-    with one_transaction(principal="test"):
-        return command(**arguments)
-
-
 def at(address: str) -> int:
     return balance(address, "EUR")
-
-
-def broken() -> list[str]:
-    return [f"{f.name} {f.first}" for f in check_promises() if f.violations]
 
 
 def task_ids(batch: Batch) -> list[int]:

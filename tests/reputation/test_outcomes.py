@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from marketplace.batches.models import Batch
 from marketplace.common.database import rows, run
-from marketplace.common.promises import check_promises
 from marketplace.common.transactions import one_transaction
 from tests import factories as make
+from tests.acts import broken
 from workers.reputation.commands import Judged, record_outcomes, undo_outcomes
 from workers.reputation.facets import GLOBAL, class_facet, project_facet, type_facet
 from workers.reputation.queries import Known, facet_of, posterior_of, rebuilt
@@ -42,10 +42,6 @@ def known(worker: int, facet: str) -> Known:
 
 def judgement(worker: int, batch: Batch, score: float, **more: Any) -> Judged:
     return Judged(worker, batch.project_id, batch.pk, score, **{"kind": Kind.GOLD, **more})
-
-
-def broken() -> list[str]:
-    return [finding.name for finding in check_promises() if finding.violations]
 
 
 def test_a_judgement_counts_in_its_project_its_type_its_class_and_over_all() -> None:

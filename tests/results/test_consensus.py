@@ -8,7 +8,6 @@ from django.db import transaction
 
 from marketplace.batches.models import Batch
 from marketplace.common.database import acting_as, rows, run, value
-from marketplace.common.promises import check_promises
 from marketplace.common.transactions import one_transaction
 from marketplace.results.commands import consensus
 from marketplace.results.commands.consensus import consider
@@ -19,6 +18,7 @@ from marketplace.results.queries.consensus import (
 )
 from marketplace.results.tasks import follow_consensus
 from tests import factories as make
+from tests.acts import broken
 from workers.assignments.commands.decide import cancel
 from workers.assignments.commands.reopen import discount_answers
 from workers.assignments.commands.submit import Submission, submit
@@ -83,10 +83,6 @@ def agreement_rows() -> list[tuple[Any, ...]]:
             "SELECT worker_id, task_id, assignment_id, score, weight, truth, given, easiness FROM reputation_outcome"
             " WHERE kind = 'agreement' ORDER BY id"
         )
-
-
-def broken() -> list[str]:
-    return [finding.name for finding in check_promises() if finding.violations]
 
 
 def answer_ids(batch: Batch, label: str) -> list[Any]:
@@ -161,7 +157,7 @@ def test_unclear_answers_take_a_place_and_are_neither_votes_nor_judged() -> None
 
 
 def test_gold_gets_no_outcome_for_agreement() -> None:
-    batch = make.make_batch(tasks=2, gold=2, overlap=3, gold_policy={**NEVER, "probation": 4, "probation_share": 0.5})
+    batch = make.make_batch(tasks=2, gold=2, overlap=3, gold_policy={**NEVER, "probation": 4, "probation_share": 0.75})
     for worker in known(batch, 3):
         leases = make.take(worker, batch, 4)
         assert len(leases) == 4

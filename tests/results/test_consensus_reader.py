@@ -15,11 +15,11 @@ from marketplace.batches.models import Batch
 from marketplace.common.commands import forget_old
 from marketplace.common.database import acting_as, rows, value
 from marketplace.common.outbox import backlog, read
-from marketplace.common.promises import check_promises
 from marketplace.common.transactions import one_transaction
 from marketplace.results.commands import consensus
 from marketplace.results.tasks import follow_consensus
 from tests import factories as make
+from tests.acts import broken
 from workers.assignments.commands.decide import cancel
 
 NEVER = {"min_share": 0.0, "max_share": 0.0, "probation": 0, "probation_share": 0.0}
@@ -51,10 +51,6 @@ def judged() -> Counter[int]:
 def everybody_once(batch: Batch) -> bool:
     every = [row[0] for row in rows("SELECT id FROM assignments_assignment WHERE batch_id = %s", [batch.pk])]
     return judged() == Counter(every)
-
-
-def broken() -> list[str]:
-    return [finding.name for finding in check_promises() if finding.violations]
 
 
 def test_what_was_answered_is_judged_and_a_second_sweep_changes_nothing(committed: str) -> None:

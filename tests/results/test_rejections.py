@@ -30,6 +30,7 @@ from marketplace.results.errors import OwnReview, ReviewDecided
 from marketplace.results.models import RejectionReview
 from marketplace.results.queries import answer_rows, rejection_rates
 from tests import factories as make
+from tests.acts import broken, in_one
 from workers.assignments.commands.decide import accept_answers, apply_due
 from workers.assignments.commands.pay import settle_due
 from workers.assignments.commands.uphold import uphold_answers
@@ -41,11 +42,6 @@ from workers.profiles.models import Worker
 from workers.reputation.queries import posterior_of
 
 Forward = Callable[[timedelta], None]
-
-
-def in_one(command: Callable[..., Any], **arguments: Any) -> Any:
-    with one_transaction(principal="test"):
-        return command(**arguments)
 
 
 def answered(count: int, *labels: str, **terms: Any) -> tuple[Batch, list[Worker]]:
@@ -77,10 +73,6 @@ def states(batch: Batch) -> dict[str, int]:
     return dict(
         rows("SELECT state, count(*) FROM assignments_assignment WHERE batch_id = %s GROUP BY state", [batch.pk])
     )
-
-
-def broken() -> list[str]:
-    return [f"{f.name} {f.first}" for f in check_promises() if f.violations]
 
 
 # --- the rule -------------------------------------------------------------------------------------------------------
