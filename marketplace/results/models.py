@@ -7,6 +7,7 @@ from django.db.models import Q
 
 from marketplace.accounts.models import User
 from marketplace.batches.models import Batch, Task
+from marketplace.results.states import Cause, ReviewState
 from workers.assignments.models import Assignment
 from workers.assignments.states import RejectReason
 
@@ -93,22 +94,6 @@ class ToClose(models.Model):
 
     batch_id = models.BigIntegerField(primary_key=True)
     after_task_id = models.BigIntegerField(default=0)
-
-
-class ReviewState(models.TextChoices):
-    """An open review is decided by staff; one lapses when every answer was accepted at its deadline before that."""
-
-    OPEN = "open"
-    APPROVED = "approved"
-    REFUSED = "refused"
-    LAPSED = "lapsed"
-
-
-class Cause(models.TextChoices):
-    """Why rejections wait: too many of the batch, or of answers that agree with what others answered."""
-
-    COUNT = "count"
-    CONSENSUS = "consensus"
 
 
 class RejectionReview(models.Model):
