@@ -34,12 +34,11 @@ from marketplace.rest.permissions import IsRequesterKey
 from marketplace.rest.requests import KeyRequest
 from marketplace.results.commands.aggregate import aggregate
 from marketplace.results.commands.names import gold_tasks, worker_names
-from marketplace.results.commands.rejections import Why, reject, reject_all
+from marketplace.results.commands.rejections import Why, give_back, reject, reject_all
 from marketplace.results.export import as_jsonl
 from marketplace.results.models import Run
 from marketplace.results.queries import RESULT_COLUMNS, answer_columns, answer_rows, result_rows, run_for
 from workers.assignments.commands.decide import DECISIONS_MAX, accept_answers, apply_due
-from workers.assignments.commands.repair import return_answers
 from workers.assignments.queries import answers_page
 from workers.assignments.states import RejectReason
 
@@ -120,7 +119,7 @@ class BackView(APIView):
     permission_classes = [IsRequesterKey]
 
     @extend_schema(
-        summary="Give answers back to their workers for repair, each once; nobody is paid less for it",
+        summary="Give answers back for repair, each once; as many at a time as may be rejected without a review",
         tags=["answers"],
         request=RepairAsk,
         responses=BackShape,
@@ -128,17 +127,12 @@ class BackView(APIView):
     def post(self, request: KeyRequest, batch: UUID) -> HttpResponse:
         ask = RepairAsk.of(request)
         with once(request) as boundary:
-            return boundary.replay or boundary.respond(
-                {
-                    "returned": return_answers(
-                        batch_id=batch_for(request.user.pk, batch, at_least="reviewer").pk,
-                        assignments=ask["answers"],
-                        reason=RejectReason(ask["reason"]),
-                        comment=ask["comment"],
-                        made_by=request.user.pk,
-                    )
-                }
-            )
+            if boundary.replay:
+                return boundary.replay
+            of = batch_for(request.user.pk, batch, at_least="reviewer")
+            why = Why(RejectReason(ask["reason"]), ask["comment"], request.user.pk)
+            given = give_back(batch_id=of.pk, assignments=ask["answers"], why=why)
+            return boundary.respond({"returned": given})
 
 
 class ResultsView(APIView):

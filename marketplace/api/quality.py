@@ -99,7 +99,9 @@ class FiringShape(serializers.Serializer[Any]):
     of_platform = serializers.BooleanField(help_text="Whether it is a rule of the platform's")
     words = serializers.CharField(help_text="What the worker reads")
     in_doubt = serializers.BooleanField(help_text="Whether an interval reached over a threshold")
-    answers = serializers.IntegerField(help_text="Looked at")
+    answers = serializers.IntegerField(
+        allow_null=True, help_text="Looked at; not told where others' work was looked at too, nor is the evidence then"
+    )
     evidence = FigureShape(many=True)
     actions = ActionShape(many=True)
     made_at = serializers.DateTimeField()
@@ -166,8 +168,9 @@ def firing_shape(firing: Firing, names: dict[int, str]) -> dict[str, Any]:
         "of_platform": firing.rule_key.startswith("platform:"),
         "words": firing.words,
         "in_doubt": firing.in_doubt,
-        "answers": firing.evidence["answers"],
-        "evidence": firing.evidence["figures"],
+        # What a worker did for other requesters is not this one's to know.
+        "answers": None if firing.scope == "platform" else firing.evidence["answers"],
+        "evidence": [] if firing.scope == "platform" else firing.evidence["figures"],
         "actions": [
             {"action": wanted.action, "done_at": wanted.done_at, "outcome": wanted.outcome}
             for wanted in sorted(firing.wanted.all(), key=lambda wanted: wanted.position)

@@ -30,6 +30,7 @@ class EvidenceShape(serializers.Serializer[Any]):
     asked = serializers.IntegerField()
     taken = serializers.IntegerField(help_text="Rejected before without a review")
     waiting = serializers.IntegerField(help_text="Already waiting then")
+    back = serializers.IntegerField(help_text="Out for repair then, or never come again")
     compared = serializers.IntegerField(help_text="Rejections of which could be said whether they agree with others")
     agreeing = serializers.IntegerField(help_text="How many of those do")
     disagreement = serializers.FloatField(help_text="Share of the batch's answers that disagree with most others")

@@ -35,6 +35,7 @@ from marketplace.rest.requests import KeyRequest
 from workers.profiles.errors import WorkersUnknown
 from workers.profiles.models import Pseudonym, Worker
 from workers.profiles.queries import workers_by_pseudonym
+from workers.reputation.models import Firing
 
 PLACE = "The batch, project or organisation that it reaches; nothing for the platform"
 REQUESTER_LIFE_MAX_S = 366 * 86_400
@@ -127,7 +128,9 @@ def staff_sanction_shape(row: Any) -> dict[str, Any]:
 
 def requester_sanction_shape(row: Any) -> dict[str, Any]:
     author = "rule" if row.made_by_id is None else "requester" if row.by_member else "staff"
-    return {**sanction_shape(row), "evidence": told(row.evidence), "worker": row.code, "author": author}
+    # What a worker did for other requesters is not this one's to know.
+    evidence = {} if row.over_all else told(row.evidence)
+    return {**sanction_shape(row), "evidence": evidence, "worker": row.code, "author": author}
 
 
 class SanctionsView(APIView):
@@ -270,7 +273,8 @@ def for_requester(requester: Requester) -> QuerySet[Sanction]:
     )
     named = Pseudonym.objects.filter(requester=requester, worker__user_id=OuterRef("user_id")).values("code")
     by_member = Exists(Member.objects.filter(requester=requester, user_id=OuterRef("made_by_id")))
-    return with_places(found).annotate(code=Subquery(named[:1]), by_member=by_member)
+    over_all = Exists(Firing.objects.filter(pk=OuterRef("firing_id"), scope="platform"))
+    return with_places(found).annotate(code=Subquery(named[:1]), by_member=by_member, over_all=over_all)
 
 
 def _impose(ask: dict[str, Any], user_id: int, scope_id: int | None, by: int) -> Sanction:

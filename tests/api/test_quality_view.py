@@ -12,7 +12,7 @@ from tests import factories as make
 from tests.api.market import Market, make_market
 from workers.profiles.commands import pseudonym_for
 from workers.profiles.models import Worker
-from workers.reputation.commands import Judged, record_outcomes, undo_outcomes
+from workers.reputation.commands import Judged, record_outcomes, set_platform_rules, undo_outcomes
 from workers.reputation.commands.apply import evaluate_due
 from workers.reputation.models import Firing
 from workers.reputation.states import Kind
@@ -183,3 +183,25 @@ def test_staff_keep_the_platforms_rules_and_their_history(market: Market) -> Non
     ban = {**everywhere, "then": [{"do": "ban"}]}
     refused = market["staff"].post("platform-rules", {"quality": {"rules": [ban]}, "note": "x"}).expect(422)
     assert refused["errors"][0]["field"] == "quality.rules[0].then[0].do"
+
+
+def test_a_requester_learns_nothing_of_work_for_others_by_a_rule_that_looks_at_all_work(market: Market) -> None:
+    everywhere = {
+        "name": "everywhere",
+        "scope": "platform",
+        "all": [{"metric": "answers", "at_least": 5}, {"metric": "income_day_micros", "above": 1}],
+        "then": [{"do": "slow_down", "scope": "project", "pace_s": 5, "hours": 1}],
+    }
+    set_platform_rules(quality={"rules": [everywhere]}, note="for all", by=make.make_user().pk)
+    worker = make.make_worker()
+    answers(worker, make.make_batch(1), [1.0] * 4)
+    answers(worker, market.batch, [1.0])
+    evaluate_due()
+    fired = Firing.objects.get(worker=worker)
+    assert (fired.batch_id, fired.evidence["answers"]) == (market.batch.pk, 5)
+    known(market, worker)
+    (shown,) = market["reviewer"].get(f"batches/{market.batch.public_id}/firings").expect(200)["results"]
+    assert (shown["rule"], shown["evidence"], shown["answers"]) == ("everywhere", [], None)
+    path = f"requesters/{market.requester.public_id}/sanctions"
+    of = [one for one in market["manager"].get(path).expect(200)["results"] if one["author"] == "rule"]
+    assert [(one["measure"], one["evidence"]) for one in of] == [("slow_down", {})]

@@ -21,6 +21,7 @@ from marketplace.common.promises import check_promises
 from marketplace.common.transactions import one_transaction
 from marketplace.ledger.addresses import disputes_of, earned_by
 from marketplace.ledger.queries import balance
+from marketplace.results.commands.rejections import Why, approve_review, reject
 from marketplace.results.commands.reviews import READER, record_reviews
 from tests import factories as make
 from tests.acts import broken, in_one
@@ -31,11 +32,14 @@ from workers.appeals.errors import AppealInvalid, AppealOver, NotAppealable, Not
 from workers.appeals.models import Appeal, Step
 from workers.assignments.commands.decide import accept_answers, apply_due, finish_batch
 from workers.assignments.commands.pay import settle_due as pay_due
+from workers.assignments.commands.reopen import discount_answers
 from workers.assignments.commands.reserves import release_disputes
 from workers.assignments.commands.uphold import uphold_answers
 from workers.assignments.errors import NotContestable
 from workers.assignments.models import Assignment
+from workers.assignments.origin import Origin
 from workers.assignments.queries import disputes_over
+from workers.assignments.states import RejectReason
 from workers.profiles.commands.links import link_accounts
 from workers.profiles.models import Worker
 from workers.reputation.commands import Judged, record_outcomes
@@ -145,7 +149,7 @@ def test_three_others_who_answer_alike_win_the_appeal_and_pay_the_worker() -> No
     in_one(pay_due)
     assert balance(earned_by(case.worker.public_id), "EUR") == make.PRICE
     last = Step.objects.order_by("-pk")[0]
-    assert (last.kind, last.made_by, last.evidence) == ("upheld", None, {"others": 3, "agreeing": 2})
+    assert (last.kind, last.made_by, last.evidence) == ("upheld", None, {"others": 3, "agreeing": 2, "against": 1})
     assert last.reason == "Of 3 others who did the same task, 2 answered as you did."
     assert broken() == []
 
@@ -159,6 +163,40 @@ def test_three_others_who_answer_otherwise_refuse_the_appeal() -> None:
     assert state(case) == "rejected"
     assert not rows("SELECT 1 FROM assignments_contest WHERE ended_at IS NULL")
     assert broken() == []
+
+
+@pytest.mark.django_db
+def test_others_who_agree_neither_with_the_worker_nor_among_themselves_leave_it_to_a_person() -> None:
+    case = rejected(label="dog", overlap=5)
+    others(case, "cat", "cat", "dog", "dog")
+    appeal = contest(case)
+    assert (settle(appeal).state, appeal.method) == ("open", "adjudicator")
+    assert state(case) == "rejected"
+    assert broken() == []
+
+
+@pytest.mark.django_db
+def test_answers_that_have_no_vote_judge_nobody() -> None:
+    case = rejected(label="dog", overlap=5)
+    others(case, "cat", "cat", "cat")
+    spam = Assignment.objects.filter(batch=case.batch, state="submitted").order_by("pk").first()
+    assert spam is not None
+    in_one(discount_answers, assignment_ids=[spam.pk], reason="spam", origin=Origin(made_by=make.make_user().pk))
+    assert settle(contest(case)).state == "open"
+
+
+@pytest.mark.django_db
+def test_whoever_let_a_rejection_take_effect_does_not_judge_the_appeal_against_it() -> None:
+    batch, worker, reviewer, judge = make.make_batch(6, overlap=1, lease_cap=10), make.make_worker(), staff(), staff()
+    make.answer(worker, make.take(worker, batch, 6))
+    answers = list(Assignment.objects.order_by("pk"))
+    why = Why(RejectReason.WRONG, "Wrong.", make.owner_of(batch.requester).pk)
+    done = in_one(reject, batch_id=batch.pk, assignments=[answer.public_id for answer in answers], why=why)
+    in_one(approve_review, review=done.review, by=reviewer.pk, reason="So they are.")
+    appeal = contest(Case(batch, worker, answers[0]))
+    with pytest.raises(NotImpartial):
+        in_one(decide_appeal, appeal=appeal.public_id, uphold=False, by=reviewer.pk, reason="I said so before.")
+    in_one(decide_appeal, appeal=appeal.public_id, uphold=False, by=judge.pk, reason="It is wrong.")
 
 
 @pytest.mark.django_db

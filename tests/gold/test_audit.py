@@ -1,9 +1,11 @@
 """A key that good workers keep failing is taken out with all it did to people, until its requester decides."""
 
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from random import Random
 
 import pytest
+from django.db import connection
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -171,3 +173,16 @@ def test_the_tail_falls_from_one_to_nothing(probabilities: list[float]) -> None:
 
 def test_the_tail_of_fair_coins_is_that_of_the_binomial() -> None:
     assert tail([0.5] * 10, 8) == pytest.approx(56 / 1024)
+
+
+def test_a_verdict_that_is_written_beside_the_audit_of_its_key_is_looked_at_afterwards(committed: str) -> None:
+    batch, _ = wrong_key_batch()
+    late = make.make_worker()
+    make.answer(late, make.take(late, batch, 26), "cat")
+    with ThreadPoolExecutor(1) as beside, one_transaction(principal="score"):
+        assert score_due() == 26
+        beside.submit(lambda: (audit(), connection.close())).result()
+    audit()
+    assert states(batch)["wrong"] == "flagged"
+    assert known(late, batch)[2] == 25
+    assert [f.name for f in check_promises() if f.violations] == []

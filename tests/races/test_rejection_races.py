@@ -1,6 +1,7 @@
 """Rejections, their reviews, repairs and appeals, by several at once."""
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
@@ -8,9 +9,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import IntegrityError
+from django.db import IntegrityError, connection
 
 from marketplace.accounts.commands import ensure_staff
+from marketplace.batches.locks import batch_for_update
 from marketplace.batches.models import Batch
 from marketplace.common.database import run, value
 from marketplace.common.promises import check_promises
@@ -30,6 +32,7 @@ from workers.appeals.models import Appeal, Step
 from workers.assignments.commands import pay
 from workers.assignments.commands.decide import accept_answers, apply_due
 from workers.assignments.commands.repair import return_answers
+from workers.assignments.commands.uphold import uphold_answers
 from workers.assignments.errors import NotContestable, NotDecidable, NotReturnable
 from workers.assignments.models import Assignment
 from workers.assignments.states import RejectReason
@@ -216,4 +219,33 @@ def test_decided_at_its_deadline_an_appeal_has_one_end_and_is_paid_once(
     won = ends["upheld"] + ends["lapsed"]
     assert counted() == Counter({"upheld": won, "rejected": 5 - won}) - Counter()
     assert balance(earned_by(worker.public_id), "EUR") == won * make.PRICE
+    assert broken() == []
+
+
+def test_who_contests_waits_for_who_has_the_batch_and_holds_no_answer_meanwhile(committed: str) -> None:
+    batch, worker, ids = answered(1)
+    in_one(reject, batch_id=batch.pk, assignments=ids, why=why(batch))
+    refused: list[Exception] = []
+
+    def contest() -> None:
+        try:
+            in_one(contest_answer, worker_id=worker.pk, assignment=ids[0], words="It is one.")
+        except Exception as error:
+            refused.append(error)
+        finally:
+            connection.close()
+
+    beside = threading.Thread(target=contest)
+    with one_transaction(principal="test"):
+        batch_for_update(batch.pk)
+        beside.start()
+        waits = (
+            "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.datname = current_database() WHERE NOT l.granted"
+        )
+        while not value(f"{waits} AND l.pid IN (SELECT pid FROM pg_stat_activity WHERE datname = d.datname)"):
+            time.sleep(0.05)
+        run("SET LOCAL lock_timeout = 500")
+        uphold_answers(batch_id=batch.pk, assignments=ids, made_by=make.make_user().pk, reason="It is a cat.")
+    beside.join()
+    assert [type(error) for error in refused] == [NotContestable]
     assert broken() == []

@@ -21,6 +21,7 @@ from marketplace.results.commands.rejections import (
     Why,
     apply_approved,
     approve_review,
+    give_back,
     lapse_reviews,
     refuse_review,
     reject,
@@ -33,10 +34,11 @@ from tests import factories as make
 from tests.acts import broken, in_one
 from workers.assignments.commands.decide import accept_answers, apply_due
 from workers.assignments.commands.pay import settle_due
+from workers.assignments.commands.repair import return_answers
 from workers.assignments.commands.uphold import uphold_answers
-from workers.assignments.errors import NotDecidable, RejectionInvalid
+from workers.assignments.errors import NotDecidable, NotReturnable, RejectionInvalid
 from workers.assignments.models import Assignment, Rejection
-from workers.assignments.queries import earnings
+from workers.assignments.queries import earnings, live_leases
 from workers.assignments.states import RejectReason
 from workers.profiles.models import Worker
 from workers.reputation.queries import posterior_of
@@ -410,3 +412,48 @@ def test_an_approved_review_of_many_takes_effect_in_groups() -> None:
     assert value("SELECT applied_at IS NOT NULL FROM results_rejectionreview WHERE public_id = %s", [done.review])
     assert broken() == []
     assert connection.in_atomic_block
+
+
+# --- repairs --------------------------------------------------------------------------------------------------------
+
+
+def give_all_back(batch: Batch, which: list[UUID]) -> Any:
+    return in_one(give_back, batch_id=batch.pk, assignments=which, why=why(batch))
+
+
+@pytest.mark.django_db
+def test_answers_cannot_all_be_given_back_until_their_leases_run_out_unpaid(clock: Forward) -> None:
+    batch, _ = answered(20, "cat", time_limit_s=1)
+    named = answers(batch)
+    with pytest.raises(NotReturnable, match="wait until some have come back"):
+        give_all_back(batch, named)
+    assert states(batch) == {"submitted": 20}
+    assert give_all_back(batch, named[:5]) == 5
+    assert give_all_back(batch, named[:5]) == 0, "a repeat changes nothing"
+    clock(timedelta(seconds=5))
+    in_one(apply_due, batch_id=batch.pk)
+    assert states(batch) == {"submitted": 15, "expired": 5}
+    with pytest.raises(NotReturnable):
+        give_all_back(batch, named[5:6])
+    # What was lost so is as lost as what was rejected: with it, this is a sixth.
+    assert ask(batch, named[5:6]).waiting == 1
+    assert broken() == []
+
+
+@pytest.mark.django_db
+def test_what_came_back_makes_room_for_others() -> None:
+    batch, [worker] = answered(12, "cat")
+    named = answers(batch)
+    assert give_all_back(batch, named[:5]) == 5
+    make.answer(worker, live_leases(worker.pk), "dog")
+    assert give_all_back(batch, named[5:10]) == 5
+
+
+@pytest.mark.django_db
+def test_the_database_counts_what_is_out_for_repair_itself() -> None:
+    batch, _ = answered(12, "cat")
+    by = make.owner_of(batch.requester).pk
+    more: dict[str, Any] = {"reason": RejectReason.WRONG, "comment": "Which?", "made_by": by}
+    with pytest.raises(IntegrityError, match="out for repair"):
+        in_one(return_answers, batch_id=batch.pk, assignments=answers(batch, count=6), **more)
+    assert in_one(return_answers, batch_id=batch.pk, assignments=answers(batch, count=5), **more) == 5

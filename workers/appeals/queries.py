@@ -17,10 +17,12 @@ LAST = "SELECT w.values FROM assignments_answer w WHERE w.assignment_id = {of} O
 
 @dataclass(frozen=True)
 class Rework:
-    """What others who did the task say of a contested answer."""
+    """What others who did the task say of a contested answer: how many they are, how many of them agree with it, and
+    how many say one other thing together."""
 
     others: int
     agreeing: int
+    against: int
 
     @property
     def enough(self) -> bool:
@@ -29,6 +31,11 @@ class Rework:
     @property
     def with_worker(self) -> bool:
         return 2 * self.agreeing > self.others
+
+    @property
+    def against_worker(self) -> bool:
+        """Where the others agree among themselves no more than with him, they show nothing."""
+        return 2 * self.against > self.others
 
 
 def appeals_with_all() -> QuerySet[Appeal]:
@@ -101,5 +108,8 @@ def rework_of(assignment_id: int) -> Rework:
         [assignment_id],
     )
     own = last_values(assignment_id)
-    others = rows(f"SELECT ({LAST.format(of='o')}) FROM appeals_others(%s) o", [assignment_id])
-    return Rework(len(others), sum(agree(interface["answer"], own, row[0]) for row in others))
+    others = [row[0] for row in rows(f"SELECT ({LAST.format(of='o')}) FROM appeals_others(%s) o", [assignment_id])]
+    fields = interface["answer"]
+    differing = [other for other in others if not agree(fields, own, other)]
+    against = max((sum(agree(fields, one, other) for other in differing) for one in differing), default=0)
+    return Rework(len(others), len(others) - len(differing), against)

@@ -118,12 +118,18 @@ def _keys(task_ids: Iterable[int]) -> dict[int, Key]:
 def _keep(verdicts: Sequence[Verdict]) -> None:
     if not verdicts:
         return
+    with acting_as("gold_reader"):
+        # The row is held, also where it was there: an audit that took it now would not see these verdicts yet.
+        run(
+            "INSERT INTO gold_toaudit AS q (task_id, made_at) SELECT t, market_now() FROM unnest(%s::bigint[]) AS t"
+            " ORDER BY t ON CONFLICT (task_id) DO UPDATE SET made_at = q.made_at",
+            [sorted({verdict[0] for verdict in verdicts})],
+        )
     run(
-        "WITH came AS (SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::float8[], %s::text[])"
-        " AS g(t, w, b, s, said)), audited AS (INSERT INTO gold_toaudit (task_id, made_at)"
-        " SELECT t, market_now() FROM (SELECT DISTINCT t FROM came) d ORDER BY t ON CONFLICT DO NOTHING)"
-        " INSERT INTO gold_verdict (task_id, worker_id, batch_id, score, given, made_at)"
-        " SELECT t, w, b, s, said::jsonb, market_now() FROM came ON CONFLICT DO NOTHING",
+        "INSERT INTO gold_verdict (task_id, worker_id, batch_id, score, given, made_at)"
+        " SELECT t, w, b, s, said::jsonb, market_now()"
+        " FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::float8[], %s::text[]) AS g(t, w, b, s, said)"
+        " ON CONFLICT DO NOTHING",
         [[verdict[place] for verdict in verdicts] for place in range(5)],
     )
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from django.db import IntegrityError
+
 from marketplace.accounts.models import Member
 from marketplace.batches.locks import hold_batch, lock_tasks
 from marketplace.common.database import MarketNow, one, rows, run
@@ -15,7 +17,7 @@ from marketplace.results.errors import OwnReview, ReviewDecided
 from marketplace.results.events import RejectionsReviewed, RejectionsWaiting
 from marketplace.results.locks import review_for_update, review_to_apply
 from marketplace.results.models import RejectionReview
-from marketplace.results.queries import agreement_with_others, answered_in, disagreement_in, reviewed_items
+from marketplace.results.queries import agreement_with_others, answered_in, back_in, disagreement_in, reviewed_items
 from marketplace.results.states import Cause, ReviewState
 from workers.assignments.commands.decide import (
     DECISIONS_MAX,
@@ -25,11 +27,16 @@ from workers.assignments.commands.decide import (
     require_shown,
     require_words,
 )
-from workers.assignments.errors import NotDecidable
+from workers.assignments.commands.repair import return_answers
+from workers.assignments.errors import NotDecidable, NotReturnable
 from workers.assignments.locks import submitted_for_update, tasks_of
 from workers.assignments.states import RejectReason
 
 GROUP = 500
+TOO_MANY_BACK = (
+    "Of a batch five answers, and of a large one every tenth, may be out for repair or rejected without a review; wait"
+    " until some have come back, or name fewer."
+)
 
 
 @dataclass(frozen=True)
@@ -55,12 +62,12 @@ class Why:
 def reject(*, batch_id: int, assignments: list[UUID], why: Why) -> Rejected:
     """Reject the named submitted answers, or have the rejection wait for a review.
 
-    All of them wait where they would bring the batch's rejections, taken and waiting, above five and above a tenth of
-    its answers. Where rejections hit answers that agree with the others by more than 3σ over what the batch's
-    disagreement explains, those that agree wait and the others are rejected. What waits stays submitted: unless staff
-    approve before its time for a decision is over, it is accepted and paid then. Repeating it changes nothing. Locks:
-    batch, tasks, assignments. Emits `AnswerRejected`, `RejectionsWaiting`. Raises `NotDecidable` for answers that are
-    not submitted or whose rejection a review refused, `RejectionInvalid`.
+    All of them wait where they would bring the batch's rejections, taken and waiting, and what is out for repair, above
+    five and above a tenth of its answers. Where rejections hit answers that agree with the others by more than 3σ over
+    what the batch's disagreement explains, those that agree wait and the others are rejected. What waits stays
+    submitted: unless staff approve before its time for a decision is over, it is accepted and paid then. Repeating it
+    changes nothing. Locks: batch, tasks, assignments. Emits `AnswerRejected`, `RejectionsWaiting`. Raises `NotDecidable`
+    for answers that are not submitted or whose rejection a review refused, `RejectionInvalid`.
     """
     require_transaction()
     require_few(assignments)
@@ -117,6 +124,33 @@ def reject_all(*, batch_id: int, why: Why) -> Rejected:
     evidence = _evidence(batch_id, asked=len(ids), agreed={})
     review = _wait(batch_id, why, Cause.COUNT, evidence, ids, {})
     return Rejected(0, review.answers, review.public_id, review.cause)
+
+
+def give_back(*, batch_id: int, assignments: list[UUID], why: Why) -> int:
+    """Give the named submitted answers back for repair; returns how many went.
+
+    What goes back and never comes again is not paid, so that no more of a batch may be out at a time, together with
+    what was rejected or waits to be, than may be rejected without a review. Locks and refusals as `return_answers`;
+    raises `NotReturnable` besides where it would be more.
+    """
+    require_transaction()
+    fresh = rows(
+        "SELECT a.id FROM assignments_assignment a WHERE a.batch_id = %s AND a.public_id = ANY(%s)"
+        " AND a.state = 'submitted' AND NOT EXISTS"
+        " (SELECT 1 FROM assignments_repair r WHERE r.assignment_id = a.id)",
+        [batch_id, assignments],
+    )
+    if fresh and _too_many(_evidence(batch_id, asked=len(fresh), agreed={})):
+        raise NotReturnable(TOO_MANY_BACK)
+    try:
+        return return_answers(
+            batch_id=batch_id, assignments=assignments, reason=why.reason, comment=why.comment, made_by=why.made_by
+        )
+    except IntegrityError as error:
+        # Somebody else gave answers back meanwhile.
+        if getattr(getattr(error.__cause__, "diag", None), "constraint_name", None) != "repairs_out":
+            raise
+        raise NotReturnable(TOO_MANY_BACK) from error
 
 
 def approve_review(*, review: UUID, by: int, reason: str) -> RejectionReview:
@@ -195,13 +229,15 @@ def _evidence(batch_id: int, *, asked: int, agreed: dict[int, bool | None]) -> d
     )
     assert row is not None and waiting is not None
     told = [value for value in agreed.values() if value is not None]
-    answered = answered_in(batch_id)
+    back = back_in(batch_id)
+    answered = answered_in(batch_id) + back
     return {
         "answered": answered,
         "allowed": allowance(answered),
         "asked": asked,
         "taken": row[0],
         "waiting": waiting[0],
+        "back": back,
         "compared": row[1] + waiting[1] + len(told),
         "agreeing": row[2] + waiting[2] + sum(told),
         "disagreement": round(disagreement_in(batch_id), 4) if told else 0.0,
@@ -209,7 +245,8 @@ def _evidence(batch_id: int, *, asked: int, agreed: dict[int, bool | None]) -> d
 
 
 def _too_many(evidence: dict[str, Any]) -> bool:
-    return bool(evidence["taken"] + evidence["waiting"] + evidence["asked"] > evidence["allowed"])
+    of = ("taken", "waiting", "back", "asked")
+    return bool(sum(evidence[name] for name in of) > evidence["allowed"])
 
 
 def _wait(

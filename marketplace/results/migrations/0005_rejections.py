@@ -127,6 +127,40 @@ CREATE TRIGGER rejections_wall AFTER INSERT ON assignments_rejection REFERENCING
     FOR EACH STATEMENT EXECUTE FUNCTION results_rejections_wall();
 """
 
+BACK = """
+-- R42: what went back for repair and never came again is paid to nobody. So of any batch no more may be out, together with
+-- what was rejected without a review, than may be rejected so; what its worker gave up himself does not count.
+CREATE FUNCTION results_repairs_wall() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET enable_seqscan = off AS $$
+DECLARE
+    p_batch bigint;
+    lost bigint;
+    gone bigint;
+    answered bigint;
+BEGIN
+    FOR p_batch IN SELECT DISTINCT r.batch_id FROM added r ORDER BY 1 LOOP
+        PERFORM 1 FROM batches_batch b WHERE b.id = p_batch FOR NO KEY UPDATE;
+        SELECT count(*), count(*) FILTER (WHERE a.state IN ('leased', 'expired')) INTO lost, gone
+          FROM assignments_repair r JOIN assignments_assignment a ON a.id = r.assignment_id
+         WHERE r.batch_id = p_batch AND a.submitted_at = r.submitted_at AND a.state <> 'returned';
+        lost := lost + (SELECT count(*) FROM assignments_rejection r
+                         WHERE r.batch_id = p_batch AND r.review_id IS NULL AND r.made_by_id IS NOT NULL);
+        IF lost > 5 THEN
+            SELECT gone + coalesce(sum(d.submitted + d.accepted + d.rejected), 0) INTO answered
+              FROM (SELECT p.submitted, p.accepted, p.rejected FROM batches_progress p WHERE p.batch_id = p_batch
+                    UNION ALL
+                    SELECT p.submitted, p.accepted, p.rejected FROM batches_progressdelta p WHERE p.batch_id = p_batch) d;
+            IF lost * 10 > answered THEN
+                RAISE EXCEPTION 'so many answers are out for repair' USING errcode = '23514', constraint = 'repairs_out';
+            END IF;
+        END IF;
+    END LOOP;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER repairs_wall AFTER INSERT ON assignments_repair REFERENCING NEW TABLE AS added
+    FOR EACH STATEMENT EXECUTE FUNCTION results_repairs_wall();
+"""
+
 FINAL = """
 -- R42: no rejection counts against its worker while he can contest it or does, whoever records it.
 CREATE FUNCTION results_review_is_final() RETURNS trigger
@@ -153,6 +187,7 @@ GUARDS = [
     ("results_rejectionitem", "items_come"),
     ("results_rejectionitem", "item_step"),
     ("assignments_rejection", "rejections_wall"),
+    ("assignments_repair", "repairs_wall"),
     ("results_rejectionreview", "closed_truncate"),
     ("results_rejectionitem", "closed_truncate"),
 ]
@@ -160,7 +195,7 @@ GUARDS = [
 RIGHTS = f"""
 {"".join(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {trigger};" for table, trigger in GUARDS)}
 REVOKE EXECUTE ON FUNCTION results_review_step(), results_items_come(), results_item_step(), results_rejections_wall(),
-    results_review_is_final() FROM PUBLIC;
+    results_repairs_wall(), results_review_is_final() FROM PUBLIC;
 GRANT SELECT, INSERT ON results_rejectionreview, results_rejectionitem TO touchstone_runtime;
 GRANT UPDATE (state, decided_by_id, decided_at, decision, applied_at) ON results_rejectionreview TO touchstone_runtime;
 GRANT UPDATE (outcome) ON results_rejectionitem TO touchstone_runtime;
@@ -189,7 +224,8 @@ UNDO = f"""
 DROP VIEW inv_r42, inv_r42_walls;
 {"".join(f"DROP TRIGGER {trigger} ON {table};" for table, trigger in GUARDS)}
 DROP FUNCTION results_review_step(); DROP FUNCTION results_items_come(); DROP FUNCTION results_item_step();
-DROP FUNCTION results_rejections_wall(); DROP FUNCTION results_review_is_final();
+DROP FUNCTION results_rejections_wall(); DROP FUNCTION results_repairs_wall();
+DROP FUNCTION results_review_is_final();
 """
 
 
@@ -345,5 +381,5 @@ class Migration(migrations.Migration):
             model_name="rejectionitem",
             index=models.Index(condition=models.Q(("outcome", "")), fields=["review"], name="item_waiting"),
         ),
-        migrations.RunSQL([REVIEWS, WALL, FINAL, RIGHTS], UNDO),
+        migrations.RunSQL([REVIEWS, WALL, BACK, FINAL, RIGHTS], UNDO),
     ]

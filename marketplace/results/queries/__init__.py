@@ -162,6 +162,18 @@ def answered_in(batch_id: int) -> int:
     )
 
 
+def back_in(batch_id: int) -> int:
+    """How many answers of the batch went back for repair and have not come again, but for those that their workers gave
+    up: unless they come, nobody is paid for them."""
+    return int(
+        value(
+            "SELECT count(*) FROM assignments_repair r JOIN assignments_assignment a ON a.id = r.assignment_id"
+            " WHERE a.batch_id = %s AND a.state IN ('leased', 'expired') AND a.submitted_at = r.submitted_at",
+            [batch_id],
+        )
+    )
+
+
 def reviewed_items(ids: list[int]) -> dict[int, tuple[UUID, str]]:
     """Of these answers those that came under a review as they are now: public id, and the state of the review."""
     return {

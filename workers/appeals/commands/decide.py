@@ -20,6 +20,7 @@ from workers.assignments.commands.uphold import uphold_answers
 
 LAPSED = "Nobody decided in time."
 FEW = "Too few others have done the task by half of the time; a person judges now."
+SPLIT = "The others who did the task say different things; a person judges now."
 
 
 def decide_appeal(*, appeal: UUID, uphold: bool, by: int, reason: str) -> Appeal:
@@ -43,8 +44,9 @@ def decide_appeal(*, appeal: UUID, uphold: bool, by: int, reason: str) -> Appeal
 
 def settle_appeal(*, appeal_id: int) -> bool:
     """Do what is due of an open appeal: past its time the worker has won; where enough others have done the task, their
-    answers decide; where too few have by half of the time, a person is to. Says whether anything happened. Locks and
-    events as `decide_appeal`; what somebody else has in hand is left alone.
+    answers decide; where too few have by half of the time, or they agree neither with him nor among themselves, a
+    person is to. Says whether anything happened. Locks and events as `decide_appeal`; what somebody else has in hand is
+    left alone.
     """
     require_transaction()
     found = free_appeal_for_update(appeal_id)
@@ -58,11 +60,12 @@ def settle_appeal(*, appeal_id: int) -> bool:
         return False
     assert found.rejection_id is not None
     rework = rework_of(found.rejection_id)
-    if rework.enough:
+    if rework.enough and (rework.with_worker or rework.against_worker):
         _end(found, Kind.UPHELD if rework.with_worker else Kind.REFUSED, by=None, reason=_told(rework), rework=rework)
         return True
-    if half:
-        add_step(found, Kind.REFERRED, made_by=None, reason=FEW, evidence=asdict(rework))
+    if rework.enough or half:
+        reason = SPLIT if rework.enough else FEW
+        add_step(found, Kind.REFERRED, made_by=None, reason=reason, evidence=asdict(rework))
         publish(AppealMoved(appeal_id=found.pk, worker_ids=[found.worker_id]))
         return True
     return False

@@ -65,7 +65,7 @@ CREATE TRIGGER appeal_opened AFTER INSERT ON appeals_appeal FOR EACH ROW EXECUTE
 """
 
 STEPS = """
--- The others who did the task of a contested answer, and said something: they knew of nothing.
+-- The others who did the task of a contested answer, and said something that has a vote: they knew of nothing.
 CREATE FUNCTION appeals_others(p_assignment bigint) RETURNS SETOF bigint
 LANGUAGE sql STABLE SET search_path = public, pg_temp SET enable_seqscan = off AS $$
     SELECT o.id FROM assignments_assignment a
@@ -73,17 +73,20 @@ LANGUAGE sql STABLE SET search_path = public, pg_temp SET enable_seqscan = off A
       JOIN assignments_assignment o ON o.task_id = a.task_id AND o.id <> a.id AND o.state IN ('submitted', 'accepted', 'upheld')
       JOIN profiles_worker p ON p.id = o.worker_id AND p.person_id <> w.person_id
      WHERE a.id = p_assignment
+       AND NOT EXISTS (SELECT 1 FROM assignments_discount d WHERE d.assignment_id = o.id)
        AND (SELECT NOT l.unclear FROM assignments_answer l WHERE l.assignment_id = o.id ORDER BY l.revision DESC LIMIT 1)
      ORDER BY o.id;
 $$;
 
 -- Whether somebody has no part in the matter: no member of the requester, no account of the worker's person, and not who
--- rejected, or limited, in the first place.
+-- rejected, let the rejection take effect, or limited, in the first place.
 CREATE FUNCTION appeals_impartial(p_appeal bigint, p_user bigint) RETURNS boolean
 LANGUAGE sql STABLE SET search_path = public, pg_temp SET enable_seqscan = off AS $$
     SELECT NOT EXISTS (SELECT 1 FROM accounts_member m WHERE m.requester_id = a.requester_id AND m.user_id = p_user)
        AND NOT EXISTS (SELECT 1 FROM profiles_worker o WHERE o.user_id = p_user AND o.person_id = w.person_id)
        AND NOT EXISTS (SELECT 1 FROM assignments_rejection r WHERE r.assignment_id = a.rejection_id AND r.made_by_id = p_user)
+       AND NOT EXISTS (SELECT 1 FROM assignments_rejection r JOIN results_rejectionreview v ON v.id = r.review_id
+                        WHERE r.assignment_id = a.rejection_id AND v.decided_by_id = p_user)
        AND NOT EXISTS (SELECT 1 FROM accounts_sanction s WHERE s.id = a.sanction_id AND s.made_by_id = p_user)
       FROM appeals_appeal a JOIN profiles_worker w ON w.id = a.worker_id WHERE a.id = p_appeal;
 $$;
@@ -245,5 +248,6 @@ class Migration(migrations.Migration):
         ("batches", "0009_money_terms"),
         ("common", "0001_foundations"),
         ("reputation", "0003_skills"),
+        ("results", "0005_rejections"),
     ]
     operations = [migrations.RunSQL([APPEALS, STEPS, AGREE, RIGHTS], UNDO)]

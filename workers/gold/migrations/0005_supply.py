@@ -147,9 +147,8 @@ ALTER TABLE gold_commitment ALTER made_at SET DEFAULT market_now();
 GRANT SELECT (batch_id, seq, root, leaves, made_at) ON gold_commitment TO touchstone_runtime;
 GRANT SELECT ON gold_commitment TO gold_reader;
 GRANT INSERT (given) ON gold_verdict TO touchstone_runtime;
-GRANT INSERT ON gold_toaudit TO touchstone_runtime;
--- SKIP LOCKED needs the right to update something.
-GRANT SELECT, DELETE, UPDATE (made_at) ON gold_toaudit TO gold_reader;
+-- SKIP LOCKED, and to hold a row that is there, need the right to update something.
+GRANT SELECT, INSERT, DELETE, UPDATE (made_at) ON gold_toaudit TO gold_reader;
 GRANT SELECT, INSERT ON gold_look TO touchstone_runtime;
 GRANT USAGE ON SEQUENCE gold_look_id_seq TO touchstone_runtime;
 CREATE TRIGGER closed BEFORE UPDATE OR DELETE ON gold_look FOR EACH ROW EXECUTE FUNCTION append_only();
