@@ -66,8 +66,8 @@ def reject(*, batch_id: int, assignments: list[UUID], why: Why) -> Rejected:
     five and above a tenth of its answers. Where rejections hit answers that agree with the others by more than 3σ over
     what the batch's disagreement explains, those that agree wait and the others are rejected. What waits stays
     submitted: unless staff approve before its time for a decision is over, it is accepted and paid then. Repeating it
-    changes nothing. Locks: batch, tasks, assignments. Emits `AnswerRejected`, `RejectionsWaiting`. Raises `NotDecidable`
-    for answers that are not submitted or whose rejection a review refused, `RejectionInvalid`.
+    changes nothing. Locks: batch, tasks, assignments. Emits `AnswerRejected`, `RejectionsWaiting`. Raises
+    `NotDecidable` for answers that are not submitted or whose rejection a review refused, `RejectionInvalid`.
     """
     require_transaction()
     require_few(assignments)

@@ -23,8 +23,8 @@ def contest_answer(*, worker_id: int, assignment: UUID, words: str) -> Appeal:
     """Contest the rejection of one's own answer, once and within the time that the batch gives.
 
     Others who do the same task judge it where enough have or still may, a person otherwise. Until it is decided its
-    money lies aside and no reputation is touched. Locks: worker, batch (shared), assignment. Emits `AppealOpened`. Raises
-    `AppealInvalid`, `NotContestable`.
+    money lies aside and no reputation is touched. Locks: worker, batch (shared), assignment. Emits `AppealOpened`.
+    Raises `AppealInvalid`, `NotContestable`.
     """
     require_transaction()
     require_words(words)

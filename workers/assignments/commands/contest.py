@@ -11,8 +11,8 @@ from workers.assignments.locks import own_assignment_for_update
 
 def contest_rejection(*, worker_id: int, assignment: UUID) -> int:
     """Note that the worker contests the rejection of his answer, and return the assignment's id: until the contest ends
-    its money stays aside and nothing else follows from it. Locks: batch (shared), assignment. Raises `NotContestable` once the time is
-    over, and for what is not his, not rejected, or was contested before.
+    its money stays aside and nothing else follows from it. Locks: batch (shared), assignment. Raises
+    `NotContestable` once the time is over, and for what is not his, not rejected, or was contested before.
     """
     require_transaction()
     # Before the time is looked at: whoever gives back what lies aside is done, or waits until this is.
