@@ -1,8 +1,10 @@
 """What nearly every test does around its act: a transaction of its own, and a look at the promises."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
+from marketplace.common.database import value
 from marketplace.common.promises import check_promises
 from marketplace.common.transactions import one_transaction
 
@@ -21,3 +23,11 @@ def broken() -> list[str]:
 def broken_views() -> list[str]:
     """The names of the promises that do not hold."""
     return [finding.name for finding in check_promises() if finding.violations]
+
+
+def horizon() -> None:
+    """Wait until no older transaction, even of another database, hides what was published."""
+    deadline = time.monotonic() + 60
+    while value("SELECT max(xid) >= pg_snapshot_xmin(pg_current_snapshot()) FROM common_outbox"):
+        assert time.monotonic() < deadline, "an older transaction never ends"
+        time.sleep(0.01)

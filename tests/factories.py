@@ -35,7 +35,7 @@ from workers.assignments.commands.submit import Submission, Submitted, submit
 from workers.assignments.queries import LeasedTask
 from workers.assignments.states import RejectReason
 from workers.profiles.models import Worker
-from workers.reputation.commands import Judged
+from workers.reputation.commands import SHOW_EVERY, Judged, record_outcomes
 from workers.reputation.states import Kind
 
 INTERFACE = {
@@ -233,6 +233,13 @@ def judged(worker_id: int, batch: Batch, score: float | None, **more: Any) -> li
     place = {"worker_id": worker_id, "project_id": batch.project_id, "batch_id": batch.pk}
     found = [] if score is None else [Judged(**place, score=score, kind=Kind.GOLD, **more)]
     return [*found, Judged(**place, assignment_id=more.get("assignment_id"))]
+
+
+def judge(worker: Worker, batch: Batch, *scores: float) -> None:
+    """Give the worker judged answers in the batch's project, and as many others as it takes until they show."""
+    given = [*scores, *[None] * (SHOW_EVERY - len(scores))]
+    with one_transaction(principal="test"):
+        record_outcomes([outcome for score in given for outcome in judged(worker.pk, batch, score)])
 
 
 def outcomes(columns: str = "score", where: str = "true") -> list[tuple[Any, ...]]:

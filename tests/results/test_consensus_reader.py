@@ -1,6 +1,5 @@
 """Consensus reads the outbox in its own time: nothing is lost, whoever lags or dies, and nothing happens twice."""
 
-import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
@@ -19,7 +18,7 @@ from marketplace.common.transactions import one_transaction
 from marketplace.results.commands import consensus
 from marketplace.results.tasks import follow_consensus
 from tests import factories as make
-from tests.acts import broken
+from tests.acts import broken, horizon
 from workers.assignments.commands.decide import cancel
 
 NEVER = {"min_share": 0.0, "max_share": 0.0, "probation": 0, "probation_share": 0.0}
@@ -32,14 +31,6 @@ def answered(tasks: int = 6, workers: int = 3) -> Batch:
         worker = make.make_worker()
         make.answer(worker, make.take(worker, batch, tasks), "cat" if at else "dog")
     return batch
-
-
-def horizon() -> None:
-    """Wait until no older transaction, even of another database, hides what was published."""
-    deadline = time.monotonic() + 60
-    while value("SELECT max(xid) >= pg_snapshot_xmin(pg_current_snapshot()) FROM common_outbox"):
-        assert time.monotonic() < deadline, "an older transaction never ends"
-        time.sleep(0.01)
 
 
 def judged() -> Counter[int]:
