@@ -18,7 +18,7 @@ from marketplace.common.transactions import one_transaction
 from marketplace.rest.ask import Ask, refuse_unknown
 from marketplace.rest.boundary import once, respond
 from marketplace.rest.openapi import listing
-from marketplace.rest.pagination import page_of_rows
+from marketplace.rest.pagination import page_of_rows, without_cursor
 from marketplace.rest.permissions import IsRequesterKey, IsStaffKey
 from marketplace.rest.requests import KeyRequest
 from workers.gold.commands.audit import confirm_key, note_look, retire_key
@@ -228,7 +228,3 @@ def openings(request: KeyRequest, batch: Batch) -> HttpResponse:
         return [{"task": opened.task, **opened.as_json(), "cursor": opened.cursor} for opened in found]
 
     return page_of_rows(request, fetch, without_cursor)
-
-
-def without_cursor(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: row[name] for name in row if name != "cursor"}

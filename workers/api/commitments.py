@@ -13,7 +13,7 @@ from marketplace.common.transactions import one_transaction
 from marketplace.rest.ask import refuse_unknown
 from marketplace.rest.boundary import respond
 from marketplace.rest.openapi import listing
-from marketplace.rest.pagination import page_of_rows
+from marketplace.rest.pagination import page_of_rows, without_cursor
 from marketplace.rest.permissions import IsWorkerKey
 from marketplace.rest.requests import KeyRequest
 from workers.assignments.queries import own_on
@@ -84,4 +84,4 @@ class WorkOpeningsView(APIView):
                 for one in opened
             ]
 
-        return page_of_rows(request, fetch, lambda row: {name: row[name] for name in row if name != "cursor"})
+        return page_of_rows(request, fetch, without_cursor)
