@@ -1,8 +1,9 @@
 """Three policies for those who would rather not write their own.
 
 Their thresholds were set on a simulated crowd (`tests/reputation/rules/simulated.py`): with four labels guessers are
-limited after about 16 answers, constant answerers after 8 and sleepers 20 after they turn; with two labels guessers who
-take their time need about 95, and fewer than one honest worker in a hundred is limited within 300 answers.
+limited after about 16 answers, constant answerers after 8 and sleepers some 25 after they turn. With two labels those
+who guess in haste need about 25, who guess with care about 95, and sleepers 37 or 75. Fewer than one honest worker in a
+hundred is limited within 300 answers.
 """
 
 from typing import Any
@@ -75,7 +76,7 @@ _TURNED = {
     "name": "worked well before",
     "scope": "project",
     "window": {},
-    "all": [{"metric": "turned", "above": 4.5}],
+    "all": [{"metric": "turned", "above": 6}],
     "then": [_limit(_THREE_DAYS)],
     "words": "Your latest answers are much worse than your own earlier ones.",
 }

@@ -17,6 +17,8 @@ from workers.reputation.rules.spam import chance_of
 # better than chance before he can turn.
 LEVELS = np.linspace(0.1, 0.96, 16)
 SURE_BEFORE = 3.0
+# A few wrong answers in a row are bad luck, however unlikely: so many judged answers must speak for a turn.
+AFTER_LEAST = 10
 
 
 def turned(judged: Sequence[Scored], classes: int) -> Measured:
@@ -32,8 +34,8 @@ def turned(judged: Sequence[Scored], classes: int) -> Measured:
     each -= scores * np.log(chance) + (1 - scores) * np.log1p(-chance)
     # How much better the worker's level, mixed, explains all up to each point than chance does.
     before = np.logaddexp.reduce(np.cumsum(each, axis=1), axis=0) - np.log(len(LEVELS))
-    ratios = before[:-1] - before[-1]
-    ratios[before[:-1] < SURE_BEFORE] = -np.inf
+    before, latest = before[:-AFTER_LEAST], before[-1]
+    ratios = np.where(before < SURE_BEFORE, -np.inf, before - latest)
     if not len(ratios) or ratios.max() <= 0:
         return Measured(0.0, 0.0, 0.0, 0)
     best = int(np.argmax(ratios))
