@@ -66,6 +66,7 @@ def test_the_runtime_role_may_delete_these_rows_of_ours_and_no_others() -> None:
         "gold_toscore",
         "payouts_threshold",
         "reputation_toevaluate",
+        "results_reviewdue",
         "results_toclose",
         "results_toconsider",
     }
