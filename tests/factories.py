@@ -31,6 +31,7 @@ from marketplace.projects.commands import create_project, publish_version
 from marketplace.projects.models import Project
 from workers.assignments.commands.claim import claim
 from workers.assignments.commands.decide import reject_answers
+from workers.assignments.commands.repair import return_answers
 from workers.assignments.commands.submit import Submission, Submitted, submit
 from workers.assignments.queries import LeasedTask
 from workers.assignments.states import RejectReason
@@ -221,6 +222,18 @@ def reject(
         made_by=owner_of(batch.requester).pk,
         **more,
     )
+
+
+def send_back(batch: Batch, leases: Iterable[LeasedTask], comment: str = "Please look again.") -> int:
+    """Return submitted answers for repair, in the name of the requester's owner, in a transaction of its own."""
+    with one_transaction(principal="test"):
+        return return_answers(
+            batch_id=batch.pk,
+            assignments=[lease.id for lease in leases],
+            reason=RejectReason.INCOMPLETE,
+            comment=comment,
+            made_by=owner_of(batch.requester).pk,
+        )
 
 
 def owner_of(requester: Requester) -> User:

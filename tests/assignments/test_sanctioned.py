@@ -250,10 +250,7 @@ def test_an_answer_that_is_returned_for_repair_may_be_repaired(clock: Forward) -
     make.answer(worker, leases)
     sanctioned(worker, batch, "platform ban")
     clock(timedelta(seconds=5))
-    assert run(
-        "UPDATE assignments_assignment SET state = 'leased', token = gen_random_uuid(), submitted_at = NULL,"
-        " auto_accept_at = NULL, leased_at = market_now(), lease_until = market_now() + interval '60 s'"
-    )
+    assert make.send_back(batch, leases) == 1
     assert broken() == []
     again = Assignment.objects.get()
     page = [Submission(again.public_id, again.token, {"label": "dog"})]

@@ -5,11 +5,11 @@ from random import Random
 import pytest
 
 from marketplace.batches.models import Batch
-from marketplace.common.database import acting_as, rows, run
+from marketplace.common.database import acting_as, rows
 from marketplace.common.transactions import one_transaction
 from tests import factories as make
 from workers.assignments.commands.submit import Submission, submit
-from workers.assignments.queries import live_leases
+from workers.assignments.queries import LeasedTask, live_leases
 from workers.gold.commands import score_due
 from workers.profiles.models import Worker
 
@@ -38,7 +38,7 @@ def gold_batch(key: dict[str, object]) -> Batch:
     return make.published(draft)
 
 
-def give(worker: Worker, batch: Batch, values: dict[str, object]) -> None:
+def give(worker: Worker, batch: Batch, values: dict[str, object]) -> LeasedTask:
     lease = make.take(worker, batch)[0]
     assert lease.data == {"text": "x"}
     with one_transaction(principal="test"):
@@ -48,6 +48,7 @@ def give(worker: Worker, batch: Batch, values: dict[str, object]) -> None:
             then_claim=None,
             chance=Random(1),
         )
+    return lease
 
 
 @pytest.mark.parametrize(
@@ -71,9 +72,9 @@ def test_a_verdict_is_the_mean_over_the_fields_of_the_key(
 
 def test_a_repaired_answer_does_not_stop_the_scoring_step_and_is_judged_once() -> None:
     batch, worker = gold_batch({"label": "cat"}), make.make_worker()
-    give(worker, batch, {"label": "dog"})
+    lease = give(worker, batch, {"label": "dog"})
     score()
-    run("UPDATE assignments_assignment SET state = 'leased', token = gen_random_uuid(), lease_until = lease_until")
+    make.send_back(batch, [lease])
     lease = live_leases(worker.pk)[0]
     assert make.answer(worker, [lease], "cat").outcomes[0].revision == 2
     assert score() == 1

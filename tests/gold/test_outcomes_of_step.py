@@ -9,7 +9,6 @@ import pytest
 from django.db import connection
 
 from marketplace.batches.models import Batch
-from marketplace.common.database import run
 from marketplace.common.transactions import one_transaction
 from tests import factories as make
 from workers.assignments.commands.submit import Submission, submit
@@ -142,9 +141,10 @@ def test_gold_is_judged_beside_the_answer_and_by_how_others_did_there() -> None:
 
 def test_a_repair_is_an_answer_more_and_no_judgement_more() -> None:
     batch, worker = make.make_batch(tasks=2, gold=1, gold_policy=ALWAYS), make.make_worker()
-    make.answer(worker, make.take(worker, batch), "dog")
+    leases = make.take(worker, batch)
+    make.answer(worker, leases, "dog")
     score()
-    run("UPDATE assignments_assignment SET state = 'leased', token = gen_random_uuid(), lease_until = lease_until")
+    make.send_back(batch, leases)
     make.answer(worker, live_leases(worker.pk), "cat")
     assert score() == 1
     assert make.outcomes("kind, round, score, given, took_ms IS NULL") == [

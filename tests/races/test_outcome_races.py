@@ -5,8 +5,7 @@ from random import Random
 from typing import Any
 
 from tests import factories as make
-from tests.acts import broken
-from tests.reputation.test_outcomes import judgement, known, record, undo
+from tests.reputation.test_outcomes import broken, judgement, known, record, undo
 from workers.reputation.facets import GLOBAL, class_facet, project_facet
 
 

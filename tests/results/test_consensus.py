@@ -157,7 +157,7 @@ def test_unclear_answers_take_a_place_and_are_neither_votes_nor_judged() -> None
 
 
 def test_gold_gets_no_outcome_for_agreement() -> None:
-    batch = make.make_batch(tasks=2, gold=2, overlap=3, gold_policy={**NEVER, "probation": 4, "probation_share": 0.75})
+    batch = make.make_batch(tasks=2, gold=2, overlap=3, gold_policy={**NEVER, "probation": 4, "probation_share": 0.51})
     for worker in known(batch, 3):
         leases = make.take(worker, batch, 4)
         assert len(leases) == 4
