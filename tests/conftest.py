@@ -72,6 +72,20 @@ def _use(name: str) -> None:
     connections["default"].settings_dict["NAME"] = name
 
 
+@contextmanager
+def _migrating(database: str) -> Iterator[Any]:
+    """The owner's connection, by which Django migrates, pointed at a database."""
+    migrator = connections["owner"]
+    before = migrator.settings_dict["NAME"]
+    migrator.close()
+    migrator.settings_dict["NAME"] = database
+    try:
+        yield migrator
+    finally:
+        migrator.close()
+        migrator.settings_dict["NAME"] = before
+
+
 @pytest.fixture(scope="session")
 def template(django_db_blocker: Any) -> str:
     """The migrated template; made once for each state of the migrations and kept for the next run."""
@@ -81,14 +95,8 @@ def template(django_db_blocker: Any) -> str:
         if not owner.execute("SELECT 1 FROM pg_database WHERE datname = %s AND datistemplate", [name]).fetchone():
             _drop(name)
             owner.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-            with django_db_blocker.unblock():
-                migrator = connections["owner"]
-                original = migrator.settings_dict["NAME"]
-                migrator.close()
-                migrator.settings_dict["NAME"] = name
+            with django_db_blocker.unblock(), _migrating(name):
                 call_command("migrate", database="owner", verbosity=0)
-                migrator.close()
-                migrator.settings_dict["NAME"] = original
             with owner_connection(name) as made:
                 made.execute(CLOCK)
             owner.execute(sql.SQL("ALTER DATABASE {} IS_TEMPLATE true").format(sql.Identifier(name)))
@@ -126,6 +134,13 @@ def committed(template: str, django_db_setup: None, django_db_blocker: Any) -> I
 def as_owner(committed: str) -> Iterator[psycopg.Connection[Any]]:
     """The committed database as its owner sees it, for attacks and for mutants."""
     with owner_connection(committed) as owner:
+        yield owner
+
+
+@pytest.fixture
+def migrator(committed: str) -> Iterator[Any]:
+    """The owner's connection, by which Django migrates, pointed at this test's database."""
+    with _migrating(committed) as owner:
         yield owner
 
 

@@ -26,6 +26,7 @@ from marketplace.common.database import rows as fetched
 from marketplace.common.transactions import one_transaction
 from marketplace.ledger.addresses import funds_of, outside
 from marketplace.ledger.commands import Move, move
+from marketplace.ledger.queries import balance
 from marketplace.projects.commands import create_project, publish_version
 from marketplace.projects.models import Project
 from workers.assignments.commands.claim import claim
@@ -35,8 +36,8 @@ from workers.assignments.commands.submit import Submission, Submitted, submit
 from workers.assignments.queries import LeasedTask
 from workers.assignments.states import RejectReason
 from workers.profiles.models import Worker
-from workers.reputation.commands import Judged
-from workers.reputation.models import Kind
+from workers.reputation.commands import SHOW_EVERY, Judged, record_outcomes
+from workers.reputation.states import Kind
 
 INTERFACE = {
     "data": [{"name": "text", "type": "text"}],
@@ -87,6 +88,18 @@ def deposit(requester: Requester, amount_micros: int) -> None:
             )
         ]
     )
+
+
+def funds(batch: Batch) -> int:
+    """The free money of the batch's requester."""
+    return balance(funds_of(batch.requester.public_id), "EUR")
+
+
+def spend_all(batch: Batch, *, but: int = 0) -> None:
+    """The requester's free money goes elsewhere, but for so much."""
+    with one_transaction(principal="test"):
+        source, spent = funds_of(batch.requester.public_id), funds(batch) - but
+        move([Move(f"spent:{uuid4()}", "withdrawal", source, "outside:bank", "EUR", spent)])
 
 
 def make_deposit(requester: Requester, amount_micros: int = 5, **terms: Any) -> Deposit:
@@ -233,6 +246,13 @@ def judged(worker_id: int, batch: Batch, score: float | None, **more: Any) -> li
     place = {"worker_id": worker_id, "project_id": batch.project_id, "batch_id": batch.pk}
     found = [] if score is None else [Judged(**place, score=score, kind=Kind.GOLD, **more)]
     return [*found, Judged(**place, assignment_id=more.get("assignment_id"))]
+
+
+def judge(worker: Worker, batch: Batch, *scores: float) -> None:
+    """Give the worker judged answers in the batch's project, and as many others as it takes until they show."""
+    given = [*scores, *[None] * (SHOW_EVERY - len(scores))]
+    with one_transaction(principal="test"):
+        record_outcomes([outcome for score in given for outcome in judged(worker.pk, batch, score)])
 
 
 def outcomes(columns: str = "score", where: str = "true") -> list[tuple[Any, ...]]:

@@ -6,11 +6,12 @@ would tell gold from other work (R37). So what is told is a list: measured figur
 
 from typing import Any
 
-METRICS = {
-    "gold_accuracy", "gold_answers", "agreement", "agreements", "fast_share", "median_seconds", "skips_in_row",
-    "acceptance_rate", "decided", "answers", "submitted", "income_day_micros", "review_accuracy", "spammer_score",
-    "repetition", "turned", "training_score", "exam_score",
-}  # fmt: skip
+# The figures of his own that a worker may know: those that rest on nothing hidden. How often he met check questions and
+# how he did there, or how often he agrees with others, would tell him which answers were looked at.
+OPEN = (
+    "fast_share", "median_seconds", "skips_in_row", "acceptance_rate", "decided", "answers", "submitted",
+    "income_day_micros", "repetition", "review_accuracy", "training_score", "exam_score",
+)  # fmt: skip
 FIGURES = {
     "point", "low", "high", "value", "bound", "metric", "below", "above", "at_least", "at_most", "days", "weight",
     "count", "of", "since", "until", "note",
@@ -24,20 +25,22 @@ TEXT_MAX = 2_000
 def told(evidence: dict[str, Any]) -> dict[str, Any]:
     """The part of the evidence that may be told.
 
-    >>> told({"gold_accuracy": {"point": 0.4, "count": 12}, "tasks": [{"id": 7, "given": "cat"}], "verdicts": [1, 0]})
-    {'gold_accuracy': {'point': 0.4, 'count': 12}}
+    >>> told({"fast_share": {"point": 0.4, "count": 12}, "tasks": [{"id": 7, "given": "cat"}], "gold_accuracy": 0.5})
+    {'fast_share': {'point': 0.4, 'count': 12}}
     """
+    if evidence.get("metric", OPEN[0]) not in OPEN:
+        return {}
     found = {key: _told(str(key), inner) for key, inner in evidence.items()}
     return {key: inner for key, inner in found.items() if inner is not None}
 
 
 def _told(key: str, given: Any) -> Any:
-    if isinstance(given, dict):
-        return told(given) or None
     if isinstance(given, list):
         if key not in LISTS:
             return None
         return [part for item in given[:ITEMS_MAX] if isinstance(item, dict) and (part := told(item))] or None
-    if key not in METRICS | FIGURES:
+    if key not in OPEN and key not in FIGURES:
         return None
+    if isinstance(given, dict):
+        return told(given) or None
     return given[:TEXT_MAX] if isinstance(given, str) else given

@@ -18,11 +18,11 @@ from marketplace.common.transactions import one_transaction
 from marketplace.rest.ask import Ask, refuse_unknown
 from marketplace.rest.boundary import once, respond
 from marketplace.rest.openapi import listing
-from marketplace.rest.pagination import page_of_rows
+from marketplace.rest.pagination import page_of_rows, without_cursor
 from marketplace.rest.permissions import IsRequesterKey, IsStaffKey
 from marketplace.rest.requests import KeyRequest
 from workers.gold.commands.audit import confirm_key, note_look, retire_key
-from workers.gold.queries import GoldCost, KeyView, Opened, Root, cost_of, keys_page, openings_page, roots_of
+from workers.gold.queries import GoldCost, KeyView, cost_of, keys_page, openings_page, roots_of
 
 WHY = ("", "alike", "ask")
 
@@ -130,27 +130,6 @@ def key_shape(key: KeyView) -> dict[str, Any]:
     }
 
 
-def commitment_shape(roots: list[Root]) -> dict[str, Any]:
-    return {
-        "roots": [
-            {"number": root.number, "root_hash": root.root.hex(), "leaves": root.leaves, "made_at": root.made_at}
-            for root in roots
-        ]
-    }
-
-
-def opening_shape(opened: Opened) -> dict[str, Any]:
-    return {
-        "task": opened.task,
-        "key": opened.key,
-        "number": opened.number,
-        "salt": opened.opening.salt.hex(),
-        "text": opened.opening.text,
-        "index": opened.opening.index,
-        "path": [node.hex() for node in opened.opening.path],
-    }
-
-
 class GoldView(APIView):
     permission_classes = [IsRequesterKey]
 
@@ -218,7 +197,7 @@ class CommitmentView(APIView):
     def get(self, request: KeyRequest, batch: UUID) -> HttpResponse:
         refuse_unknown(request.query_params, [])
         of = batch_for(request.user.pk, batch)
-        return respond(commitment_shape(roots_of(of.pk, whole_hours=False)))
+        return respond({"roots": [root.as_json() for root in roots_of(of.pk, whole_hours=False)]})
 
 
 class OpeningsView(APIView):
@@ -246,10 +225,6 @@ def openings(request: KeyRequest, batch: Batch) -> HttpResponse:
         with one_transaction(principal="gold"):
             note_look(batch_id=batch.pk, user_id=request.user.pk, what="openings")
             found = openings_page(batch.pk, after_id=after, limit=limit)
-        return [opening_shape(opened) | {"cursor": opened.cursor} for opened in found]
+        return [{"task": opened.task, **opened.as_json(), "cursor": opened.cursor} for opened in found]
 
     return page_of_rows(request, fetch, without_cursor)
-
-
-def without_cursor(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: row[name] for name in row if name != "cursor"}

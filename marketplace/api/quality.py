@@ -22,8 +22,8 @@ from marketplace.rest.permissions import IsRequesterKey, IsStaffKey
 from marketplace.rest.requests import KeyRequest
 from workers.profiles.commands import pseudonyms
 from workers.reputation.commands import set_platform_rules
-from workers.reputation.firings import firings_in, platform_rules_history
 from workers.reputation.models import Firing, PlatformRules
+from workers.reputation.queries import firings_in, platform_rules_history
 from workers.reputation.rehearsal import Rehearsal, rehearse
 from workers.reputation.rules.engine import Firing as WouldFire
 

@@ -18,8 +18,9 @@ from marketplace.rest.pagination import page_of
 from marketplace.rest.permissions import IsStaffKey
 from marketplace.rest.requests import KeyRequest
 from marketplace.results.commands.rejections import approve_review, lapse_reviews, refuse_review
-from marketplace.results.models import Cause, RejectionReview, ReviewState
+from marketplace.results.models import RejectionReview
 from marketplace.results.queries import ReviewedAnswer, review_of, reviewed_answers, reviews_in
+from marketplace.results.states import Cause, ReviewState
 from workers.assignments.states import RejectReason
 
 

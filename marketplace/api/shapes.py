@@ -10,7 +10,8 @@ from marketplace.batches.queries import BatchProgress, Estimate
 from marketplace.batches.states import PAUSE_EXPLAINED, BatchState, ImportState, Order, PauseReason
 from marketplace.ledger.queries import Head
 from marketplace.projects.models import Project, Version
-from marketplace.results.models import Cause, Run
+from marketplace.results.models import Run
+from marketplace.results.states import Cause
 
 VERSION_STATES = ("draft", "published")
 ANSWER_STATES = ("submitted", "accepted", "rejected", "upheld")

@@ -18,10 +18,11 @@ Every error names its place, as in `audience.all[1].country.in[0]`.
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from marketplace.batches.forms import Error, Form, is_count, is_id, is_number
 from marketplace.batches.models import Batch
 from workers.profiles.models import COUNTRY, LANGUAGE, Device, SkillKind
 from workers.profiles.queries import lists_of, skills_of
@@ -34,9 +35,6 @@ LANGUAGES_MAX = 30
 DAYS_MAX = 36_500
 EVIDENCE_MAX = 1_000
 ACCEPTED_MAX = 1_000
-ERRORS_MAX = 100
-PATH_MAX = 300
-Error = dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -104,7 +102,7 @@ def leaves_of(node: Node | None) -> Iterator[Leaf]:
 
 def audience_errors(audience: Any, *, requester_id: int) -> list[Error]:
     """What is wrong with an audience, its references included: they must be the requester's own."""
-    form = _Form()
+    form = _Audience()
     form.audience(audience)
     return form.errors or _foreign(tree_of(audience), requester_id)
 
@@ -134,31 +132,30 @@ def _foreign(tree: Node | None, requester_id: int) -> list[Error]:
 
 
 @dataclass
-class _Form:
+class _Audience(Form):
     """Reads an audience and notes what is wrong with it."""
 
-    errors: list[Error] = field(default_factory=list)
     leaves: int = 0
 
     def audience(self, given: Any) -> None:
         if not isinstance(given, dict):
-            self._wrong("audience", "must be an object")
+            self.wrong("audience", "must be an object")
         elif given:
             self._node(given, "audience", depth=1)
         if self.leaves > LEAVES_MAX:
-            self._wrong("audience", f"must have at most {LEAVES_MAX} conditions")
+            self.wrong("audience", f"must have at most {LEAVES_MAX} conditions")
 
     def _node(self, given: Any, path: str, depth: int) -> None:
         if not isinstance(given, dict) or len(given) != 1:
-            self._wrong(path, "must be an object with exactly one name")
+            self.wrong(path, "must be an object with exactly one name")
             return
         if depth > DEPTH_MAX + 1:
-            self._wrong(path, f"is nested more than {DEPTH_MAX} deep")
+            self.wrong(path, f"is nested more than {DEPTH_MAX} deep")
             return
         name, inside = next(iter(given.items()))
         path = f"{path}.{name}"
         if name in ("all", "any"):
-            if self._is_list(inside, path, PARTS_MAX):
+            if self.is_list(inside, path, PARTS_MAX):
                 for at, part in enumerate(inside):
                     self._node(part, f"{path}[{at}]", depth + 1)
         elif name == "not":
@@ -168,9 +165,9 @@ class _Form:
             if isinstance(inside, dict):
                 self._leaf_readers[name](self, inside, path)
             else:
-                self._wrong(path, "must be an object")
+                self.wrong(path, "must be an object")
         else:
-            self._wrong(path, f"is not known; there are all, any, not, {', '.join(self._leaf_readers)}")
+            self.wrong(path, f"is not known; there are all, any, not, {', '.join(self._leaf_readers)}")
 
     def _country(self, terms: dict[str, Any], path: str) -> None:
         self._one_list(
@@ -192,38 +189,38 @@ class _Form:
         self._one_list(terms, path, ("in",), len(Device.values), kinds, f"must be one of {', '.join(Device.values)}")
 
     def _account_age(self, terms: dict[str, Any], path: str) -> None:
-        self._known(terms, path, ("min_days", "max_days"))
+        self.is_known(terms, path, ("min_days", "max_days"))
         self._bounds(terms, path, "min_days", "max_days", DAYS_MAX, "must be a number of days", whole=True)
 
     def _skill(self, terms: dict[str, Any], path: str) -> None:
-        self._known(terms, path, ("id", "min", "max"))
+        self.is_known(terms, path, ("id", "min", "max"))
         self._id(terms, path)
         self._bounds(terms, path, "min", "max", 1, "must be a value", whole=False, needed=False)
 
     def _qualification(self, terms: dict[str, Any], path: str) -> None:
-        self._known(terms, path, ("id",))
+        self.is_known(terms, path, ("id",))
         self._id(terms, path)
 
     def _score(self, terms: dict[str, Any], path: str) -> None:
-        self._known(terms, path, ("min", "max", "min_evidence"))
+        self.is_known(terms, path, ("min", "max", "min_evidence"))
         evidence = terms.get("min_evidence", 0)
         if not (is_count(evidence) and evidence <= EVIDENCE_MAX):
-            self._wrong(f"{path}.min_evidence", f"must be a number of verdicts from 0 to {EVIDENCE_MAX}")
+            self.wrong(f"{path}.min_evidence", f"must be a number of verdicts from 0 to {EVIDENCE_MAX}")
         needed = "min_evidence" not in terms
         self._bounds(terms, path, "min", "max", 1, "must be a score", whole=False, needed=needed)
 
     def _list(self, terms: dict[str, Any], path: str) -> None:
-        self._known(terms, path, ("id", "member"))
+        self.is_known(terms, path, ("id", "member"))
         self._id(terms, path)
         if not isinstance(terms.get("member"), bool):
-            self._wrong(f"{path}.member", "must be true or false")
+            self.wrong(f"{path}.member", "must be true or false")
 
     def _batch(self, terms: dict[str, Any], path: str) -> None:
-        self._known(terms, path, ("id", "min_accepted"))
+        self.is_known(terms, path, ("id", "min_accepted"))
         self._id(terms, path)
         least = terms.get("min_accepted", 1)
         if not (is_count(least) and 1 <= least <= ACCEPTED_MAX):
-            self._wrong(f"{path}.min_accepted", f"must be a number of answers from 1 to {ACCEPTED_MAX}")
+            self.wrong(f"{path}.min_accepted", f"must be a number of answers from 1 to {ACCEPTED_MAX}")
 
     _leaf_readers = {
         "country": _country,
@@ -240,15 +237,15 @@ class _Form:
     def _one_list(
         self, terms: dict[str, Any], path: str, names: tuple[str, ...], most: int, form: re.Pattern[str], message: str
     ) -> None:
-        self._known(terms, path, names)
+        self.is_known(terms, path, names)
         given = [name for name in names if name in terms]
         if len(given) != 1:
-            self._wrong(path, f"must have {' or '.join(names)}")
+            self.wrong(path, f"must have {' or '.join(names)}")
         for name in given:
-            if self._is_list(terms[name], f"{path}.{name}", most):
+            if self.is_list(terms[name], f"{path}.{name}", most):
                 for at, text in enumerate(terms[name]):
                     if not (isinstance(text, str) and len(text) <= 35 and form.fullmatch(text)):
-                        self._wrong(f"{path}.{name}[{at}]", message)
+                        self.wrong(f"{path}.{name}[{at}]", message)
 
     def _bounds(
         self,
@@ -266,42 +263,12 @@ class _Form:
         given = [name for name in (low, high) if name in terms]
         bad = [name for name in given if not (fits(terms[name]) and 0 <= terms[name] <= most)]
         for name in bad:
-            self._wrong(f"{path}.{name}", f"{message} from 0 to {most}")
+            self.wrong(f"{path}.{name}", f"{message} from 0 to {most}")
         if needed and not given:
-            self._wrong(path, f"must have {low} or {high}")
+            self.wrong(path, f"must have {low} or {high}")
         if len(given) == 2 and not bad and terms[low] > terms[high]:
-            self._wrong(f"{path}.{low}", f"must not exceed {high}")
+            self.wrong(f"{path}.{low}", f"must not exceed {high}")
 
     def _id(self, terms: dict[str, Any], path: str) -> None:
-        try:
-            # Only the usual spelling: a stored reference is found again by its text.
-            if str(UUID(terms.get("id"))) == terms["id"]:
-                return
-        except (ValueError, TypeError, AttributeError):
-            pass
-        self._wrong(f"{path}.id", "must be an id")
-
-    def _known(self, terms: dict[str, Any], path: str, names: tuple[str, ...]) -> None:
-        for name in terms:
-            if name not in names:
-                self._wrong(f"{path}.{name}", f"is not known; there are {', '.join(names)}")
-
-    def _is_list(self, given: Any, path: str, most: int) -> bool:
-        if isinstance(given, list) and 1 <= len(given) <= most:
-            return True
-        self._wrong(path, f"must be a list of 1 to {most}")
-        return False
-
-    def _wrong(self, path: str, message: str) -> None:
-        if len(self.errors) < ERRORS_MAX:
-            self.errors.append({"field": path[:PATH_MAX], "message": message})
-
-
-def is_number(value: Any) -> bool:
-    """Whether a value of JSON is a number."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def is_count(value: Any) -> bool:
-    """Whether a value of JSON is a whole number from 0 on."""
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+        if not is_id(terms.get("id")):
+            self.wrong(f"{path}.id", "must be an id")

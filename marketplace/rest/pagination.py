@@ -73,6 +73,11 @@ def page_of_rows(
     return _answer(request, found, limit, view, lambda row: _close(request.path, [str(row["cursor"])]))
 
 
+def without_cursor(row: dict[str, Any]) -> dict[str, Any]:
+    """The row as it is shown, where its cursor is all that is not."""
+    return {name: row[name] for name in row if name != "cursor"}
+
+
 def whole(request: Request, results: Iterable[Any], *, allowed: Iterable[str] = ()) -> HttpResponse:
     """A list that is short by its nature, in the same form and on one page."""
     refuse_unknown(request.query_params, allowed)

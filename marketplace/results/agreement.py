@@ -1,4 +1,8 @@
-"""How far answers to one task agree, by their types' own comparison. Values in, values out."""
+"""How far answers to one task agree, by their types' own comparison. Values in, values out.
+
+Simple on purpose: rejections and appeals are decided by it, and whoever reads why can count it himself. `judging` knows
+more, by what is known of each worker, and decides about nobody's pay.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

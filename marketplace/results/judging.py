@@ -11,6 +11,7 @@ from marketplace.aggregation.running import agreement_weight, running_consensus
 from marketplace.aggregation.votes import Votes
 from marketplace.projects.answer_types.base import AnswerTable, Field
 from marketplace.projects.answer_types.labelling import STRANGER
+from marketplace.projects.answer_types.labels import is_single_label
 from marketplace.projects.answer_types.registry import answer_type
 
 # Agreement is worth half of what a known answer is worth, at most: the others may be wrong together.
@@ -45,12 +46,6 @@ class FieldConsensus:
     posterior: float
     answers: int
     labels: Mapping[str, float] | None = None
-
-    def doubt(self, declared: Field, given: Any) -> float:
-        """How probable it is that such an answer is wrong, as far as the consensus tells: 0 … 1."""
-        if self.labels is not None:
-            return 1 - self.labels.get(given, 0.0)
-        return 1 - self.posterior * answer_type(declared["type"]).score(declared, self.value, given)
 
     def as_json(self) -> dict[str, Any]:
         """What `from_json` reads."""
@@ -94,11 +89,6 @@ class Found:
     agreements: list[Agreement]
 
 
-def is_single(declared: Field) -> bool:
-    """Whether answers to the field are one label each."""
-    return declared["type"] == "choice" and not declared.get("multiple")
-
-
 def judge(fields: Sequence[Field], answers: Sequence[Given], trust: Mapping[int, Trust]) -> Found:
     """Consensus of all tasks that the answers belong to, and each answer beside the consensus of the others.
 
@@ -117,7 +107,7 @@ def judge(fields: Sequence[Field], answers: Sequence[Given], trust: Mapping[int,
         filled = [answer for answer in answers if name in answer.values]
         if not filled:
             continue
-        look = _labels if is_single(declared) else _others
+        look = _labels if is_single_label(declared) else _others
         by_task, by_answer = look(declared, filled, trust)
         for task_id, consensus in by_task.items():
             tasks[task_id][name] = consensus
@@ -142,7 +132,7 @@ def sure_labels(
 
     Nothing else can be: the confidence of other types is the share that agrees, which is no probability.
     """
-    singles = [declared["name"] for declared in fields if is_single(declared)]
+    singles = [declared["name"] for declared in fields if is_single_label(declared)]
     asked = {name: consensus.get(name) for name in singles}
     sure = {
         name: found.value

@@ -7,6 +7,7 @@ from django.db.models import Q
 
 from marketplace.accounts.models import User
 from marketplace.batches.models import Batch, Task
+from marketplace.results.states import Cause, ReviewState
 from workers.assignments.models import Assignment
 from workers.assignments.states import RejectReason
 
@@ -51,9 +52,8 @@ class Consensus(models.Model):
     """What the answers to a task say so far. `values` holds for each field the value, its posterior and the answers;
     `posterior` is that of the least sure field.
 
-    `doubt` is how many of the answers are expected to be wrong, and `variance` that of this number. `sure` says that it
-    is beyond doubt, `settled` that no place is open and what could be judged is, `judged_at` when it first was. Not for
-    workers' eyes: a task that everybody agrees on may become gold.
+    `sure` says that it is beyond doubt, `settled` that no place is open and what could be judged is, `judged_at` when
+    it first was. Not for workers' eyes: a task that everybody agrees on may become gold.
     """
 
     task = models.OneToOneField(Task, on_delete=models.PROTECT, primary_key=True, related_name="+")
@@ -62,8 +62,6 @@ class Consensus(models.Model):
     posterior = models.FloatField()
     answers = models.PositiveSmallIntegerField()
     unclear = models.PositiveSmallIntegerField()
-    doubt = models.FloatField()
-    variance = models.FloatField()
     sure = models.BooleanField()
     made_at = models.DateTimeField()
     settled = models.BooleanField(default=False)
@@ -78,11 +76,7 @@ class Consensus(models.Model):
                 name="consensus_sure",
             ),
         ]
-        constraints = [
-            models.CheckConstraint(
-                condition=Q(posterior__gte=0, posterior__lte=1, doubt__gte=0, variance__gte=0), name="consensus_range"
-            )
-        ]
+        constraints = [models.CheckConstraint(condition=Q(posterior__gte=0, posterior__lte=1), name="consensus_range")]
 
 
 class ToConsider(models.Model):
@@ -100,22 +94,6 @@ class ToClose(models.Model):
 
     batch_id = models.BigIntegerField(primary_key=True)
     after_task_id = models.BigIntegerField(default=0)
-
-
-class ReviewState(models.TextChoices):
-    """An open review is decided by staff; one lapses when every answer was accepted at its deadline before that."""
-
-    OPEN = "open"
-    APPROVED = "approved"
-    REFUSED = "refused"
-    LAPSED = "lapsed"
-
-
-class Cause(models.TextChoices):
-    """Why rejections wait: too many of the batch, or of answers that agree with what others answered."""
-
-    COUNT = "count"
-    CONSENSUS = "consensus"
 
 
 class RejectionReview(models.Model):

@@ -11,7 +11,8 @@ from marketplace.results.commands.aggregate import aggregate
 from marketplace.results.commands.consensus import EVENTS, consider, notice, offer_sure, put_off
 from marketplace.results.commands.rejections import apply_approved, lapse_reviews
 from marketplace.results.commands.reviews import record_reviews as record
-from marketplace.results.queries import batches_to_consider, next_to_consider, settled_without_results
+from marketplace.results.queries import settled_without_results
+from marketplace.results.queries.consensus import batches_to_consider, next_to_consider
 
 logger = logging.getLogger("touchstone.results")
 ROUNDS = 40

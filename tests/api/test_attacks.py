@@ -12,9 +12,9 @@ from uuid import uuid4
 import pytest
 
 from marketplace.accounts.models import ApiKey, Member, User
-from marketplace.common.promises import check_promises
 from marketplace.common.transactions import one_transaction
 from tests import factories as make
+from tests.acts import broken
 from tests.api.callers import Caller, caller_for
 from tests.api.market import Market, make_market
 from workers.assignments.models import Answer, Assignment
@@ -41,10 +41,6 @@ def submit(caller: Caller, *answers: dict[str, Any]) -> Any:
 def score() -> None:
     with one_transaction(principal="test"):
         score_due(limit=1_000)
-
-
-def broken() -> list[str]:
-    return [f"{found.name} {found.first}" for found in check_promises() if found.violations]
 
 
 # --- as a worker -------------------------------------------------------------------------------------------------

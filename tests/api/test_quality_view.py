@@ -14,7 +14,8 @@ from workers.profiles.commands import pseudonym_for
 from workers.profiles.models import Worker
 from workers.reputation.commands import Judged, record_outcomes, set_platform_rules, undo_outcomes
 from workers.reputation.commands.apply import evaluate_due
-from workers.reputation.models import Firing, Kind
+from workers.reputation.models import Firing
+from workers.reputation.states import Kind
 
 MISSES: dict[str, Any] = {
     "name": "misses",

@@ -94,7 +94,7 @@ def test_what_a_requester_may_not_impose_is_refused_and_named(market: Market, mo
 
 def test_a_requester_sees_and_lifts_what_rules_made_and_only_sees_what_staff_made(market: Market) -> None:
     owner, at = market["owner"], f"requesters/{market.requester.public_id}/sanctions"
-    evidence = {"gold_accuracy": {"point": 0.4, "low": 0.2}, "tasks": [17], "verdicts": [{"value": 1}]}
+    evidence = {"fast_share": {"point": 0.4, "low": 0.2}, "tasks": [17], "verdicts": [{"value": 1}]}
     with one_transaction(principal="test"):
         by_rule = impose(
             user_id=market.worker.user_id, scope="batch", scope_id=market.batch.pk, measure="limit", firing_id=3,
@@ -107,7 +107,7 @@ def test_a_requester_sees_and_lifts_what_rules_made_and_only_sees_what_staff_mad
     market["staff"].post("sanctions", everywhere(market)).expect(201)  # the platform's is nobody else's business
     shown = {one["id"]: one for one in owner.all(at)}
     assert [one["author"] for one in shown.values()] == ["requester", "rule", "staff"]
-    assert shown[str(by_rule.public_id)]["evidence"] == {"gold_accuracy": {"point": 0.4, "low": 0.2}}
+    assert shown[str(by_rule.public_id)]["evidence"] == {"fast_share": {"point": 0.4, "low": 0.2}}
     assert owner.post(f"{at}/{by_rule.public_id}/lift", {"reason": "r"}).status == 200
     refused = owner.post(f"{at}/{by_staff.json['id']}/lift", {"reason": "r"})
     assert (refused.status, refused.code) == (403, "made-by-staff")
@@ -212,11 +212,18 @@ def test_a_requester_limits_only_whom_he_knows(market: Market) -> None:
     assert (reply.status, reply.code) == (422, "unknown-workers")
 
 
-def test_evidence_tells_figures_and_nothing_of_single_tasks() -> None:
+def test_evidence_tells_open_figures_and_nothing_of_check_questions_or_single_tasks() -> None:
     evidence = {
         "note": "n" * 3_000,
-        "metrics": [{"metric": "gold_accuracy", "point": 0.4, "task": 3}, 7, {"task": 1}],
-        "all": [{"metric": "haste", "below": 0.5, "bound": "high"}],
+        "metrics": [
+            {"metric": "fast_share", "point": 0.4, "task": 3},
+            7,
+            {"task": 1},
+            {"metric": "gold_accuracy", "point": 0.4},
+        ],
+        "all": [{"metric": "decided", "above": 5, "bound": "high"}, {"metric": "agreement", "below": 0.5}],
+        "gold_accuracy": {"point": 0.4},
+        "agreement": 0.5,
         "tasks": [{"id": 3, "given": "cat", "value": 1}],
         "answers": 20,
         "verdicts": {"17": 1, "18": 0},
@@ -226,8 +233,8 @@ def test_evidence_tells_figures_and_nothing_of_single_tasks() -> None:
     }
     assert told(evidence) == {
         "note": "n" * 2_000,
-        "metrics": [{"metric": "gold_accuracy", "point": 0.4}],
-        "all": [{"metric": "haste", "below": 0.5, "bound": "high"}],
+        "metrics": [{"metric": "fast_share", "point": 0.4}],
+        "all": [{"metric": "decided", "above": 5, "bound": "high"}],
         "answers": 20,
     }
     assert told({}) == {}

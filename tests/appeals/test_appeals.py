@@ -24,6 +24,7 @@ from marketplace.ledger.queries import balance
 from marketplace.results.commands.rejections import Why, approve_review, reject
 from marketplace.results.commands.reviews import READER, record_reviews
 from tests import factories as make
+from tests.acts import broken, in_one
 from workers.appeals.commands.decide import decide_appeal
 from workers.appeals.commands.open import add_statement, contest_answer, contest_sanction, name_adjudicator
 from workers.appeals.due import settle_due
@@ -42,7 +43,7 @@ from workers.assignments.states import RejectReason
 from workers.profiles.commands.links import link_accounts
 from workers.profiles.models import Worker
 from workers.reputation.commands import Judged, record_outcomes
-from workers.reputation.models import Kind
+from workers.reputation.states import Kind
 
 Forward = Callable[[timedelta], None]
 REVIEWS = (
@@ -57,11 +58,6 @@ class Case:
     batch: Batch
     worker: Worker
     answer: Assignment
-
-
-def in_one(command: Callable[..., Any], **arguments: Any) -> Any:
-    with one_transaction(principal="test"):
-        return command(**arguments)
 
 
 def rejected(*, label: str = "cat", overlap: int = 4, **terms: Any) -> Case:
@@ -113,10 +109,6 @@ def settle(appeal: Appeal) -> Appeal:
     settle_due()
     appeal.refresh_from_db()
     return appeal
-
-
-def broken() -> list[str]:
-    return [f"{f.name} {f.first}" for f in check_promises() if f.violations]
 
 
 # --- rejections -----------------------------------------------------------------------------------------------------

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from marketplace.common.promises import check_promises
 from tests import factories as make
+from tests.acts import broken
 from tests.api.callers import caller_for
 from tests.api.market import Market, make_market
 from workers.assignments.models import Assignment
@@ -34,10 +34,6 @@ def answer(market: Market, count: int = 1, label: str = "cat", who: str = "worke
 def reject(market: Market, answers: list[str], status: int = 200, **more: Any) -> Any:
     body = {"answers": answers, "reason": "wrong", "comment": "It barks.", **more}
     return market["reviewer"].post(f"batches/{market.batch.public_id}/answers/reject", body).expect(status)
-
-
-def broken() -> list[str]:
-    return [f"{f.name} {f.first}" for f in check_promises() if f.violations]
 
 
 def test_an_answer_goes_back_and_its_worker_is_told_why(market: Market) -> None:

@@ -9,7 +9,6 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from marketplace.batches.models import Batch
 from marketplace.batches.queries import offer_of
 from marketplace.common.prepared import prepared
 from marketplace.common.transactions import one_transaction
@@ -23,7 +22,6 @@ from workers.profiles.commands.lists import change_list, create_list
 from workers.profiles.commands.people import note_device, update_profile
 from workers.profiles.commands.skills import create_skill, grant_skill, revoke_skill
 from workers.profiles.models import Skill, Worker, WorkerList
-from workers.reputation.commands import SHOW_EVERY, record_outcomes
 
 pytestmark = pytest.mark.django_db
 Forward = Callable[[timedelta], None]
@@ -68,12 +66,6 @@ def worker_of(country: str = "", *languages: str) -> Worker:
     worker = make.make_worker()
     with one_transaction(principal="test"):
         return update_profile(worker_id=worker.pk, country=country, languages=languages)
-
-
-def judge(worker: Worker, batch: Batch, *scores: float) -> None:
-    given = [*scores, *[None] * (SHOW_EVERY - len(scores))]
-    with one_transaction(principal="test"):
-        record_outcomes([outcome for score in given for outcome in make.judged(worker.pk, batch, score)])
 
 
 def test_a_country_is_asked_for_or_excluded_and_an_unnamed_one_is_neither(ask: Ask) -> None:
@@ -194,7 +186,7 @@ def test_past_work_counts_from_the_first_lease_and_by_accepted_answers(ask: Ask)
 
 def test_a_score_is_bounded_from_both_sides_and_by_what_it_rests_on(ask: Ask) -> None:
     batch, worker = make.make_batch(tasks=1, project=ask.project), make.make_worker()
-    judge(worker, batch, 1.0, 1.0)  # (2 + 2) / (3 + 2)
+    make.judge(worker, batch, 1.0, 1.0)  # (2 + 2) / (3 + 2)
     assert ask.refuses({"score": {"min": 0.8, "max": 0.8, "min_evidence": 2}}, worker) is None
     assert ask.refuses({"score": {"min": 0.81}}, worker)
     assert ask.refuses({"score": {"max": 0.79}}, worker) == "It asks for a score of at most 0.79 in this project."
@@ -224,7 +216,7 @@ def test_conditions_are_put_together_and_every_one_that_is_lacking_is_named(ask:
 
 def test_better_workers_enter_first_and_the_others_are_told_when(ask: Ask, clock: Forward) -> None:
     batch, good, new = make.make_batch(tasks=1, project=ask.project), make.make_worker(), make.make_worker()
-    judge(good, batch, *[1.0] * 7)  # 9/10
+    make.judge(good, batch, *[1.0] * 7)  # 9/10
     early = make.make_batch(tasks=9, project=ask.project, head_start_s=1_000)
     assert batch.published_at is not None
     clock(timedelta(seconds=90))

@@ -14,9 +14,8 @@ from marketplace.batches.models import Batch, OpenPlace, Task
 from marketplace.batches.queries import offer_of, progress
 from marketplace.common.database import rows, run, value
 from marketplace.common.errors import NotFound
-from marketplace.common.promises import check_promises
-from marketplace.common.transactions import one_transaction
 from tests import factories as make
+from tests.acts import broken, in_one
 from workers.assignments.commands.decide import accept_answers, apply_due, cancel, finish_batch, reject_answers
 from workers.assignments.commands.leases import return_lease
 from workers.assignments.commands.pay import settle_due
@@ -29,15 +28,6 @@ from workers.profiles.models import Worker
 
 pytestmark = pytest.mark.django_db
 Forward = Callable[[timedelta], None]
-
-
-def in_one(function: Callable[[], object]) -> object:
-    with one_transaction(principal="test"):
-        return function()
-
-
-def broken() -> list[str]:
-    return [f"{f.name} {f.first}" for f in check_promises() if f.violations]
 
 
 def state_of(lease_id: object) -> str:

@@ -10,8 +10,8 @@ import pytest
 
 from marketplace.batches.models import Batch, Task
 from marketplace.common.promises import check_promises
-from marketplace.common.transactions import one_transaction
 from tests import factories as make
+from tests.acts import broken, in_one
 from workers.assignments.commands.decide import apply_due
 from workers.assignments.commands.holds import hold_answers
 from workers.assignments.commands.more_places import more_places
@@ -20,15 +20,6 @@ from workers.assignments.models import Assignment
 from workers.assignments.origin import Origin
 
 FIRING = Origin(firing_id=1)
-
-
-def in_one(command: Callable[..., Any], **arguments: Any) -> Any:
-    with one_transaction(principal="test"):
-        return command(**arguments)
-
-
-def broken() -> list[str]:
-    return [f"{f.name} {f.first}" for f in check_promises() if f.violations]
 
 
 def task_ids(batch: Batch) -> list[int]:

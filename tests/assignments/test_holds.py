@@ -9,9 +9,8 @@ from django.db import DatabaseError, IntegrityError, transaction
 
 from marketplace.batches.models import Batch
 from marketplace.common.database import rows, run, value
-from marketplace.common.promises import check_promises
-from marketplace.common.transactions import one_transaction
 from tests import factories as make
+from tests.acts import broken, in_one
 from workers.assignments.commands.decide import accept_answers, apply_due
 from workers.assignments.commands.holds import hold_answers, release_answers
 from workers.assignments.commands.reopen import ask_review
@@ -24,15 +23,6 @@ pytestmark = pytest.mark.django_db
 Forward = Callable[[timedelta], None]
 DAY = timedelta(days=1)
 DEADLINE_S = 3 * 86_400
-
-
-def in_one(command: Callable[..., Any], **arguments: Any) -> Any:
-    with one_transaction(principal="test"):
-        return command(**arguments)
-
-
-def broken() -> list[str]:
-    return [f"{f.name} {f.first}" for f in check_promises() if f.violations]
 
 
 def answered(batch: Batch, count: int = 1) -> tuple[Worker, list[Assignment]]:
@@ -109,7 +99,7 @@ def test_all_submitted_passes_over_held_answers_and_a_name_does_not() -> None:
     assert in_one(accept_answers, batch_id=batch.pk, assignments=None) == 1
     assert states(*mine, *others) == ["submitted", "submitted", "accepted"]
     assert in_one(accept_answers, batch_id=batch.pk, assignments=[mine[0].public_id]) == 1
-    in_one(make.reject, batch=batch, assignments=[mine[1]])
+    in_one(make.reject, batch=batch, assignments=mine[1:])
     assert states(*mine) == ["accepted", "rejected"]
     assert broken() == []
 

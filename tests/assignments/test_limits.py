@@ -9,9 +9,9 @@ import pytest
 from marketplace.accounts.commands import ensure_staff
 from marketplace.batches.models import Batch, Task
 from marketplace.common.database import rows
-from marketplace.common.promises import check_promises
 from marketplace.common.transactions import one_transaction
 from tests import factories as make
+from tests.acts import broken
 from tests.conftest import owner_connection
 from workers.assignments.commands.decide import apply_due, reject_answers
 from workers.assignments.commands.leases import return_lease
@@ -22,10 +22,6 @@ from workers.profiles.commands.links import link_accounts
 from workers.profiles.models import Worker
 
 Forward = Callable[[timedelta], None]
-
-
-def broken() -> list[str]:
-    return [f"{f.name} {f.first}" for f in check_promises() if f.violations]
 
 
 def work(worker: Worker, batch: Batch, page: int = 1) -> int:

@@ -1,8 +1,5 @@
 """More places for tasks of a batch that runs: held for in the same step, by one way only (R6, R12)."""
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 from django.db import DatabaseError, IntegrityError, transaction
 
@@ -11,13 +8,13 @@ from marketplace.batches.errors import HoldTooLarge, WrongState
 from marketplace.batches.models import Batch, MorePlaces, OpenPlace, Task
 from marketplace.batches.queries import progress
 from marketplace.common.database import rows, run, value
-from marketplace.common.promises import check_promises
 from marketplace.common.transactions import one_transaction
 from marketplace.ledger.addresses import disputes_of, escrow_of, funds_of, topup_of
 from marketplace.ledger.commands import Move, move
 from marketplace.ledger.errors import NotEnough
 from marketplace.ledger.queries import balance
 from tests import factories as make
+from tests.acts import broken, in_one
 from workers.assignments.commands.decide import accept_answers, finish_batch
 from workers.assignments.commands.leases import return_lease
 from workers.assignments.commands.more_places import more_places, more_places_for
@@ -30,34 +27,13 @@ pytestmark = pytest.mark.django_db
 UNIT = make.PRICE + make.FEE
 
 
-def in_one(command: Callable[..., Any], **arguments: Any) -> Any:
-    with one_transaction(principal="test"):
-        return command(**arguments)
-
-
-def broken() -> list[str]:
-    return [f"{f.name} {f.first}" for f in check_promises() if f.violations]
-
-
 def at(address: str) -> int:
     return balance(address, "EUR")
-
-
-def funds(batch: Batch) -> int:
-    return at(funds_of(batch.requester.public_id))
 
 
 def task_ids(batch: Batch, *names: str) -> list[int]:
     found = Task.objects.filter(batch=batch, **({"external_id__in": names} if names else {}))
     return list(found.order_by("pk").values_list("pk", flat=True))
-
-
-def spend_all(batch: Batch, *, but: int = 0) -> None:
-    """Leave the requester so much."""
-    source = funds_of(batch.requester.public_id)
-    with one_transaction(principal="test"):
-        move([Move(key=f"gone:{batch.pk}:{but}", kind="withdrawal", source=source, destination="outside:bank",
-                   currency="EUR", amount_micros=at(source) - but)])  # fmt: skip
 
 
 def held() -> None:
@@ -79,12 +55,12 @@ def test_a_task_that_was_full_is_given_to_somebody_else_and_paid_like_the_others
     full(batch)
     with pytest.raises(NothingToClaim):
         make.take(make.make_worker(), batch)
-    before = funds(batch)
+    before = make.funds(batch)
 
     added = in_one(more_places, batch_id=batch.pk, task_ids=task_ids(batch, "t0"), by=2)
 
     assert (added.places, added.held_micros) == (2, 2 * UNIT)
-    assert before - funds(batch) == 2 * UNIT
+    assert before - make.funds(batch) == 2 * UNIT
     assert at(escrow_of(batch.public_id)) == 4 * UNIT
     assert rows("SELECT bucket FROM batches_openplace") == [(64,)]
     assert progress(batch).places == 4
@@ -151,14 +127,14 @@ def test_their_part_is_put_aside_for_disputes_and_for_a_top_up() -> None:
 def test_where_funds_are_short_nothing_happens_and_it_says_by_how_much() -> None:
     batch = make.make_batch(tasks=3, overlap=1)
     full(batch)
-    spend_all(batch, but=3 * UNIT - 1)
+    make.spend_all(batch, but=3 * UNIT - 1)
 
     with pytest.raises(NotEnough) as refused:
         in_one(more_places, batch_id=batch.pk, task_ids=task_ids(batch))
 
     assert refused.value.facts["missing_micros"] == 1
     assert set(Task.objects.values_list("overlap", flat=True)) == {1}
-    assert (MorePlaces.objects.count(), OpenPlace.objects.count(), funds(batch)) == (0, 0, 3 * UNIT - 1)
+    assert (MorePlaces.objects.count(), OpenPlace.objects.count(), make.funds(batch)) == (0, 0, 3 * UNIT - 1)
     assert in_one(more_places, batch_id=batch.pk, task_ids=task_ids(batch, "t0", "t1")).places == 2
     assert broken() == []
 

@@ -8,18 +8,14 @@ import pytest
 from marketplace.batches.models import Batch, OpenPlace, Task
 from marketplace.batches.states import Order
 from marketplace.common.database import run
-from marketplace.common.promises import check_promises
 from marketplace.common.transactions import one_transaction
 from tests import factories as make
+from tests.acts import broken
 from tests.conftest import owner_connection
 from workers.assignments.commands.decide import reject_answers
 from workers.assignments.errors import NothingToClaim
 from workers.assignments.states import RejectReason
 from workers.profiles.models import Worker
-
-
-def broken() -> list[str]:
-    return [f"{f.name} {f.first}" for f in check_promises() if f.violations]
 
 
 def names(worker: Worker, batch: Batch, most: int = 1_000) -> list[str]:

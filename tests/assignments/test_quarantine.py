@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from django.db import DatabaseError, IntegrityError, transaction
@@ -15,10 +14,11 @@ from marketplace.batches.states import BatchState, PauseReason
 from marketplace.common.database import rows, run, value
 from marketplace.common.promises import check_promises
 from marketplace.common.transactions import one_transaction
-from marketplace.ledger.addresses import escrow_of, funds_of
+from marketplace.ledger.addresses import escrow_of
 from marketplace.ledger.errors import NotEnough
 from marketplace.ledger.queries import balance
 from tests import factories as make
+from tests.acts import broken, in_one
 from workers.assignments.commands.decide import accept_answers, apply_due, finish_batch, reject_answers
 from workers.assignments.commands.leases import return_lease
 from workers.assignments.commands.pay import settle_due
@@ -33,10 +33,6 @@ from workers.assignments.tasks import refund_quarantined as refund_sweep
 pytestmark = pytest.mark.django_db
 Forward = Callable[[timedelta], None]
 UNIT = make.PRICE + make.FEE
-
-
-def broken() -> list[str]:
-    return [f"{f.name} {f.first}" for f in check_promises() if f.violations]
 
 
 def give_up(batch: Batch, reason: ReturnReason = ReturnReason.BROKEN) -> None:
@@ -101,15 +97,6 @@ def test_who_holds_a_place_of_a_quarantined_task_may_finish_it() -> None:
 # --- refunds ------------------------------------------------------------------------------------------------------
 
 
-def in_one(command: Callable[..., Any], **arguments: Any) -> Any:
-    with one_transaction(principal="test"):
-        return command(**arguments)
-
-
-def funds(batch: Batch) -> int:
-    return balance(funds_of(batch.requester.public_id), "EUR")
-
-
 def escrow(batch: Batch) -> int:
     return balance(escrow_of(batch.public_id), "EUR")
 
@@ -123,14 +110,14 @@ def test_a_quarantined_task_is_refunded_place_by_place_and_each_place_once() -> 
     early = make.make_worker()
     lease = make.take(early, batch)
     give_up(batch)
-    before = funds(batch)
+    before = make.funds(batch)
 
     assert in_one(refund_quarantined) == 1
     assert in_one(refund_quarantined) == 0
 
     task = Task.objects.get()
     assert (task.taken, task.refunded) == (1, 2)
-    assert funds(batch) - before == 2 * UNIT
+    assert make.funds(batch) - before == 2 * UNIT
     assert escrow(batch) == UNIT
     assert broken() == []
     assert rows("SELECT body FROM common_outbox WHERE kind = 'TasksQuarantined'") == [
@@ -150,7 +137,7 @@ def test_a_quarantined_task_is_refunded_place_by_place_and_each_place_once() -> 
     assert not OpenPlace.objects.exists()
     assert broken() == []
     assert in_one(refund_quarantined, batch_id=batch.pk) == 1
-    assert (funds(batch) - before, escrow(batch)) == (3 * UNIT, 0)
+    assert (make.funds(batch) - before, escrow(batch)) == (3 * UNIT, 0)
     assert progress(batch).refunded_micros == 3 * UNIT
     assert rows("SELECT count(*) FROM common_outbox WHERE kind = 'TasksQuarantined'") == [(1,)]
     assert broken() == []
@@ -159,7 +146,7 @@ def test_a_quarantined_task_is_refunded_place_by_place_and_each_place_once() -> 
 def test_a_settlement_returns_exactly_the_rest_whether_refunds_came_before_it_or_not() -> None:
     for refunded_before in (True, False):
         batch = make.make_batch(tasks=2, overlap=1, max_attempts=1)
-        before = funds(batch)
+        before = make.funds(batch)
         worker = make.make_worker()
         give_up(batch)
         make.answer(worker, make.take(worker, batch))
@@ -173,11 +160,11 @@ def test_a_settlement_returns_exactly_the_rest_whether_refunds_came_before_it_or
         in_one(finish_batch, batch_id=batch.pk)
         batch.refresh_from_db()
         assert batch.state == BatchState.SETTLED
-        assert (funds(batch) - before, escrow(batch)) == (UNIT, 0)
+        assert (make.funds(batch) - before, escrow(batch)) == (UNIT, 0)
         assert broken() == []
         # What is due of a settled batch is nothing: its escrow went back as a whole.
         in_one(refund_quarantined)
-        assert (funds(batch) - before, escrow(batch)) == (UNIT, 0)
+        assert (make.funds(batch) - before, escrow(batch)) == (UNIT, 0)
         assert [kind for kind, _ in kinds(batch)].count("quarantine") == refunded_before
         assert broken() == []
 
@@ -215,7 +202,7 @@ def test_the_runtime_role_can_refund_open_places_of_quarantined_tasks_only() -> 
 
 def test_a_released_task_is_held_for_again_and_given_to_others() -> None:
     batch = make.make_batch(tasks=1, overlap=2, max_attempts=2)
-    before = funds(batch)
+    before = make.funds(batch)
     give_up(batch)
     give_up(batch)
     in_one(refund_quarantined)
@@ -223,7 +210,7 @@ def test_a_released_task_is_held_for_again_and_given_to_others() -> None:
     assert in_one(release_tasks, batch_id=batch.pk, tasks=["t0"]) == 0
     task = Task.objects.get()
     assert (task.attempts, task.quarantined_at, task.refunded) == (0, None, 0)
-    assert (funds(batch), escrow(batch)) == (before, 2 * UNIT)
+    assert (make.funds(batch), escrow(batch)) == (before, 2 * UNIT)
     assert (progress(batch).quarantined, progress(batch).refunded_micros) == (0, 0)
     assert broken() == []
 
@@ -231,7 +218,7 @@ def test_a_released_task_is_held_for_again_and_given_to_others() -> None:
     give_up(batch)
     give_up(batch)
     assert in_one(refund_quarantined) == 1
-    assert (funds(batch) - before, escrow(batch)) == (2 * UNIT, 0)
+    assert (make.funds(batch) - before, escrow(batch)) == (2 * UNIT, 0)
     assert broken() == []
     assert in_one(release_tasks, batch_id=batch.pk, tasks=["t0"]) == 1
     assert broken() == []

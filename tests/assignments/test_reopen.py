@@ -1,6 +1,5 @@
 """Doubt about a worker's answers: others are asked too, and what he gave has no vote any more; he keeps his pay."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -8,11 +7,9 @@ from django.db import IntegrityError, transaction
 
 from marketplace.batches.models import Batch, Task
 from marketplace.common.database import rows, run
-from marketplace.common.promises import check_promises
-from marketplace.common.transactions import one_transaction
 from marketplace.ledger.errors import NotEnough
 from tests import factories as make
-from tests.assignments.test_more_places import spend_all
+from tests.acts import broken, in_one
 from workers.assignments.commands.decide import accept_answers
 from workers.assignments.commands.pay import settle_due
 from workers.assignments.commands.reopen import discount_answers, raise_overlap, reopen_answers
@@ -24,15 +21,6 @@ from workers.profiles.models import Worker
 pytestmark = pytest.mark.django_db
 FIRING = Origin(firing_id=7)
 UNIT = make.PRICE + make.FEE
-
-
-def in_one(command: Callable[..., Any], **arguments: Any) -> Any:
-    with one_transaction(principal="test"):
-        return command(**arguments)
-
-
-def broken() -> list[str]:
-    return [f"{f.name} {f.first}" for f in check_promises() if f.violations]
 
 
 def answered(batch: Batch, count: int) -> tuple[Worker, list[Assignment]]:
@@ -71,7 +59,7 @@ def test_his_last_answers_are_asked_again_and_have_no_vote_and_he_is_paid() -> N
 def test_an_answer_that_was_rejected_is_asked_again_already() -> None:
     batch = make.make_batch(tasks=2, overlap=1)
     worker, mine = answered(batch, 2)
-    in_one(make.reject, batch=batch, assignments=[mine[1]])
+    in_one(make.reject, batch=batch, assignments=mine[1:])
 
     assert reopen(batch, worker, 2).places == 1
     assert [discount.assignment_id for discount in Discount.objects.all()] == [mine[0].pk]
@@ -95,7 +83,7 @@ def test_gold_is_not_asked_again_and_keeps_its_vote() -> None:
 def test_where_funds_are_short_no_vote_is_lost() -> None:
     batch = make.make_batch(tasks=2, overlap=1)
     worker, _ = answered(batch, 2)
-    spend_all(batch, but=UNIT)
+    make.spend_all(batch, but=UNIT)
 
     with pytest.raises(NotEnough):
         reopen(batch, worker, 2)

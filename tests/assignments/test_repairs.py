@@ -11,8 +11,8 @@ from django.db import IntegrityError, transaction
 from marketplace.batches.models import Batch, Task
 from marketplace.common.database import rows, run
 from marketplace.common.promises import check_promises
-from marketplace.common.transactions import one_transaction
 from tests import factories as make
+from tests.acts import broken, in_one
 from workers.assignments.commands.decide import accept_answers, apply_due
 from workers.assignments.commands.repair import return_answers
 from workers.assignments.errors import NotReturnable, RejectionInvalid
@@ -22,11 +22,6 @@ from workers.assignments.states import RejectReason
 from workers.profiles.models import Worker
 
 Forward = Callable[[timedelta], None]
-
-
-def in_one(command: Callable[..., Any], **arguments: Any) -> Any:
-    with one_transaction(principal="test"):
-        return command(**arguments)
 
 
 def given(batch: Batch, worker: Worker | None = None) -> Assignment:
@@ -47,10 +42,6 @@ def send_back(*answers: Assignment, comment: str = "Which cat?") -> int:
             made_by=make.owner_of(answers[0].batch.requester).pk,
         )
     )
-
-
-def broken() -> list[str]:
-    return [f"{f.name} {f.first}" for f in check_promises() if f.violations]
 
 
 @pytest.mark.django_db

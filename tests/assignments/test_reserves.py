@@ -11,13 +11,11 @@ from marketplace.batches.commands.lifecycle import close_batch
 from marketplace.batches.models import Batch
 from marketplace.batches.queries import progress
 from marketplace.common.database import rows, run, value
-from marketplace.common.promises import check_promises
-from marketplace.common.transactions import one_transaction
-from marketplace.ledger.addresses import FEES, disputes_of, earned_by, escrow_of, funds_of, topup_of
-from marketplace.ledger.commands import Move, move
+from marketplace.ledger.addresses import FEES, disputes_of, earned_by, escrow_of, topup_of
 from marketplace.ledger.errors import NotEnough
 from marketplace.ledger.queries import balance
 from tests import factories as make
+from tests.acts import broken, in_one
 from workers.assignments.commands.decide import accept_answers, cancel, finish_batch, reject_answers
 from workers.assignments.commands.extras import pay_bonus
 from workers.assignments.commands.pay import settle_due
@@ -34,27 +32,8 @@ Forward = Callable[[timedelta], None]
 UNIT = make.PRICE + make.FEE
 
 
-def in_one(command: Callable[..., Any], **arguments: Any) -> Any:
-    with one_transaction(principal="test"):
-        return command(**arguments)
-
-
-def broken() -> list[str]:
-    return [f"{f.name} {f.first}" for f in check_promises() if f.violations]
-
-
 def at(address: str) -> int:
     return balance(address, "EUR")
-
-
-def funds(batch: Batch) -> int:
-    return at(funds_of(batch.requester.public_id))
-
-
-def spend_all(batch: Batch, *, but: int = 0) -> None:
-    """The requester's free money goes elsewhere."""
-    with one_transaction(principal="test"):
-        move([Move("spent", "test", funds_of(batch.requester.public_id), "outside:bank", "EUR", funds(batch) - but)])
 
 
 def answered(batch: Batch, worker: Worker | None = None, count: int = 1) -> tuple[Worker, list[Assignment]]:
@@ -104,7 +83,7 @@ def to_the_end(batch: Batch) -> None:
 
 def test_a_batch_that_closes_gives_back_at_once_what_nobody_can_earn_any_more() -> None:
     batch = make.make_batch(tasks=4, overlap=1)
-    before = funds(batch)
+    before = make.funds(batch)
     worker, (done, open_one) = answered(batch, count=2)
     holder = make.make_worker()
     make.take(holder, batch)
@@ -113,14 +92,14 @@ def test_a_batch_that_closes_gives_back_at_once_what_nobody_can_earn_any_more() 
 
     # One is accepted and unpaid, one undecided, one leased, and one was never taken.
     assert in_one(release_unneeded, batch_id=batch.pk) == 1
-    assert funds(batch) - before == UNIT
+    assert make.funds(batch) - before == UNIT
     assert at(escrow_of(batch.public_id)) == 3 * UNIT
     assert in_one(release_unneeded, batch_id=batch.pk) == 0
 
     in_one(settle_due)
     reject(batch, open_one)
     assert in_one(release_unneeded, batch_id=batch.pk) == 1
-    assert (at(escrow_of(batch.public_id)), funds(batch) - before) == (UNIT, UNIT)
+    assert (at(escrow_of(batch.public_id)), make.funds(batch) - before) == (UNIT, UNIT)
     assert at(disputes_of(batch.public_id)) == UNIT, "the rejection can be contested, and nothing lay aside for it"
     assert broken() == []
     assert at(earned_by(worker.public_id)) == make.PRICE
@@ -134,19 +113,19 @@ def test_nothing_is_given_back_while_a_batch_takes_work() -> None:
 
 def test_a_cancelled_batch_pays_what_was_submitted_and_gives_back_the_rest() -> None:
     batch = make.make_batch(tasks=5, overlap=1, dispute_basis_points=2_000)
-    before = funds(batch)
+    before = make.funds(batch)
     worker, (one, two) = answered(batch, count=2)
     make.take(make.make_worker(), batch, 2)
     in_one(cancel, batch_id=batch.pk)
     in_one(finish_batch, batch_id=batch.pk)
-    assert funds(batch) - before == 3 * UNIT
+    assert make.funds(batch) - before == 3 * UNIT
     accept(batch, one, two)
     to_the_end(batch)
     assert (batch.state, batch.settled_at is not None) == ("cancelled", True)
     assert at(earned_by(worker.public_id)) == 2 * make.PRICE
     assert at(disputes_of(batch.public_id)) == UNIT
     assert in_one(release_disputes, batch_id=batch.pk)
-    assert funds(batch) - before == 3 * UNIT + UNIT
+    assert make.funds(batch) - before == 3 * UNIT + UNIT
     assert broken() == []
 
 
@@ -161,13 +140,13 @@ def test_an_upheld_answer_is_paid_from_what_lies_aside_and_its_place_stays_someb
     other, (second,) = answered(batch)
     accept(batch, second)
     in_one(settle_due)
-    free = funds(batch)
+    free = make.funds(batch)
 
     assert uphold(batch, answer) == 1
     assert uphold(batch, answer) == 0
     in_one(settle_due)
     assert (at(earned_by(wronged.public_id)), at(earned_by(other.public_id))) == (make.PRICE, make.PRICE)
-    assert (at(disputes_of(batch.public_id)), at(escrow_of(batch.public_id)), funds(batch)) == (0, 0, free)
+    assert (at(disputes_of(batch.public_id)), at(escrow_of(batch.public_id)), make.funds(batch)) == (0, 0, free)
     answer.refresh_from_db()
     assert (answer.state, answer.uphold.reason) == ("upheld", "The answer was right.")
     assert progress(batch).paid_micros == 2 * make.PRICE
@@ -178,7 +157,7 @@ def test_where_the_reserve_is_short_the_requester_pays_and_where_he_cannot_nothi
     batch = make.make_batch(tasks=3, overlap=1, dispute_basis_points=500)
     worker, answers = answered(batch, count=3)
     reject(batch, *answers)
-    spend_all(batch, but=UNIT)
+    make.spend_all(batch, but=UNIT)
     with pytest.raises(NotEnough) as short:
         uphold(batch, *answers)
     assert short.value.facts["missing_micros"] == UNIT
@@ -186,7 +165,7 @@ def test_where_the_reserve_is_short_the_requester_pays_and_where_he_cannot_nothi
     assert set(Assignment.objects.values_list("state", flat=True)) == {"rejected"}
 
     assert uphold(batch, *answers[:2]) == 2
-    assert (funds(batch), at(disputes_of(batch.public_id))) == (0, 2 * UNIT)
+    assert (make.funds(batch), at(disputes_of(batch.public_id))) == (0, 2 * UNIT)
     in_one(settle_due)
     assert at(earned_by(worker.public_id)) == 2 * make.PRICE
     assert broken() == []
@@ -211,7 +190,7 @@ def test_money_for_disputes_comes_back_when_no_rejection_can_be_contested_any_mo
     in_one(close_batch, batch_id=batch.pk)
     to_the_end(batch)
     assert batch.settled_at is not None
-    free = funds(batch)
+    free = make.funds(batch)
     assert disputes_over(10) == []
     with pytest.raises(IntegrityError, match="can still be contested"):
         in_one(release_disputes, batch_id=batch.pk)
@@ -220,12 +199,12 @@ def test_money_for_disputes_comes_back_when_no_rejection_can_be_contested_any_mo
     assert disputes_over(10) == [batch.pk]
     assert in_one(release_disputes, batch_id=batch.pk)
     assert not in_one(release_disputes, batch_id=batch.pk)
-    assert (at(disputes_of(batch.public_id)), funds(batch)) == (0, free + UNIT)
+    assert (at(disputes_of(batch.public_id)), make.funds(batch)) == (0, free + UNIT)
     assert disputes_over(10) == []
     # Even now a wrong can be put right, by the requester's free money.
     assert uphold(batch, bad) == 1
     in_one(settle_due)
-    assert (at(earned_by(worker.public_id)), funds(batch)) == (2 * make.PRICE, free)
+    assert (at(earned_by(worker.public_id)), make.funds(batch)) == (2 * make.PRICE, free)
     assert broken() == []
 
 
@@ -247,12 +226,16 @@ def bonus(batch: Batch, worker: Worker, amount: int, reference: str = "may", rea
 def test_a_bonus_is_paid_once_with_its_fee_and_its_reason() -> None:
     batch = make.make_batch(tasks=1, overlap=1)
     worker, _ = answered(batch)
-    before, fees = funds(batch), at(FEES)
+    before, fees = make.funds(batch), at(FEES)
     first = bonus(batch, worker, 1_000_001)
     assert (first.amount_micros, first.fee_micros, first.is_new) == (1_000_001, 100_001, True)
     again = bonus(batch, worker, 1_000_001)
     assert (again.public_id, again.is_new) == (first.public_id, False)
-    assert (before - funds(batch), at(earned_by(worker.public_id)), at(FEES) - fees) == (1_100_002, 1_000_001, 100_001)
+    assert (before - make.funds(batch), at(earned_by(worker.public_id)), at(FEES) - fees) == (
+        1_100_002,
+        1_000_001,
+        100_001,
+    )
     with pytest.raises(BonusReused):
         bonus(batch, worker, 5)
     with pytest.raises(BonusReused):
@@ -274,10 +257,10 @@ def test_a_bonus_is_for_work_and_for_what_is_there() -> None:
         bonus(batch, worker, 5)
     other = make.make_batch(tasks=1, overlap=1)
     worker, _ = answered(other)
-    have = funds(other)
+    have = make.funds(other)
     with pytest.raises(NotEnough):
         bonus(other, worker, have)
-    assert (funds(other), Extra.objects.count()) == (have, 0)
+    assert (make.funds(other), Extra.objects.count()) == (have, 0)
     assert broken() == []
 
 
@@ -289,7 +272,7 @@ def test_a_batch_is_raised_to_its_hourly_target_by_the_median_time(clock: Forwar
     batch = make.make_batch(tasks=5, overlap=1, target_hourly_micros=9_000_000, topup_basis_points=10_000)
     aside = 5 * (make.PRICE + make.FEE)
     assert at(topup_of(batch.public_id)) == aside
-    before, paid = funds(batch), {}
+    before, paid = make.funds(batch), {}
     for seconds in (8, 12, 12, 12, 60):
         worker = make.make_worker()
         lease = make.take(worker, batch)
@@ -306,7 +289,7 @@ def test_a_batch_is_raised_to_its_hourly_target_by_the_median_time(clock: Forwar
     assert {at(earned_by(worker)) for worker in paid} == {make.PRICE + each}
     assert batch.settled_at is not None
     fee = -(-each // 10)
-    assert (at(topup_of(batch.public_id)), funds(batch) - before) == (0, aside - 5 * (each + fee))
+    assert (at(topup_of(batch.public_id)), make.funds(batch) - before) == (0, aside - 5 * (each + fee))
     assert progress(batch).topup_micros == 5 * each
     assert broken() == []
 
@@ -352,11 +335,11 @@ def test_a_top_up_stops_at_its_limit_and_a_batch_that_pays_enough_gives_all_back
 
 def test_a_batch_without_answers_settles_although_it_promised_a_target() -> None:
     batch = make.make_batch(tasks=2, overlap=1, target_hourly_micros=9_000_000, topup_basis_points=500)
-    before = funds(batch)
+    before = make.funds(batch)
     in_one(close_batch, batch_id=batch.pk)
     to_the_end(batch)
     assert batch.settled_at is not None
-    assert funds(batch) - before == 2 * UNIT + 2 * (make.PRICE // 20 + make.PRICE // 200)
+    assert make.funds(batch) - before == 2 * UNIT + 2 * (make.PRICE // 20 + make.PRICE // 200)
     assert broken() == []
 
 

@@ -17,9 +17,9 @@ from marketplace.batches.models import Batch, Task
 from marketplace.batches.queries import offer_of
 from marketplace.common.database import run, value
 from marketplace.common.errors import DomainError
-from marketplace.common.promises import check_promises
 from marketplace.common.transactions import one_transaction
 from tests import factories as make
+from tests.acts import broken
 from workers.assignments.commands.decide import apply_due
 from workers.assignments.commands.submit import NextPage, Submission, Submitted, submit
 from workers.assignments.errors import SlowedDown, UnderSanction
@@ -30,10 +30,6 @@ from workers.profiles.models import Worker
 
 Forward = Callable[[timedelta], None]
 STOPPING = ["batch limit", "project limit", "requester limit", "platform limit", "platform ban"]
-
-
-def broken() -> list[str]:
-    return [f"{f.name} {f.first}" for f in check_promises() if f.violations]
 
 
 def sanctioned(worker: Worker, batch: Batch, what: str, *, hours: float = 1, pace_s: int | None = None) -> Sanction:

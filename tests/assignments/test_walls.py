@@ -12,8 +12,8 @@ from marketplace.batches.commands.lifecycle import close_batch, pause_batch, res
 from marketplace.batches.models import Batch, Task
 from marketplace.common.database import run
 from marketplace.common.promises import check_promises
-from marketplace.common.transactions import one_transaction
 from tests import factories as make
+from tests.acts import in_one
 from workers.assignments.commands.decide import accept_answers, apply_due
 from workers.assignments.commands.pay import settle_due
 from workers.assignments.models import Assignment
@@ -21,11 +21,6 @@ from workers.assignments.states import RejectReason
 from workers.profiles.models import Worker
 
 Forward = Callable[[timedelta], None]
-
-
-def in_one(function: Callable[[], object]) -> object:
-    with one_transaction(principal="test"):
-        return function()
 
 
 def refused(sql: str, params: Any, match: str) -> None:

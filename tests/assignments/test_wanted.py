@@ -10,12 +10,12 @@ from django.db import IntegrityError
 from marketplace.batches.commands.lifecycle import close_batch
 from marketplace.batches.models import Batch, Task
 from marketplace.common.database import rows, run, value
-from marketplace.common.promises import check_promises
 from marketplace.common.transactions import one_transaction
 from marketplace.ledger.addresses import funds_of
 from marketplace.ledger.commands import Move, move
 from marketplace.ledger.queries import balance
 from tests import factories as make
+from tests.acts import broken, in_one
 from workers.assignments.commands import wanted as commands
 from workers.assignments.commands.decide import apply_due
 from workers.assignments.commands.wanted import say_not_done
@@ -25,7 +25,7 @@ from workers.profiles.models import Worker
 from workers.reputation.commands import Judged, record_outcomes
 from workers.reputation.commands.apply import evaluate_due
 from workers.reputation.commands.wanted import WANTED_OF_OTHERS
-from workers.reputation.models import Kind
+from workers.reputation.states import Kind
 
 Forward = Callable[[timedelta], None]
 UNIT = make.PRICE + make.FEE
@@ -42,11 +42,6 @@ def batch_that_wants(*actions: dict[str, Any], **terms: Any) -> Batch:
         "words": "Too many wrong.",
     }
     return make.make_batch(4, quality={"rules": [rule]}, **({"overlap": 1} | terms))
-
-
-def in_one(command: Callable[..., Any], **arguments: Any) -> Any:
-    with one_transaction(principal="test"):
-        return command(**arguments)
 
 
 def misses(batch: Batch, answers: int = 3) -> Worker:
@@ -67,10 +62,6 @@ def misses(batch: Batch, answers: int = 3) -> Worker:
 
 def outcomes() -> list[str]:
     return [row[0] for row in rows("SELECT outcome FROM reputation_wanted ORDER BY id")]
-
-
-def broken() -> list[str]:
-    return [f"{f.name} {f.first}" for f in check_promises() if f.violations]
 
 
 def test_every_kind_that_is_wanted_of_others_is_done_here() -> None:

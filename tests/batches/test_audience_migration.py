@@ -9,7 +9,6 @@ from django.core.management import call_command
 
 from marketplace.common.database import rows
 from tests import factories as make
-from tests.common.test_migrations import migrator  # noqa: F401  (a fixture)
 
 OLD_AND_NEW: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({}, {}),
@@ -26,7 +25,7 @@ OLD_AND_NEW: list[tuple[dict[str, Any], dict[str, Any]]] = [
 def test_a_stored_audience_is_written_in_the_new_form_and_back(
     committed: str,
     as_owner: psycopg.Connection[Any],
-    migrator: Any,  # noqa: F811
+    migrator: Any,
 ) -> None:
     batches = [make.make_batch(tasks=1) for _ in OLD_AND_NEW]
     newer = make.make_draft(audience={"country": {"in": ["DE"]}})

@@ -13,7 +13,6 @@ from marketplace.common.database import rows, run, value
 from marketplace.common.promises import check_promises
 from marketplace.common.transactions import one_transaction
 from tests import factories as make
-from tests.common.test_migrations import migrator  # noqa: F401  (a fixture)
 
 COLUMNS = (
     "batch_id, state, kind, principal, key, attempt, bytes_total, bytes_done, rows_read, errors, error_count, tasks,"
@@ -157,7 +156,7 @@ def test_parts_that_stay_an_import_that_miscounts_and_a_publication_beside_one_a
 
 def test_imports_of_every_end_are_migrated_back_and_forth(
     committed: str,
-    migrator: Any,  # noqa: F811
+    migrator: Any,
 ) -> None:
     """Without a body's digest, as a cancelled one has none, an import has no older form."""
     done, cancelled = make.make_batch(tasks=2), make.make_draft()

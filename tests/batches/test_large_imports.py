@@ -29,9 +29,9 @@ from marketplace.batches.models import Batch, Import, ImportPart, OpenPlace, Pay
 from marketplace.batches.queries import estimate, imported, progress
 from marketplace.batches.tasks import advance_imports
 from marketplace.common.database import acting_as, rows, value
-from marketplace.common.promises import check_promises
 from marketplace.common.transactions import one_transaction
 from tests import factories as make
+from tests.acts import broken
 from tests.races.test_lock_order import until_somebody_waits
 
 Together = Callable[..., list[Any]]
@@ -79,10 +79,6 @@ def lines(count: int, gold_every: int = 9) -> list[dict[str, Any]]:
 
 def jsonl(found: list[dict[str, Any]]) -> bytes:
     return "\n".join(map(json.dumps, found)).encode()
-
-
-def broken() -> list[str]:
-    return [f"{finding.name} {finding.first}" for finding in check_promises() if finding.violations]
 
 
 def kept(batch: Batch) -> tuple[int, int, int, int, int]:

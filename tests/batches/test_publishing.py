@@ -19,21 +19,17 @@ from marketplace.batches.models import Batch, OpenPlace
 from marketplace.batches.queries import estimate, progress
 from marketplace.batches.states import BatchState, PauseReason
 from marketplace.common.database import rows, run
-from marketplace.common.promises import check_promises
 from marketplace.common.transactions import one_transaction
 from marketplace.ledger.addresses import escrow_of, funds_of
 from marketplace.ledger.errors import NotEnough
 from marketplace.ledger.queries import balance
 from tests import factories as make
+from tests.acts import broken
 from workers.profiles.commands import pseudonym_for
 
 pytestmark = pytest.mark.django_db
 
 UNIT = make.PRICE + make.FEE
-
-
-def broken() -> list[str]:
-    return [f"{finding.name} {finding.first}" for finding in check_promises() if finding.violations]
 
 
 def do(command: Callable[..., Batch], batch: Batch) -> Batch:

@@ -23,7 +23,7 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
     from marketplace.common.database import value
     from marketplace.common.outbox import backlog
     from marketplace.common.promises import check_promises
-    from marketplace.results.queries import batches_to_consider
+    from marketplace.results.queries.consensus import batches_to_consider
     from marketplace.results.tasks import follow_consensus
     from tests.benchmarks.in_process import answer_pages
     from tests.benchmarks.seeding import Market

@@ -2,26 +2,14 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = "--tasks 60 400 --workers 8 --clients 4 --seconds 0.5 --warm 0.2 --repeat 1 --life-tasks 40 --past 100"
-
-
-@pytest.fixture
-def data() -> Iterator[Path]:
-    """A data directory that every user may enter, unlike pytest's own folders."""
-    folder = Path(tempfile.mkdtemp(prefix="ts-bench-"))
-    folder.chmod(0o755)
-    yield folder / "bench"
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.mark.stack

@@ -2,11 +2,8 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +11,6 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = "--seed 1 --workers 10 --tasks 240 --turns-after 40"
-
-
-@pytest.fixture
-def data() -> Iterator[Path]:
-    """A data directory that every user may enter, unlike pytest's own folders."""
-    folder = Path(tempfile.mkdtemp(prefix="ts-bench-"))
-    folder.chmod(0o755)
-    yield folder / "bench"
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def bench(data: Path, *options: str, **variables: str) -> "subprocess.CompletedProcess[str]":

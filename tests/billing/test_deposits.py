@@ -10,12 +10,12 @@ from marketplace.billing.commands.deposits import record_deposit, reverse_deposi
 from marketplace.billing.errors import DepositTakenBack, NoSuchDeposit
 from marketplace.billing.models import Deposit
 from marketplace.common.database import rows, run, value
-from marketplace.common.promises import check_promises
 from marketplace.common.transactions import one_transaction
 from marketplace.ledger.addresses import funds_of
 from marketplace.ledger.errors import NotEnough, TransferKeyReused
 from marketplace.ledger.queries import balance, transfer_of
 from tests import factories as make
+from tests.acts import broken_views
 
 
 def record(requester: Requester, amount: int = 5_000_000, reference: str = "r1", **terms: Any) -> Deposit:
@@ -43,10 +43,6 @@ def funds(requester: Requester, currency: str = "EUR") -> int:
     return balance(funds_of(requester.public_id), currency)
 
 
-def broken() -> list[str]:
-    return [found.name for found in check_promises() if found.violations]
-
-
 @pytest.fixture
 def acme(db: None) -> Requester:
     return make.make_requester(funds_micros=0)
@@ -63,7 +59,7 @@ def test_a_deposit_is_a_row_with_its_evidence_and_one_transfer(acme: Requester) 
         5_000_000,
     )
     assert (deposit.channel, deposit.evidence) == ("bank", "Statement 2026/11, line 4")
-    assert broken() == []
+    assert broken_views() == []
 
 
 def test_a_deposit_without_evidence_says_who_recorded_it(acme: Requester) -> None:
@@ -114,7 +110,7 @@ def test_a_deposit_is_taken_back_with_its_reason_and_once(acme: Requester) -> No
     with pytest.raises(DepositTakenBack):
         back(deposit)
     assert funds(acme) == 0
-    assert broken() == []
+    assert broken_views() == []
 
 
 def test_what_is_spent_cannot_be_taken_back_and_the_refusal_says_how_much_is_missing(acme: Requester) -> None:
@@ -156,7 +152,7 @@ def test_a_row_without_its_transfer_does_not_commit(committed: str) -> None:
         )
     assert "taken back with its money" in str(refused.value)
     assert value("SELECT count(*) FROM billing_deposit") == 1
-    assert broken() == []
+    assert broken_views() == []
 
 
 @pytest.mark.parametrize(
@@ -191,7 +187,7 @@ def test_even_the_owner_cannot_change_a_deposit_by_a_slip(committed: str, as_own
 def test_a_deposit_without_its_transfer_is_found_even_where_the_guard_slept(committed: str, as_owner: Any) -> None:
     acme = make.make_requester(funds_micros=0)
     record(acme)
-    assert broken() == []
+    assert broken_views() == []
 
     as_owner.execute("ALTER TABLE billing_deposit DISABLE TRIGGER deposit_has_transfer")
     as_owner.execute(
@@ -200,4 +196,4 @@ def test_a_deposit_without_its_transfer_is_found_even_where_the_guard_slept(comm
         " 'e', recorded_by_id, 'other', now() FROM billing_deposit"
     )
 
-    assert broken() == ["inv_r05_deposit"]
+    assert broken_views() == ["inv_r05_deposit"]

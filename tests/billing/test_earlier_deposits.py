@@ -10,12 +10,11 @@ from marketplace.common.transactions import one_transaction
 from marketplace.ledger.addresses import funds_of, outside
 from marketplace.ledger.commands import Move, move
 from tests import factories as make
-from tests.common.test_migrations import migrator  # noqa: F401  (a fixture)
 
 
 def test_each_earlier_deposit_gets_its_row_and_what_has_one_keeps_it(
     committed: str,
-    migrator: Any,  # noqa: F811
+    migrator: Any,
 ) -> None:
     acme = make.make_requester(funds_micros=7)
     by = acme.members.get().user

@@ -64,9 +64,9 @@ def test_the_runtime_role_may_delete_these_rows_of_ours_and_no_others() -> None:
         "common_sweeprun",
         "gold_attempt",
         "gold_toscore",
+        "payouts_threshold",
         "reputation_toevaluate",
         "results_reviewdue",
-        "payouts_threshold",
         "results_toclose",
         "results_toconsider",
     }

@@ -5,23 +5,10 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.core.management import call_command
-from django.db import connections
 
 from tests.conftest import owner_connection
 
 OWN = ("marketplace.", "workers.")
-
-
-@pytest.fixture
-def migrator(committed: str) -> Any:
-    """The owner's connection, pointed at this test's database."""
-    connection = connections["owner"]
-    before = connection.settings_dict["NAME"]
-    connection.close()
-    connection.settings_dict["NAME"] = committed
-    yield connection
-    connection.close()
-    connection.settings_dict["NAME"] = before
 
 
 def tables(database: str) -> set[str]:

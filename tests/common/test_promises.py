@@ -23,5 +23,10 @@ def _has(file: Path, name: str) -> bool:
 
 
 @pytest.mark.django_db
-def test_the_list_names_exactly_the_views_that_are_checked() -> None:
-    assert set(re.findall(r"`(inv_r\w+)`", LIST)) == {finding.name for finding in check_promises()}
+def test_the_list_names_exactly_the_views_that_are_checked_and_each_once() -> None:
+    assert sorted(re.findall(r"`(inv_r\w+)`", LIST)) == sorted(finding.name for finding in check_promises())
+
+
+def test_the_list_is_in_the_order_of_its_numbers() -> None:
+    numbers = [int(number) for number in re.findall(r"^\| R(\d+) \|", LIST, re.MULTILINE)]
+    assert numbers == sorted(numbers)

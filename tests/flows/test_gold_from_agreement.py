@@ -16,8 +16,8 @@ from workers.assignments.errors import NothingToClaim
 from workers.gold.tasks import score_due
 from workers.profiles.models import Worker
 from workers.reputation.commands import Judged, record_outcomes
-from workers.reputation.models import Kind
 from workers.reputation.queries import posterior_of
+from workers.reputation.states import Kind
 
 TASKS, OVERLAP = 6, 8
 POLICY = {"min_share": 0.5, "max_share": 0.5, "probation": 6, "probation_share": 0.5, "refill": "auto"}

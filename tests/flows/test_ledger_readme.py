@@ -12,12 +12,12 @@ import pytest
 from marketplace.batches.commands.lifecycle import close_batch
 from marketplace.common.database import rows
 from marketplace.common.promises import check_promises
-from marketplace.common.transactions import one_transaction
 from marketplace.ledger.queries import ledger_sum
 from marketplace.payouts.commands.payouts import approve_payout
 from marketplace.payouts.commands.runs import make_run, report_outcome
 from marketplace.payouts.models import Payout
 from tests import factories as make
+from tests.acts import in_one
 from tests.payouts import people
 from workers.assignments.commands.decide import accept_answers, reject_answers
 from workers.assignments.commands.extras import pay_bonus
@@ -31,11 +31,6 @@ README = Path(__file__).resolve().parents[2] / "marketplace" / "ledger" / "READM
 ROW = re.compile(r"^\| \d+ \| ([\w-]+) \| (\S+) \| (\S+) \| (\d+\.\d\d) \|", re.MULTILINE)
 
 pytestmark = pytest.mark.django_db
-
-
-def in_one(command: Callable[..., Any], **arguments: Any) -> Any:
-    with one_transaction(principal="test"):
-        return command(**arguments)
 
 
 def test_the_worked_example_of_the_readme_is_what_happens(clock: Callable[[timedelta], None]) -> None:

@@ -20,8 +20,8 @@ from django.core.management import call_command
 from psycopg import sql
 
 from marketplace.batches.tasks import fold_progress
-from marketplace.common.promises import check_promises
 from marketplace.results.tasks import aggregate_settled
+from tests.acts import broken
 from tests.api.callers import Caller, Reply
 from tests.api.described import findings
 from tests.factories import INTERFACE
@@ -62,10 +62,6 @@ def far_sequences(as_owner: psycopg.Connection[Any]) -> None:
     names = as_owner.execute("SELECT sequencename FROM pg_sequences WHERE schemaname = 'public' ORDER BY 1").fetchall()
     for place, (name,) in enumerate(names):
         as_owner.execute(sql.SQL("SELECT setval({}, {})").format(name, 987_650_001 + 100 * place))
-
-
-def broken() -> list[str]:
-    return [f"{found.name} {found.first}" for found in check_promises() if found.violations]
 
 
 def work(caller: Caller, batch: str, label: Callable[[str], str], page: int = 4) -> list[str]:

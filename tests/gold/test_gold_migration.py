@@ -8,14 +8,13 @@ from django.core.management import call_command
 
 from marketplace.common.promises import check_promises
 from tests import factories as make
-from tests.common.test_migrations import migrator  # noqa: F401  (a fixture)
 from workers.gold.queries import roots_of
 
 
 def test_batches_that_were_published_before_are_committed_to_and_stay_as_they_are(
     committed: str,
     as_owner: psycopg.Connection[Any],
-    migrator: Any,  # noqa: F811
+    migrator: Any,
 ) -> None:
     batch, empty = make.make_batch(tasks=3, gold=2), make.make_batch(tasks=2)
     draft = make.make_draft()
@@ -38,7 +37,7 @@ def test_batches_that_were_published_before_are_committed_to_and_stay_as_they_ar
 def test_a_market_with_gold_of_its_crowd_does_not_go_back_and_show_it(
     committed: str,
     as_owner: psycopg.Connection[Any],
-    migrator: Any,  # noqa: F811
+    migrator: Any,
 ) -> None:
     make.make_batch(tasks=1, gold=1)
     as_owner.execute("UPDATE batches_goldkey SET state = 'retired'")

@@ -5,9 +5,9 @@ import pytest
 from marketplace.batches.commands.lifecycle import close_batch
 from marketplace.batches.models import Batch, OpenPlace
 from marketplace.common.database import acting_as, rows, run, value
-from marketplace.common.promises import check_promises
 from marketplace.common.transactions import one_transaction
 from tests import factories as make
+from tests.acts import broken
 from workers.assignments.commands.decide import apply_due, finish_batch
 from workers.assignments.commands.leases import return_lease
 from workers.assignments.commands.pay import settle_due
@@ -43,10 +43,6 @@ def keys(batch: Batch) -> dict[str, tuple[str, str, int, int]]:
 
 def queued(batch: Batch) -> int:
     return OpenPlace.objects.filter(batch_id=batch.pk).count()
-
-
-def broken() -> list[str]:
-    return [f.name for f in check_promises() if f.violations]
 
 
 def test_what_is_left_of_a_sure_task_is_shown_as_gold_to_so_many_and_judges_them() -> None:

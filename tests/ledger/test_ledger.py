@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from marketplace.common.database import one, rows, run, value
 from marketplace.common.money import AMOUNT_MAX, share_rounded_up, shown
-from marketplace.common.promises import check_promises
 from marketplace.common.transactions import one_transaction
 from marketplace.ledger.commands import Move, move
 from marketplace.ledger.errors import NotEnough, TransferKeyReused
 from marketplace.ledger.queries import balance, balance_at, ledger_sum, statement
+from tests.acts import broken_views
 
 BANK = "outside:bank"
 ACME = "requester:acme:funds"
@@ -30,10 +30,6 @@ def transfer(key: str, source: str, destination: str, amount: int, **terms: Any)
 def post(*moves: Move) -> int:
     with one_transaction(principal="test"):
         return move(moves)
-
-
-def broken() -> list[str]:
-    return [finding.name for finding in check_promises() if finding.violations]
 
 
 @pytest.fixture
@@ -51,7 +47,7 @@ def test_a_transfer_moves_money_and_writes_both_postings_with_the_balance_after(
         (1_000, 1_000),
     ]
     assert ledger_sum() == 0
-    assert broken() == []
+    assert broken_views() == []
 
 
 def test_the_same_key_with_the_same_terms_moves_money_once(funded: None) -> None:
@@ -146,7 +142,7 @@ ATTACKS = {
 def test_the_runtime_role_cannot(funded: None, attack: str) -> None:
     with pytest.raises(ProgrammingError, match="permission denied"), transaction.atomic():
         run(attack)
-    assert broken() == []
+    assert broken_views() == []
 
 
 @pytest.mark.parametrize("role", ["origin", "replica"])
@@ -161,7 +157,7 @@ def test_even_the_owner_cannot_change_history_by_a_slip(
     else:
         with pytest.raises(psycopg.errors.CheckViolation):
             as_owner.execute(attack)
-    assert broken() == []
+    assert broken_views() == []
     assert balance(ACME, "EUR") == 1_000
 
 
@@ -199,7 +195,7 @@ def test_raw_sql_cannot_post(funded: None, source: str, destination: str, curren
     with transaction.atomic():
         _insert(ids["d"], ids["s"], "EUR", 1_000)
     assert balance(ACME, "EUR") == 0
-    assert broken() == []
+    assert broken_views() == []
 
 
 def test_a_key_is_used_once_by_raw_sql_too(funded: None) -> None:
@@ -229,7 +225,7 @@ def test_one_of_many_wins_the_last_cent_and_only_one(committed: str, together: C
         results = together([lambda n=n, s=source: post(transfer(f"w:{s}:{n}", s, BANK, 1)) for n in range(16)])
         assert sum(result == 1 for result in results) == 1
         assert sum(isinstance(result, NotEnough) for result in results) == 15
-    assert broken() == []
+    assert broken_views() == []
 
 
 def test_many_payments_over_the_same_accounts_in_any_order_never_deadlock(
@@ -251,7 +247,7 @@ def test_many_payments_over_the_same_accounts_in_any_order_never_deadlock(
     results = together([lambda c=c: pay(c) for c in range(12)])
     assert all(isinstance(result, int) for result in results), results
     assert value("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()") == 0
-    assert broken() == []
+    assert broken_views() == []
 
 
 def test_the_same_payment_by_many_at_once_is_made_once(committed: str, together: Callable[..., list[Any]]) -> None:
@@ -267,7 +263,7 @@ def test_ids_and_sums_work_past_two_to_the_thirty_one(committed: str, as_owner: 
     for number in range(12):
         post(transfer(f"d{number}", BANK, ACME, AMOUNT_MAX))
     assert balance(ACME, "EUR") == 12 * AMOUNT_MAX
-    assert broken() == []
+    assert broken_views() == []
 
 
 @given(st.integers(0, AMOUNT_MAX), st.integers(0, 10_000))
@@ -295,9 +291,9 @@ MUTANTS = {
 
 @pytest.mark.parametrize("mutant", MUTANTS)
 def test_a_missing_or_sleeping_guard_is_found(committed: str, as_owner: psycopg.Connection[Any], mutant: str) -> None:
-    assert broken() == []
+    assert broken_views() == []
     as_owner.execute(mutant)
-    assert MUTANTS[mutant] in broken()
+    assert MUTANTS[mutant] in broken_views()
 
 
 def test_a_balance_that_was_forged_with_the_guards_off_is_found(
@@ -307,7 +303,7 @@ def test_a_balance_that_was_forged_with_the_guards_off_is_found(
     as_owner.execute("ALTER TABLE ledger_account DISABLE TRIGGER balance_by_trigger")
     as_owner.execute("UPDATE ledger_account SET balance_micros = 2000 WHERE address = %s", [ACME])
     as_owner.execute("ALTER TABLE ledger_account ENABLE ALWAYS TRIGGER balance_by_trigger")
-    assert broken() == ["inv_r03", "inv_r06_sum"]
+    assert broken_views() == ["inv_r03", "inv_r06_sum"]
 
 
 def test_every_step_needs_a_transaction() -> None:

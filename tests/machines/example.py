@@ -5,7 +5,7 @@ from collections.abc import Callable
 from django.db import connection, transaction
 
 from marketplace.common.database import run
-from marketplace.common.promises import check_promises
+from tests.acts import broken
 
 
 class RolledBack:
@@ -32,8 +32,3 @@ class RolledBack:
         finally:
             transaction.set_rollback(True)
             self._block.__exit__(None, None, None)
-
-
-def broken() -> list[str]:
-    """The promises that do not hold, each with the first rows that break it."""
-    return [f"{finding.name} {finding.first}" for finding in check_promises() if finding.violations]

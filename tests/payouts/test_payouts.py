@@ -10,7 +10,6 @@ from uuid import uuid4
 import pytest
 
 from marketplace.common.database import rows, run, value
-from marketplace.common.promises import check_promises
 from marketplace.common.transactions import one_transaction
 from marketplace.ledger.errors import NotEnough
 from marketplace.ledger.queries import balance
@@ -18,6 +17,7 @@ from marketplace.payouts import tasks
 from marketplace.payouts.commands.payouts import approve_payout, cancel_payout, refuse_payout
 from marketplace.payouts.models import Payout
 from tests import factories as make
+from tests.acts import broken
 from tests.api.callers import Caller, caller_for
 from tests.payouts import people
 from tests.payouts.people import EURO, money_of, state_of
@@ -27,10 +27,6 @@ from workers.earnings.tasks import withdraw_above_thresholds
 from workers.profiles.models import Worker
 
 Clock = Callable[[timedelta], None]
-
-
-def broken() -> list[str]:
-    return [finding.name for finding in check_promises() if finding.violations]
 
 
 def staff_caller() -> Caller:

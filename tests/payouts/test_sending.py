@@ -13,7 +13,6 @@ from django.db import connections
 from django.test import Client
 
 from marketplace.common.database import one, rows, run, value
-from marketplace.common.promises import check_promises
 from marketplace.common.transactions import one_transaction
 from marketplace.ledger.queries import balance
 from marketplace.payouts import tasks
@@ -22,6 +21,7 @@ from marketplace.payouts.commands.payouts import approve_payout, request_payout
 from marketplace.payouts.models import Payout
 from marketplace.payouts.providers.base import Answer, Fate
 from marketplace.payouts.providers.fake import signature
+from tests.acts import broken
 from tests.payouts import people
 from tests.payouts.people import EURO, money_of, state_of
 from tests.payouts.provider_server import ProviderServer
@@ -31,10 +31,6 @@ Start = Callable[..., ProviderServer]
 MANY = int(os.environ.get("PAYOUTS", "1000"))
 MINUTE = timedelta(seconds=61)
 HOUR = timedelta(seconds=3_601)
-
-
-def broken() -> list[str]:
-    return [finding.name for finding in check_promises() if finding.violations]
 
 
 def sweep_all(clock: Clock, *, rounds: int = 40) -> None:

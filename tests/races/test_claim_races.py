@@ -14,11 +14,11 @@ from django.db import IntegrityError
 from marketplace.batches.models import Batch, Task
 from marketplace.batches.queries import offer_of
 from marketplace.common.database import rows, run, value
-from marketplace.common.promises import check_promises
 from marketplace.common.transactions import one_transaction
 from marketplace.results.commands.rejections import Why
 from marketplace.results.commands.rejections import reject as ask_to_reject
 from tests import factories as make
+from tests.acts import broken
 from workers.assignments.commands.decide import accept_answers, apply_due
 from workers.assignments.commands.leases import return_lease
 from workers.assignments.commands.pay import settle_due
@@ -30,10 +30,6 @@ from workers.gold.commands import score_due
 from workers.profiles.models import Worker
 
 Together = Callable[..., list[Any]]
-
-
-def broken() -> list[str]:
-    return [f"{f.name} {f.first}" for f in check_promises() if f.violations]
 
 
 def deadlocks() -> int:

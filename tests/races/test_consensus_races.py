@@ -1,7 +1,6 @@
 """Answers, scores, consensus, gold made of it, decisions and cancellation at once: nobody waits for ever, and every
 promise holds."""
 
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from random import Random
@@ -12,22 +11,15 @@ from marketplace.common.promises import check_promises
 from marketplace.common.transactions import one_transaction
 from marketplace.results.tasks import follow_consensus
 from tests import factories as make
+from tests.acts import horizon
 from workers.assignments.commands.decide import accept_answers, cancel
 from workers.assignments.errors import NothingToClaim
 from workers.gold.tasks import score_due
 from workers.reputation.commands import Judged, record_outcomes
-from workers.reputation.models import Kind
+from workers.reputation.states import Kind
 
 TASKS, OVERLAP, WORKERS = 24, 7, 8
 POLICY = {"min_share": 0.3, "max_share": 0.3, "probation": 10, "probation_share": 0.3, "refill": "auto"}
-
-
-def horizon() -> None:
-    """Wait until no older transaction, even of another database, hides what was published."""
-    deadline = time.monotonic() + 60
-    while value("SELECT max(xid) >= pg_snapshot_xmin(pg_current_snapshot()) FROM common_outbox"):
-        assert time.monotonic() < deadline, "an older transaction never ends"
-        time.sleep(0.01)
 
 
 def test_everything_at_once_keeps_every_promise_and_judges_every_answer_once(

@@ -16,10 +16,10 @@ from marketplace.batches.commands.lifecycle import close_batch
 from marketplace.batches.errors import BatchNotOpen
 from marketplace.batches.models import Batch, Task
 from marketplace.common.database import rows, value
-from marketplace.common.promises import check_promises
 from marketplace.common.transactions import one_transaction
 from marketplace.ledger.commands import Move, move
 from tests import factories as make
+from tests.acts import broken
 from tests.conftest import owner_connection
 from workers.assignments.commands.decide import reject_answers
 from workers.assignments.commands.leases import return_lease
@@ -31,10 +31,6 @@ from workers.profiles.models import Worker
 
 Together = Callable[..., list[Any]]
 PATIENCE_S = 20.0
-
-
-def broken() -> list[str]:
-    return [f"{f.name} {f.first}" for f in check_promises() if f.violations]
 
 
 def until_somebody_waits(or_else: threading.Event | None = None) -> None:

@@ -18,13 +18,13 @@ from marketplace.billing.commands.deposits import record_deposit, reverse_deposi
 from marketplace.billing.errors import DepositTakenBack
 from marketplace.common.database import rows
 from marketplace.common.promises import check_promises
-from marketplace.common.transactions import one_transaction
 from marketplace.ledger.commands import make_anchor, reverse, seal
 from marketplace.payouts.commands.payouts import approve_payout, cancel_payout, refuse_payout
 from marketplace.payouts.commands.runs import make_run, report_outcome
 from marketplace.payouts.errors import NothingToRun, WrongState
 from marketplace.payouts.models import Destination, Payout
 from tests import factories as make
+from tests.acts import in_one
 from tests.conftest import older_ended, owner_connection
 from tests.payouts import people
 from workers.assignments.commands.decide import accept_answers, finish_batch, reject_answers
@@ -106,11 +106,6 @@ class Killer:
         with monkeypatch.context() as patch:
             patch.setattr(connection, "_commit", dying)
             yield
-
-
-def in_one(command: Callable[..., Any], **arguments: Any) -> Any:
-    with one_transaction(principal="test"):
-        return command(**arguments)
 
 
 def answers(batch: Batch, count: int) -> list[Assignment]:

@@ -8,34 +8,23 @@ import pytest
 from marketplace.batches.commands.lifecycle import close_batch
 from marketplace.batches.errors import WrongState
 from marketplace.batches.models import Batch, Task
-from marketplace.common.promises import check_promises
-from marketplace.common.transactions import one_transaction
 from marketplace.ledger.addresses import escrow_of, funds_of
 from marketplace.ledger.errors import NotEnough
 from marketplace.ledger.queries import balance
 from tests import factories as make
-from workers.assignments.commands.decide import accept_answers, finish_batch, reject_answers
+from tests.acts import broken, in_one
+from workers.assignments.commands.decide import accept_answers, finish_batch
 from workers.assignments.commands.more_places import more_places
 from workers.assignments.commands.reopen import reopen_answers
 from workers.assignments.errors import NothingToClaim
 from workers.assignments.models import Assignment, Discount
 from workers.assignments.origin import Origin
-from workers.assignments.states import RejectReason
 
 UNIT = make.PRICE + make.FEE
 
 
-def in_one(command: Callable[..., Any], **arguments: Any) -> Any:
-    with one_transaction(principal="test"):
-        return command(**arguments)
-
-
 def at(address: str) -> int:
     return balance(address, "EUR")
-
-
-def broken() -> list[str]:
-    return [f"{f.name} {f.first}" for f in check_promises() if f.violations]
 
 
 def task_ids(batch: Batch) -> list[int]:
@@ -133,8 +122,7 @@ def test_answers_are_reopened_once_whoever_does_it_at_the_same_time(
         return in_one(reopen_answers, answers=5, reason="in doubt", origin=Origin(firing), **of).places
 
     def reject() -> int:
-        ask = {"assignments": named[:2], "reason": RejectReason.WRONG, "comment": ""}
-        return in_one(reject_answers, batch_id=batch.pk, **ask)
+        return in_one(make.reject, batch=batch, assignments=named[:2])
 
     outcomes = together([lambda: reopen(1), lambda: reopen(2), lambda: reopen(3)] + [reject] * rejected)
 

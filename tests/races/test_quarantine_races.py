@@ -7,11 +7,10 @@ from marketplace.batches.commands.lifecycle import close_batch
 from marketplace.batches.errors import WrongState
 from marketplace.batches.models import Batch
 from marketplace.batches.states import BatchState
-from marketplace.common.promises import check_promises
-from marketplace.common.transactions import one_transaction
-from marketplace.ledger.addresses import escrow_of, funds_of
+from marketplace.ledger.addresses import escrow_of
 from marketplace.ledger.queries import balance
 from tests import factories as make
+from tests.acts import broken, in_one
 from workers.assignments.commands.decide import finish_batch
 from workers.assignments.commands.leases import return_lease
 from workers.assignments.commands.quarantine import refund_quarantined, release_tasks
@@ -20,34 +19,21 @@ from workers.assignments.states import ReturnReason
 UNIT = make.PRICE + make.FEE
 
 
-def in_one(command: Callable[..., Any], **arguments: Any) -> Any:
-    with one_transaction(principal="test"):
-        return command(**arguments)
-
-
 def give_up(batch: Batch) -> None:
     worker = make.make_worker()
     lease = make.take(worker, batch)[0]
     in_one(return_lease, worker_id=worker.pk, assignment=lease.id, token=lease.token, reason=ReturnReason.BROKEN)
 
 
-def funds(batch: Batch) -> int:
-    return balance(funds_of(batch.requester.public_id), "EUR")
-
-
 def escrow(batch: Batch) -> int:
     return balance(escrow_of(batch.public_id), "EUR")
-
-
-def broken() -> list[str]:
-    return [f"{f.name} {f.first}" for f in check_promises() if f.violations]
 
 
 def test_refunds_and_settlements_at_once_pay_back_every_place_once(
     committed: str, together: Callable[..., list[Any]]
 ) -> None:
     batches = [make.make_batch(tasks=6, overlap=2, max_attempts=1) for _ in range(2)]
-    before = [funds(batch) for batch in batches]
+    before = [make.funds(batch) for batch in batches]
     for batch in batches:
         for _task in range(6):
             give_up(batch)
@@ -63,7 +49,7 @@ def test_refunds_and_settlements_at_once_pay_back_every_place_once(
     assert [outcome for outcome in outcomes if isinstance(outcome, BaseException)] == []
     while refund():
         pass
-    assert [funds(batch) - was for batch, was in zip(batches, before, strict=True)] == [12 * UNIT] * 2
+    assert [make.funds(batch) - was for batch, was in zip(batches, before, strict=True)] == [12 * UNIT] * 2
     assert [escrow(batch) for batch in batches] == [0, 0]
     assert broken() == []
 
@@ -86,7 +72,7 @@ def test_a_batch_does_not_close_while_a_task_is_released(committed: str, togethe
 
 def test_refunds_and_releases_at_once_keep_the_books(committed: str, together: Callable[..., list[Any]]) -> None:
     batch = make.make_batch(tasks=8, overlap=2, max_attempts=1)
-    before = funds(batch)
+    before = make.funds(batch)
     for _round in range(3):
         for _task in range(8):
             give_up(batch)
@@ -96,5 +82,5 @@ def test_refunds_and_releases_at_once_keep_the_books(committed: str, together: C
         )
         assert [outcome for outcome in outcomes if isinstance(outcome, BaseException)] == []
         assert sum(outcomes[3:]) == 8
-        assert (funds(batch), escrow(batch)) == (before, 16 * UNIT)
+        assert (make.funds(batch), escrow(batch)) == (before, 16 * UNIT)
         assert broken() == []

@@ -23,6 +23,7 @@ from marketplace.results.commands.rejections import Why, apply_approved, approve
 from marketplace.results.errors import ReviewDecided
 from marketplace.results.models import RejectionReview
 from tests import factories as make
+from tests.acts import broken, in_one
 from workers.appeals.commands.decide import decide_appeal
 from workers.appeals.commands.open import contest_answer
 from workers.appeals.due import settle_due
@@ -41,11 +42,6 @@ Forward = Callable[[timedelta], None]
 Together = Callable[..., list[Any]]
 
 
-def in_one(command: Callable[..., Any], **arguments: Any) -> Any:
-    with one_transaction(principal="test"):
-        return command(**arguments)
-
-
 def answered(count: int, **terms: Any) -> tuple[Batch, Worker, list[Any]]:
     batch, worker = make.make_batch(count, overlap=1, lease_cap=100, **terms), make.make_worker()
     leases = make.take(worker, batch, count)
@@ -55,10 +51,6 @@ def answered(count: int, **terms: Any) -> tuple[Batch, Worker, list[Any]]:
 
 def why(batch: Batch) -> Why:
     return Why(RejectReason.WRONG, "No cat.", make.owner_of(batch.requester).pk)
-
-
-def broken() -> list[str]:
-    return [f"{f.name} {f.first}" for f in check_promises() if f.violations]
 
 
 def counted() -> Counter[str]:

@@ -12,12 +12,12 @@ from marketplace.batches.commands.lifecycle import close_batch
 from marketplace.batches.locks import batch_for_update
 from marketplace.batches.models import Batch
 from marketplace.common.database import rows, run
-from marketplace.common.promises import check_promises
 from marketplace.common.transactions import one_transaction
 from marketplace.ledger.addresses import disputes_of, funds_of
 from marketplace.ledger.commands import Move, move
 from marketplace.ledger.queries import balance
 from tests import factories as make
+from tests.acts import broken_views, in_one
 from workers.assignments import tasks
 from workers.assignments.commands import decide, reserves, uphold
 from workers.assignments.commands.extras import pay_bonus
@@ -29,11 +29,6 @@ from workers.assignments.states import RejectReason
 pytestmark = pytest.mark.committed
 Forward = Callable[[timedelta], None]
 UNIT = make.PRICE + make.FEE
-
-
-def in_one(command: Callable[..., Any], **arguments: Any) -> Any:
-    with one_transaction(principal="test"):
-        return command(**arguments)
 
 
 def beside(work: Callable[[], Any]) -> None:
@@ -54,10 +49,6 @@ def beside(work: Callable[[], Any]) -> None:
     assert not other.is_alive()
     if failed:
         raise failed[0]
-
-
-def broken() -> list[str]:
-    return [found.name for found in check_promises() if found.violations]
 
 
 def settled(rejected: int, **terms: Any) -> tuple[Batch, list[Assignment]]:
@@ -123,7 +114,7 @@ def test_what_is_paid_while_it_is_counted_is_neither_kept_nor_taken_twice(
         in_one(settle_due)
         assert balance(disputes_of(batch.public_id), "EUR") == 0
         assert balance(funds_of(batch.requester.public_id), "EUR") == free + UNIT
-        assert broken() == []
+        assert broken_views() == []
 
 
 def test_a_bonus_holds_its_batch_before_it_locks_any_account(committed: str) -> None:
@@ -158,7 +149,7 @@ def test_a_bonus_holds_its_batch_before_it_locks_any_account(committed: str) -> 
     beside(finish)
     giver.join(20)
     assert paid.is_set()
-    assert broken() == []
+    assert broken_views() == []
 
 
 def test_what_is_moved_for_an_undone_rejection_is_moved_at_once(
@@ -192,7 +183,7 @@ def test_what_is_moved_for_an_undone_rejection_is_moved_at_once(
     undo(batch, second)
     assert groups == [3] or groups == [4], "aside for the top-up, the top-up, its fee; and what was missing"
     in_one(settle_due)
-    assert broken() == []
+    assert broken_views() == []
 
 
 def test_a_batch_that_cannot_be_finished_does_not_stand_in_the_way_of_others(
@@ -218,9 +209,9 @@ def test_a_batch_that_cannot_be_finished_does_not_stand_in_the_way_of_others(
 def test_money_that_was_forgotten_aside_is_found(committed: str, clock: Forward) -> None:
     settled(2, dispute_basis_points=10_000)
     clock(timedelta(days=15))
-    assert broken() == []
+    assert broken_views() == []
     run("UPDATE assignments_reserve SET disputes_released_at = market_now()")
-    assert broken() == ["inv_r06_disputes"]
+    assert broken_views() == ["inv_r06_disputes"]
     assert disputes_over(10) == []
 
 
@@ -237,7 +228,7 @@ def test_a_bonus_that_went_to_somebody_else_is_found(committed: str) -> None:
                 Move(f"bonus-fee:{public_id}", "fee", source, "platform:fees", "EUR", fee, batch.pk),
             ]
         )
-    assert broken() == ["inv_r05_extra"]
+    assert broken_views() == ["inv_r05_extra"]
 
 
 def _given(batch: Batch, worker_id: int) -> list[tuple[Any, int]]:

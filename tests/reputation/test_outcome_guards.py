@@ -10,11 +10,11 @@ from django.db.utils import DatabaseError
 
 from marketplace.batches.models import Batch
 from marketplace.common.database import acting_as, rows, run
-from marketplace.common.promises import check_promises
 from marketplace.common.transactions import one_transaction
 from tests import factories as make
+from tests.acts import broken_views
 from workers.reputation.commands import Judged, record_outcomes, undo_outcomes
-from workers.reputation.models import Kind
+from workers.reputation.states import Kind
 
 
 class Scene:
@@ -50,10 +50,6 @@ class Scene:
             "undoes_id": str(self.gold), "reason": "'wrong'",
         }  # fmt: skip
         return self.outcome("undo", score, **(true | changed))
-
-
-def broken() -> list[str]:
-    return [finding.name for finding in check_promises() if finding.violations]
 
 
 REFUSED: dict[str, tuple[str, Callable[[Scene], str]]] = {
@@ -92,7 +88,7 @@ def test_the_runtime_role_cannot(attack: str) -> None:
     wall, statement = REFUSED[attack]
     with pytest.raises(DatabaseError, match=wall), transaction.atomic():
         run(statement(scene))
-    assert broken() == []
+    assert broken_views() == []
 
 
 @pytest.mark.django_db
@@ -102,7 +98,7 @@ def test_what_is_undone_is_not_undone_again() -> None:
         assert undo_outcomes(outcome_ids=[scene.gold], reason="wrong") == 1
     with pytest.raises(DatabaseError, match="outcome_undone_once"), transaction.atomic():
         run(scene.undo())
-    assert broken() == []
+    assert broken_views() == []
 
 
 @pytest.mark.django_db
@@ -159,10 +155,10 @@ def test_each_wall_alone_stops_its_attack_and_without_it_the_damage_is_seen(
     down, attack, view = MUTANTS[mutant]
     with pytest.raises(DatabaseError), transaction.atomic():
         run(attack(scene))
-    assert broken() == []
+    assert broken_views() == []
     as_owner.execute(down)
     run(attack(scene))
-    assert view in broken()
+    assert view in broken_views()
 
 
 DAMAGE = {
@@ -189,10 +185,10 @@ DAMAGE = {
 @pytest.mark.parametrize(("view", "damage"), [(view, one) for view, found in DAMAGE.items() for one in found])
 def test_what_is_kept_and_does_not_add_up_is_seen(view: str, damage: str) -> None:
     Scene()
-    assert broken() == []
+    assert broken_views() == []
     with transaction.atomic():
         assert run(damage.replace("%%", "%")) == 1
-        assert broken() == [view]
+        assert broken_views() == [view]
         transaction.set_rollback(True)
 
 

@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 
 from marketplace.batches.models import Batch
 from marketplace.common.database import rows, run
-from marketplace.common.promises import check_promises
 from marketplace.common.transactions import one_transaction
 from tests import factories as make
+from tests.acts import broken_views
 from workers.reputation.commands import Judged, record_outcomes, undo_outcomes
 from workers.reputation.facets import GLOBAL, class_facet, project_facet, type_facet
-from workers.reputation.models import Kind
 from workers.reputation.queries import Known, facet_of, posterior_of, rebuilt
 from workers.reputation.scoring import EASY, PRIOR, REQUESTER_MAX, Posterior, fading
+from workers.reputation.states import Kind
 
 pytestmark = pytest.mark.django_db
 
@@ -47,7 +47,7 @@ def judgement(worker: int, batch: Batch, score: float, **more: Any) -> Judged:
 def broken() -> list[str]:
     """Broken promises about what is known of workers; that agreements are of answers is another's (the assignments here
     are made up)."""
-    return [finding.name for finding in check_promises() if finding.violations and finding.name != "inv_r40_agreement"]
+    return [name for name in broken_views() if name != "inv_r40_agreement"]
 
 
 def test_a_judgement_counts_in_its_project_its_type_its_class_and_over_all() -> None:

@@ -4,14 +4,12 @@ from datetime import timedelta
 from typing import Any
 
 import psycopg
-import pytest
 from django.core.management import call_command
-from django.db import connections
 
 from marketplace.common.database import rows
-from marketplace.common.promises import check_promises
 from marketplace.common.transactions import one_transaction
 from tests import factories as make
+from tests.acts import broken
 from workers.reputation.commands import record_outcomes
 from workers.reputation.facets import GLOBAL, project_facet, type_facet
 from workers.reputation.queries import facet_of, rebuilt
@@ -26,27 +24,11 @@ STANDING = (
 )
 
 
-@pytest.fixture
-def migrator(committed: str) -> Any:
-    """The owner's connection, pointed at this test's database."""
-    connection = connections["owner"]
-    before = connection.settings_dict["NAME"]
-    connection.close()
-    connection.settings_dict["NAME"] = committed
-    yield connection
-    connection.close()
-    connection.settings_dict["NAME"] = before
-
-
 def migrate(name: str | None) -> None:
     if name:
         call_command("migrate", "reputation", name, database="owner", verbosity=0)
     else:
         call_command("migrate", database="owner", verbosity=0)
-
-
-def broken() -> list[str]:
-    return [finding.name for finding in check_promises() if finding.violations]
 
 
 def test_a_database_with_outcomes_is_brought_along(

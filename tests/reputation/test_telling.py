@@ -12,9 +12,10 @@ from marketplace.common.transactions import one_transaction
 from tests import factories as make
 from workers.reputation import telling
 from workers.reputation.commands import SHOW_EVERY, Judged, record_outcomes, undo_outcomes
-from workers.reputation.models import Change, Kind
+from workers.reputation.models import Change
 from workers.reputation.queries import Shown, changes_of, shown_to, skills_of
 from workers.reputation.scoring import PRIOR, REQUESTER_MAX, Posterior
+from workers.reputation.states import Kind
 from workers.reputation.telling import Since
 
 GOOD, BAD, UNKNOWN = 1.0, 0.0, None

@@ -8,19 +8,17 @@ from django.db import transaction
 
 from marketplace.batches.models import Batch
 from marketplace.common.database import acting_as, rows, run, value
-from marketplace.common.promises import check_promises
 from marketplace.common.transactions import one_transaction
 from marketplace.results.commands import consensus
 from marketplace.results.commands.consensus import consider
-from marketplace.results.queries import (
+from marketplace.results.queries.consensus import (
     batches_to_consider,
     consensus_of,
-    disagreement,
-    doubts_of,
     trust_of,
 )
 from marketplace.results.tasks import follow_consensus
 from tests import factories as make
+from tests.acts import broken
 from workers.assignments.commands.decide import cancel
 from workers.assignments.commands.reopen import discount_answers
 from workers.assignments.commands.submit import Submission, submit
@@ -28,7 +26,7 @@ from workers.assignments.commands.uphold import uphold_answers
 from workers.assignments.origin import Origin
 from workers.profiles.models import Worker
 from workers.reputation.commands import Judged, record_outcomes
-from workers.reputation.models import Kind
+from workers.reputation.states import Kind
 
 pytestmark = pytest.mark.django_db
 NEVER = {"min_share": 0.0, "max_share": 0.0, "probation": 0, "probation_share": 0.0}
@@ -85,10 +83,6 @@ def agreement_rows() -> list[tuple[Any, ...]]:
             "SELECT worker_id, task_id, assignment_id, score, weight, truth, given, easiness FROM reputation_outcome"
             " WHERE kind = 'agreement' ORDER BY id"
         )
-
-
-def broken() -> list[str]:
-    return [finding.name for finding in check_promises() if finding.violations]
 
 
 def answer_ids(batch: Batch, label: str) -> list[Any]:
@@ -230,24 +224,6 @@ def test_when_a_batch_ends_what_is_there_is_judged() -> None:
             assert consider(batch_id=batch.pk, limit=2) == expected
     assert len(agreement_rows()) == 10
     assert batches_to_consider() == []
-
-
-def test_disagreement_of_a_batch_is_what_its_consensus_expects() -> None:
-    batch = make.make_batch(tasks=4, overlap=3, gold_policy=NEVER)
-    assert disagreement(batch.pk).answers == 0
-    for worker, label in zip(known(batch, 3, right=18, of=20), ["cat", "cat", "dog"], strict=True):
-        give(worker, batch, label, count=4)
-    make_consensus(batch)
-    found = disagreement(batch.pk)
-    assert found.answers == 12
-    task = the_first_task(batch)
-    p = consensus_of([task])[task].posterior
-    assert found.expected == pytest.approx((2 * (1 - p) + p) / 3)
-    assert found.deviation == pytest.approx((12 * p * (1 - p)) ** 0.5 / 12)
-    assert found.within(1 / 3)
-    assert not found.within(1.0)
-    ids = [row[0] for row in rows("SELECT id FROM assignments_assignment WHERE task_id = %s ORDER BY id", [task])]
-    assert sorted(doubts_of(ids).values()) == pytest.approx([1 - p, 1 - p, p])
 
 
 def the_first_task(batch: Batch) -> int:

@@ -1,6 +1,5 @@
 """Consensus reads the outbox in its own time: nothing is lost, whoever lags or dies, and nothing happens twice."""
 
-import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
@@ -15,11 +14,11 @@ from marketplace.batches.models import Batch
 from marketplace.common.commands import forget_old
 from marketplace.common.database import acting_as, rows, value
 from marketplace.common.outbox import backlog, read
-from marketplace.common.promises import check_promises
 from marketplace.common.transactions import one_transaction
 from marketplace.results.commands import consensus
 from marketplace.results.tasks import follow_consensus
 from tests import factories as make
+from tests.acts import broken, horizon
 from workers.assignments.commands.decide import cancel
 
 NEVER = {"min_share": 0.0, "max_share": 0.0, "probation": 0, "probation_share": 0.0}
@@ -34,14 +33,6 @@ def answered(tasks: int = 6, workers: int = 3) -> Batch:
     return batch
 
 
-def horizon() -> None:
-    """Wait until no older transaction, even of another database, hides what was published."""
-    deadline = time.monotonic() + 60
-    while value("SELECT max(xid) >= pg_snapshot_xmin(pg_current_snapshot()) FROM common_outbox"):
-        assert time.monotonic() < deadline, "an older transaction never ends"
-        time.sleep(0.01)
-
-
 def judged() -> Counter[int]:
     """How many agreement outcomes each answer has."""
     with one_transaction(principal="test"), acting_as("gold_reader"):
@@ -51,10 +42,6 @@ def judged() -> Counter[int]:
 def everybody_once(batch: Batch) -> bool:
     every = [row[0] for row in rows("SELECT id FROM assignments_assignment WHERE batch_id = %s", [batch.pk])]
     return judged() == Counter(every)
-
-
-def broken() -> list[str]:
-    return [finding.name for finding in check_promises() if finding.violations]
 
 
 def test_what_was_answered_is_judged_and_a_second_sweep_changes_nothing(committed: str) -> None:

@@ -131,11 +131,8 @@ def test_only_labels_that_all_are_sure_make_a_key() -> None:
     assert key(TEXT, values=[{"note": "x"}] * 3) is None, "a share is no probability"
 
 
-def test_doubt_is_how_probable_an_answer_is_wrong() -> None:
+def test_a_consensus_is_read_back_as_it_was_written() -> None:
     labels = FieldConsensus("cat", 0.9, 3, {"cat": 0.9, "dog": 0.1})
-    assert [labels.doubt(LABEL, given) for given in ("cat", "dog")] == pytest.approx([0.1, 0.9])
-    assert labels.doubt(KIND, "never given") == 1.0
     number = FieldConsensus(10, 0.75, 4)
-    assert [number.doubt(WEIGHT, kg) for kg in (10.5, 20)] == pytest.approx([0.25, 1.0])
     assert FieldConsensus.from_json(labels.as_json()) == labels
     assert FieldConsensus.from_json(number.as_json()) == number

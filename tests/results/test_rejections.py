@@ -35,6 +35,7 @@ from marketplace.results.errors import OwnReview, ReviewDecided
 from marketplace.results.models import RejectionReview
 from marketplace.results.queries import answer_rows, rejection_rates
 from tests import factories as make
+from tests.acts import broken, in_one
 from workers.appeals.commands.open import contest_answer
 from workers.appeals.due import settle_due as settle_appeals
 from workers.assignments.commands.decide import accept_answers, apply_due
@@ -49,11 +50,6 @@ from workers.profiles.models import Worker
 from workers.reputation.queries import posterior_of
 
 Forward = Callable[[timedelta], None]
-
-
-def in_one(command: Callable[..., Any], **arguments: Any) -> Any:
-    with one_transaction(principal="test"):
-        return command(**arguments)
 
 
 def answered(count: int, *labels: str, **terms: Any) -> tuple[Batch, list[Worker]]:
@@ -85,10 +81,6 @@ def states(batch: Batch) -> dict[str, int]:
     return dict(
         rows("SELECT state, count(*) FROM assignments_assignment WHERE batch_id = %s GROUP BY state", [batch.pk])
     )
-
-
-def broken() -> list[str]:
-    return [f"{f.name} {f.first}" for f in check_promises() if f.violations]
 
 
 # --- the rule -------------------------------------------------------------------------------------------------------

@@ -34,7 +34,7 @@ from workers.assignments.commands.reopen import discount_answers
 from workers.assignments.origin import Origin
 from workers.assignments.states import RejectReason
 from workers.reputation.commands import Judged, record_outcomes
-from workers.reputation.models import Kind
+from workers.reputation.states import Kind
 
 pytestmark = pytest.mark.django_db
 

@@ -13,7 +13,7 @@ from marketplace.common.transactions import one_transaction
 from marketplace.rest.ask import refuse_unknown
 from marketplace.rest.boundary import respond
 from marketplace.rest.openapi import listing
-from marketplace.rest.pagination import page_of_rows
+from marketplace.rest.pagination import page_of_rows, without_cursor
 from marketplace.rest.permissions import IsWorkerKey
 from marketplace.rest.requests import KeyRequest
 from workers.assignments.queries import own_on
@@ -53,19 +53,7 @@ class WorkCommitmentView(APIView):
     def get(self, request: KeyRequest, batch: UUID) -> HttpResponse:
         refuse_unknown(request.query_params, [])
         roots = roots_of(visible_batch(batch).pk, whole_hours=True)
-        return respond(
-            {
-                "roots": [
-                    {
-                        "number": root.number,
-                        "root_hash": root.root.hex(),
-                        "leaves": root.leaves,
-                        "made_at": root.made_at,
-                    }
-                    for root in roots
-                ]
-            }
-        )
+        return respond({"roots": [root.as_json() for root in roots]})
 
 
 class WorkOpeningsView(APIView):
@@ -91,14 +79,9 @@ class WorkOpeningsView(APIView):
                     "cursor": one.cursor,
                     "assignment": mine[one.task_id],
                     "score": scores[one.task_id],
-                    "key": one.key,
-                    "number": one.number,
-                    "salt": one.opening.salt.hex(),
-                    "text": one.opening.text,
-                    "index": one.opening.index,
-                    "path": [node.hex() for node in one.opening.path],
+                    **one.as_json(),
                 }
                 for one in opened
             ]
 
-        return page_of_rows(request, fetch, lambda row: {name: row[name] for name in row if name != "cursor"})
+        return page_of_rows(request, fetch, without_cursor)

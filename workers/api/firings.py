@@ -12,8 +12,8 @@ from marketplace.rest.openapi import listing
 from marketplace.rest.pagination import page_of
 from marketplace.rest.permissions import IsWorkerKey
 from marketplace.rest.requests import KeyRequest
-from workers.reputation.firings import firings_of
 from workers.reputation.models import Firing
+from workers.reputation.queries import firings_of
 
 
 class OwnFigureShape(serializers.Serializer[Any]):

@@ -33,5 +33,3 @@ class Kind(models.TextChoices):
 
 
 REWORKS = 3  # how many others must have done the task before their answers decide
-DECIDE_H = 72
-EVIDENCE_OF_REWORK = ("others", "agreeing", "against")

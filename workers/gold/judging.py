@@ -8,12 +8,13 @@ from hashlib import blake2b
 from typing import Any
 
 from marketplace.common.database import acting_as, rows, run
+from marketplace.projects.answer_types.labels import label_field
 from marketplace.projects.answer_types.registry import answer_type
 from workers.gold.models import Waiting
 from workers.reputation.commands import Judged
-from workers.reputation.models import Kind
 from workers.reputation.queries import last_answers
 from workers.reputation.scoring import EASY
+from workers.reputation.states import Kind
 
 # How often others get a task right is smoothed as if two more had, as often as on an ordinary task: a task is not hard
 # because the first who met it failed.
@@ -63,7 +64,7 @@ def judged_of(waiting: Sequence[Waiting]) -> list[Judged]:
     verdicts: list[Verdict] = []
     for row in waiting:
         declared, key = fields[row.batch_id], keys.get(row.task_id)
-        single = _single_choice(declared.values())
+        single = label_field(declared.values())
         common: dict[str, Any] = {
             "worker_id": row.worker_id,
             "project_id": row.project_id,
@@ -143,11 +144,6 @@ def _fields(batch_ids: Iterable[int]) -> dict[int, dict[str, Mapping[str, Any]]]
             [sorted(batch_ids)],
         )
     }
-
-
-def _single_choice(fields: Iterable[Mapping[str, Any]]) -> str | None:
-    """The first field with one label out of several, if there is any: what labels are counted by."""
-    return next((f["name"] for f in fields if f["type"] == "choice" and not f.get("multiple")), None)
 
 
 def _score(fields: Mapping[str, Mapping[str, Any]], key: Mapping[str, Any], values: Mapping[str, Any]) -> float:

@@ -36,17 +36,6 @@ def taken_answers(run_id: UUID) -> list[Waiting]:
     ]
 
 
-def batch_without_claims(batch_id: int) -> str:
-    """The batch under FOR UPDATE: no claim runs that has one of its tasks in sight. Returns its state."""
-    found = rows("SELECT state FROM batches_batch WHERE id = %s FOR UPDATE", [batch_id])
-    return str(found[0][0])
-
-
-def lock_tasks(task_ids: list[int]) -> None:
-    """The tasks under FOR NO KEY UPDATE, by id, behind their batch."""
-    rows("SELECT id FROM batches_task WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE", [task_ids])
-
-
 def keys_to_audit(limit: int) -> list[int]:
     """Tasks whose keys somebody was judged by lately, the oldest, taken from their queue; the caller acts as the gold
     reader."""

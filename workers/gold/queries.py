@@ -72,6 +72,10 @@ class Root:
     leaves: int
     made_at: datetime
 
+    def as_json(self) -> dict[str, Any]:
+        """As all sides read it."""
+        return {"number": self.number, "root_hash": self.root.hex(), "leaves": self.leaves, "made_at": self.made_at}
+
 
 @dataclass(frozen=True)
 class Opened:
@@ -83,6 +87,17 @@ class Opened:
     key: dict[str, Any]
     number: int
     opening: Opening
+
+    def as_json(self) -> dict[str, Any]:
+        """What the root is checked with, as all sides read it."""
+        return {
+            "key": self.key,
+            "number": self.number,
+            "salt": self.opening.salt.hex(),
+            "text": self.opening.text,
+            "index": self.opening.index,
+            "path": [node.hex() for node in self.opening.path],
+        }
 
 
 def cost_of(batch: Batch) -> GoldCost:

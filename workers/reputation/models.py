@@ -8,25 +8,7 @@ from marketplace.accounts.models import Requester, User
 from marketplace.batches.models import Batch
 from marketplace.projects.models import Project
 from workers.profiles.models import MARKET_NOW, Worker
-
-
-class Kind(models.TextChoices):
-    """What kind of thing happened."""
-
-    ANSWER = "answer"
-    GOLD = "gold"
-    AGREEMENT = "agreement"
-    REVIEW = "review"
-    SKIP = "skip"
-    UNDO = "undo"
-    TRAINING = "training"
-    EXAM = "exam"
-
-
-# What says how reliable a worker is. Training and exams are counted by quality rules and not here: they are done under
-# other eyes than work is.
-JUDGEMENTS = frozenset({Kind.GOLD, Kind.AGREEMENT, Kind.REVIEW})
-UNSCORED = frozenset({Kind.ANSWER, Kind.SKIP})
+from workers.reputation.states import Kind
 
 
 def _of_worker(related: str = "+") -> models.ForeignKey[Worker, Worker]:

@@ -5,18 +5,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 
 from marketplace.common.database import acting_as, one, rows
 from workers.reputation.facets import GLOBAL, NOTHING, STRANGER, Judgement, counted, type_facet
-from workers.reputation.models import Change
+from workers.reputation.models import Change, Firing, PlatformRules, Standing
 from workers.reputation.scoring import PRIOR, Posterior, Tally, aged, combined
 from workers.reputation.skills import Known as Known
 from workers.reputation.skills import ShownStanding, skill_of
 
 TODAY = "floor(extract(epoch FROM market_now()) / 86400)::integer"
-# A batch's first field with one label out of several is what labels are counted by; its type, or that of the first
-# field if there is none, is the type of its answers.
+# What labels are counted by, as `label_field` says it: the first field with one label out of several. Its type, or that
+# of the first field if there is none, is the type of its answers.
 FIELD = """jsonb_path_query_first(v.interface, '$.answer[*] ? (@.type == "choice" && @.multiple != true)')"""
 
 UNDO_COLUMNS = (
@@ -267,3 +267,30 @@ def last_answers(pages: Collection[tuple[int, int, datetime]]) -> dict[tuple[int
             [[page[0] for page in asked], [page[1] for page in asked], [page[2] for page in asked]],
         )
     }
+
+
+# --- what rules did
+
+
+def firings_in(batch_id: int) -> QuerySet[Firing]:
+    """What fired in a batch, with what was wanted and what came of it: for its requester."""
+    found = Firing.objects.filter(batch_id=batch_id).select_related("withdrawal")
+    return found.prefetch_related("wanted")
+
+
+def firings_of(worker_id: int) -> QuerySet[Firing]:
+    """What of it a worker sees: never the evidence, and what rests on check questions or on agreement not before his
+    next multiple of 20 answers in the project, unless a sanction has told him already."""
+    standing = Standing.objects.filter(worker_id=OuterRef("worker_id"), project_id=OuterRef("project_id"))
+    return (
+        Firing.objects.filter(worker_id=worker_id)
+        .filter(Q(show_from=0) | Q(show_from__lte=Subquery(standing.values("answers")[:1])))
+        .select_related("withdrawal", "batch", "project")
+        .prefetch_related("wanted")
+        .defer("evidence", "rule")
+    )
+
+
+def platform_rules_history() -> QuerySet[PlatformRules]:
+    """The platform's rules, the newest of which are in force; for staff."""
+    return PlatformRules.objects.select_related("made_by")

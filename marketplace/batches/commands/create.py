@@ -3,9 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from marketplace.batches.audience import audience_errors, is_count, is_number
+from marketplace.batches.audience import audience_errors
 from marketplace.batches.costs import Platform, fee_of
 from marketplace.batches.errors import TermsInvalid
+from marketplace.batches.forms import is_count, is_number
 from marketplace.batches.models import (
     LEASE_CAP_MAX,
     LIMIT_MAX,

@@ -4,16 +4,10 @@ from importlib import import_module
 
 from django.db import migrations, models
 
+from marketplace.common.rewriting import changed
+
 MONEY = import_module("marketplace.batches.migrations.0009_money_terms")
 TERMS_BEFORE = MONEY.with_more(MONEY.TERMS_BEFORE)
-
-
-def changed(sql: str, *pairs: tuple[str, str]) -> str:
-    """The text with each first part, which must occur once, replaced by the second."""
-    for old, new in pairs:
-        assert sql.count(old) == 1, old
-        sql = sql.replace(old, new)
-    return sql
 
 
 TERMS = changed(

@@ -1,6 +1,6 @@
 """Labels as a requester declares them: a value, a title, and what tells people when it is meant."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from marketplace.projects.answer_types.base import Field
@@ -9,6 +9,16 @@ from marketplace.projects.answer_types.declaration import HELP_MAX, TITLE_MAX, D
 LABELS_MAX = 500
 VALUE_MAX = 200
 GUIDES = ("includes", "excludes", "examples", "counter_examples")
+
+
+def is_single_label(declared: Field) -> bool:
+    """Whether answers to the field are one label each."""
+    return bool(declared["type"] == "choice" and not declared.get("multiple"))
+
+
+def label_field(fields: Iterable[Field]) -> str | None:
+    """The first field with one label out of several, if there is any: what labels are counted by."""
+    return next((declared["name"] for declared in fields if is_single_label(declared)), None)
 
 
 def read_labels(

@@ -13,7 +13,7 @@ from marketplace.projects.answer_types.base import AnswerTable
 from marketplace.projects.answer_types.registry import answer_type
 from marketplace.results.errors import NothingToAggregate
 from marketplace.results.models import Run
-from marketplace.results.queries import accuracies
+from marketplace.results.queries.consensus import accuracies
 
 
 def aggregate(*, batch_id: int, method: str | None = None, final: bool = False) -> Run:

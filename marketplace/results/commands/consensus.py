@@ -12,8 +12,9 @@ from marketplace.batches.states import BatchState
 from marketplace.common.database import acting_as, rows, run, try_sweep_lock, wait_sweep_lock
 from marketplace.common.outbox import Delivered, read
 from marketplace.common.transactions import require_transaction
-from marketplace.results.judging import Agreement, FieldConsensus, Given, is_single, judge, sure_labels
-from marketplace.results.queries import trust_of
+from marketplace.projects.answer_types.labels import is_single_label, label_field
+from marketplace.results.judging import Agreement, FieldConsensus, Given, judge, sure_labels
+from marketplace.results.queries.consensus import trust_of
 from workers.assignments.events import (
     AnswerRejected,
     AnswerSubmitted,
@@ -25,7 +26,7 @@ from workers.assignments.events import (
 from workers.gold.commands.supply import Candidate, offer_keys
 from workers.gold.injection import Policy
 from workers.reputation.commands import Judged, record_outcomes
-from workers.reputation.models import Kind
+from workers.reputation.states import Kind
 
 READER = "consensus"
 EVENTS = 200
@@ -88,7 +89,7 @@ def consider(*, batch_id: int, limit: int | None = None) -> int:
         return 0
     batch = Batch.objects.select_related("version").get(pk=batch_id)
     fields = batch.version.interface["answer"]
-    limit = limit or (GROUP if all(is_single(declared) for declared in fields) else GROUP_OF_OTHERS)
+    limit = limit or (GROUP if all(is_single_label(declared) for declared in fields) else GROUP_OF_OTHERS)
     task_ids = _due(batch_id, limit)
     if not task_ids:
         return 0
@@ -218,32 +219,24 @@ def _store(
     full: set[int],
     judged: set[int],
 ) -> None:
-    fields = {declared["name"]: declared for declared in batch.version.interface["answer"]}
     table = []
     for task_id, task in tasks.items():
         of_fields = consensus.get(task_id, {})
         sure = not task.unclear and len(task.persons) >= GOLD_ANSWERS and _key(batch, of_fields) is not None
-        doubts = [
-            sum(parts) / len(parts)
-            for answer in task.answers
-            if (parts := [of_fields[name].doubt(fields[name], value) for name, value in answer.values.items()
-                          if name in of_fields])
-        ]  # fmt: skip
         table.append((
             task_id, Jsonb({name: found.as_json() for name, found in of_fields.items()}),
             min((found.posterior for found in of_fields.values()), default=0.0), len(task.answers), task.unclear,
-            sum(doubts), sum(doubt * (1 - doubt) for doubt in doubts), sure, task_id in full, task_id in judged,
+            sure, task_id in full, task_id in judged,
         ))  # fmt: skip
     columns = list(zip(*table, strict=True))
     run(
-        "INSERT INTO results_consensus AS c (task_id, batch_id, values, posterior, answers, unclear, doubt, variance,"
-        " sure, settled, judged_at, made_at)"
-        " SELECT t, %s, v, p, a, u, d, e, b, s, CASE WHEN j THEN market_now() END, market_now()"
-        " FROM unnest(%s::bigint[], %s::jsonb[], %s::float8[], %s::int[], %s::int[], %s::float8[], %s::float8[],"
-        " %s::boolean[], %s::boolean[], %s::boolean[]) AS g(t, v, p, a, u, d, e, b, s, j)"
+        "INSERT INTO results_consensus AS c (task_id, batch_id, values, posterior, answers, unclear, sure, settled,"
+        " judged_at, made_at)"
+        " SELECT t, %s, v, p, a, u, b, s, CASE WHEN j THEN market_now() END, market_now()"
+        " FROM unnest(%s::bigint[], %s::jsonb[], %s::float8[], %s::int[], %s::int[],"
+        " %s::boolean[], %s::boolean[], %s::boolean[]) AS g(t, v, p, a, u, b, s, j)"
         " ON CONFLICT (task_id) DO UPDATE SET values = excluded.values, posterior = excluded.posterior,"
-        " answers = excluded.answers, unclear = excluded.unclear, doubt = excluded.doubt,"
-        " variance = excluded.variance, sure = excluded.sure, settled = excluded.settled,"
+        " answers = excluded.answers, unclear = excluded.unclear, sure = excluded.sure, settled = excluded.settled,"
         " judged_at = coalesce(c.judged_at, excluded.judged_at), made_at = excluded.made_at",
         [batch.pk, *(list(column) for column in columns)],
     )
@@ -270,8 +263,8 @@ def _key(batch: Batch, consensus: dict[str, FieldConsensus]) -> dict[str, str] |
 
 def _outcome(batch: Batch, agreement: Agreement) -> Judged:
     fields = {declared["name"]: declared for declared in batch.version.interface["answer"]}
-    answer, singles = agreement.answer, [name for name in agreement.fields if is_single(fields[name])]
-    label = agreement.fields[singles[0]] if len(singles) == 1 else None
+    answer, single = agreement.answer, label_field(fields.values())
+    label = agreement.fields.get(single) if single else None
     return Judged(
         worker_id=answer.worker_id,
         project_id=batch.project_id,
@@ -281,9 +274,9 @@ def _outcome(batch: Batch, agreement: Agreement) -> Judged:
         weight=agreement.weight,
         assignment_id=answer.assignment_id,
         task_id=answer.task_id,
-        field=singles[0] if label else "",
+        field=single or "",
         truth=label.truth if label else None,
         given=label.given if label else None,
-        answer_type=fields[singles[0]]["type"] if label else fields[next(iter(agreement.fields))]["type"],
+        answer_type=fields[single or next(iter(fields))]["type"],
         easiness=agreement.easiness,
     )

@@ -16,8 +16,9 @@ from marketplace.results.breaker import allowance, defies_consensus
 from marketplace.results.errors import OwnReview, ReviewDecided
 from marketplace.results.events import RejectionsReviewed, RejectionsWaiting
 from marketplace.results.locks import review_for_update, review_to_apply
-from marketplace.results.models import Cause, RejectionReview, ReviewState
+from marketplace.results.models import RejectionReview
 from marketplace.results.queries import agreement_with_others, answered_in, back_in, disagreement_in, reviewed_items
+from marketplace.results.states import Cause, ReviewState
 from workers.assignments.commands.decide import (
     DECISIONS_MAX,
     reject_answers,

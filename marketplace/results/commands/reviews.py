@@ -7,7 +7,7 @@ from marketplace.common.outbox import read
 from marketplace.common.transactions import require_transaction
 from marketplace.results.locks import reviews_due
 from workers.reputation.commands import Judged, record_outcomes, undo_outcomes
-from workers.reputation.models import Kind
+from workers.reputation.states import Kind
 
 READER = "reviews"
 # How much a review counts beside a known answer. Most answers are accepted unseen, by a deadline or all at once: had

@@ -68,8 +68,6 @@ class Migration(migrations.Migration):
                 ("posterior", models.FloatField()),
                 ("answers", models.PositiveSmallIntegerField()),
                 ("unclear", models.PositiveSmallIntegerField()),
-                ("doubt", models.FloatField()),
-                ("variance", models.FloatField()),
                 ("sure", models.BooleanField()),
                 ("made_at", models.DateTimeField()),
                 ("settled", models.BooleanField(default=False)),
@@ -85,10 +83,7 @@ class Migration(migrations.Migration):
                     ),
                 ],
                 "constraints": [
-                    models.CheckConstraint(
-                        condition=Q(posterior__gte=0, posterior__lte=1, doubt__gte=0, variance__gte=0),
-                        name="consensus_range",
-                    )
+                    models.CheckConstraint(condition=Q(posterior__gte=0, posterior__lte=1), name="consensus_range")
                 ],
             },
         ),

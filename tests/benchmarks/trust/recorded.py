@@ -28,8 +28,9 @@ from tests.benchmarks.report import table
 from tests.benchmarks.trust.figures import binomial_tail
 from tests.crowd.recording import Recording, read_recording
 from workers.reputation.rules.engine import Fired, Firing, evaluate
-from workers.reputation.rules.events import Crowd, Event, Kind
+from workers.reputation.rules.events import Crowd, Event
 from workers.reputation.scoring import PRIOR, Posterior, updated
+from workers.reputation.states import Kind
 
 BEGIN = datetime(2026, 1, 5, 8, tzinfo=UTC)
 STEP = timedelta(seconds=20)

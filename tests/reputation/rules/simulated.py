@@ -13,7 +13,8 @@ import numpy as np
 
 from marketplace.batches.quality import rules_of
 from workers.reputation.rules.engine import evaluate
-from workers.reputation.rules.events import Crowd, Event, Kind
+from workers.reputation.rules.events import Crowd, Event
+from workers.reputation.states import Kind
 
 NOON = datetime(2026, 10, 1, 12, tzinfo=UTC)
 TURN = 200

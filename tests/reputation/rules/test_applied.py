@@ -25,7 +25,8 @@ from workers.reputation.commands import (
 )
 from workers.reputation.commands.apply import evaluate_due
 from workers.reputation.errors import RulesInvalid
-from workers.reputation.models import Firing, Kind
+from workers.reputation.models import Firing
+from workers.reputation.states import Kind
 from workers.reputation.tasks import apply_rules
 
 LIMIT = {"do": "limit", "scope": "project", "hours": 72}

@@ -10,17 +10,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from marketplace.accounts.evidence import OPEN
 from marketplace.batches.quality import rules_of
 from marketplace.batches.quality.catalogue import METRICS
 from marketplace.batches.quality.forms import Window
 from workers.reputation.rules.engine import Fired, evaluate, holds, windowed
-from workers.reputation.rules.events import Crowd, Event, Kind, Measured, scored, standing
+from workers.reputation.rules.events import Crowd, Event, Measured, scored, standing
 from workers.reputation.rules.haste import Timed, fast_limits
 from workers.reputation.rules.ladder import RUNGS, Measure, next_rung
 from workers.reputation.rules.metrics import View, measure
 from workers.reputation.rules.repetition import longest_runs
 from workers.reputation.rules.spam import guessing, spammer_score, spammer_scores
-from workers.reputation.rules.telling import OPEN, told
+from workers.reputation.rules.telling import told
+from workers.reputation.states import Kind
 
 NOON = datetime(2026, 10, 1, 12, tzinfo=UTC)
 EVEN = Crowd(classes=2, shares={"a": 0.5, "b": 0.5}, fast_below_ms={"choice": 2_000}, pay_micros={1: 30_000})

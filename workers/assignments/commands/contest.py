@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from marketplace.batches.locks import share_batch
-from marketplace.common.database import one, run, value
+from marketplace.common.database import one, run
 from marketplace.common.transactions import require_transaction
 from workers.assignments.errors import NotContestable
 from workers.assignments.locks import own_assignment_for_update
@@ -41,16 +41,6 @@ def end_contest(*, assignment_id: int) -> bool:
     return bool(
         run(
             "UPDATE assignments_contest SET ended_at = market_now() WHERE assignment_id = %s AND ended_at IS NULL",
-            [assignment_id],
-        )
-    )
-
-
-def is_contested(*, assignment_id: int) -> bool:
-    """Whether the rejection is being contested now."""
-    return bool(
-        value(
-            "SELECT EXISTS (SELECT 1 FROM assignments_contest WHERE assignment_id = %s AND ended_at IS NULL)",
             [assignment_id],
         )
     )

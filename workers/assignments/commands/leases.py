@@ -18,7 +18,7 @@ from workers.assignments.locks import own_assignment_for_update
 from workers.assignments.states import ReturnReason
 from workers.profiles.locks import worker_for_update
 from workers.reputation.commands import Judged, record_outcomes
-from workers.reputation.models import Kind
+from workers.reputation.states import Kind
 
 DRAFT_BYTES_MAX = 256 * 1024
 

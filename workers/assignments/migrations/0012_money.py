@@ -8,6 +8,8 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
+from marketplace.common.rewriting import changed
+
 STEPS = import_module("workers.assignments.migrations.0002_steps").STEP
 FIRST = import_module("workers.assignments.migrations.0004_promises").VIEWS
 FLOW = import_module("workers.assignments.migrations.0006_flow")
@@ -23,14 +25,6 @@ ALTER TABLE assignments_extra ALTER public_id SET DEFAULT gen_random_uuid();
 INSERT INTO assignments_reserve (batch_id) SELECT id FROM batches_batch WHERE published_at IS NOT NULL;
 CREATE INDEX assignment_rejected ON assignments_assignment (batch_id, decided_at) WHERE state = 'rejected';
 """
-
-
-def changed(sql: str, *pairs: tuple[str, str]) -> str:
-    """The text with each first part, which must occur once, replaced by the second."""
-    for old, new in pairs:
-        assert sql.count(old) == 1, old
-        sql = sql.replace(old, new)
-    return sql
 
 
 # What an upheld answer is paid from is written down with what is due.

@@ -4,10 +4,11 @@ from importlib import import_module
 
 from django.db import migrations
 
+from marketplace.common.rewriting import changed
+
 BEFORE = import_module("workers.assignments.migrations.0011_fewer_statements")
-MONEY = import_module("workers.assignments.migrations.0012_money")
 FUNCTION = BEFORE.earlier(BEFORE.CYCLE, "assignments_submit")
-TIMED = MONEY.changed(
+TIMED = changed(
     FUNCTION,
     (
         "RETURNING a.batch_id, a.task_id, b.project_id INTO own;",

@@ -4,10 +4,11 @@ from importlib import import_module
 
 from django.db import migrations
 
+from marketplace.common.rewriting import changed
+
 FLOW = import_module("workers.assignments.migrations.0006_flow")
 PROMISES = import_module("workers.assignments.migrations.0007_promises")
 LATEST = import_module("workers.assignments.migrations.0011_fewer_statements")
-changed = import_module("workers.assignments.migrations.0012_money").changed
 
 STEP_BEFORE = LATEST.STEP
 CLAIM_BEFORE = LATEST.earlier(LATEST.CYCLE, "assignments_claim")

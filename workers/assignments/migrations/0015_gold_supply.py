@@ -5,10 +5,11 @@ from importlib import import_module
 
 from django.db import migrations
 
+from marketplace.common.rewriting import changed
+
 FIRST = import_module("workers.assignments.migrations.0004_promises").VIEWS
 FLOW = import_module("workers.assignments.migrations.0006_flow")
 PROMISES = import_module("workers.assignments.migrations.0007_promises")
-changed = import_module("workers.assignments.migrations.0012_money").changed
 
 PICK_BEFORE = FLOW.before(FLOW.PICK, ["assignments_pick_gold"])
 REQUEUE_BEFORE = FLOW.before(FLOW.EFFECTS, ["assignments_requeue"])
@@ -56,9 +57,10 @@ BEGIN
 END $$;
 
 -- A gold task that this person has not been shown, in place of the ordinary task that he would come to next: one that has
--- as many answers as that one, or about as many where they are more than a few. So whoever counts how often a task was met learns nothing: of all that are met for the
--- n-th time, no larger part is gold than the schedule says. Where there is none, he gets the ordinary task, and gold gets
--- rarer. Keys are looked at from a random start, some only, so that a look costs the same however many there are.
+-- as many answers as that one, or about as many where they are more than a few. So whoever counts how often a task was met
+-- learns nothing: of all that are met for the n-th time, no larger part is gold than the schedule says. Where there is
+-- none, he gets the ordinary task, and gold gets rarer. Keys are looked at from a random start, some only, so that a look
+-- costs the same however many there are.
 CREATE OR REPLACE FUNCTION assignments_pick_gold(walk assignments_walk, who assignments_claimer,
                                                  OUT task bigint, OUT walked assignments_walk)
 LANGUAGE plpgsql AS $$

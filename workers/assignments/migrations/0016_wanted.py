@@ -7,6 +7,8 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
+from marketplace.common.rewriting import changed
+
 MONEY = import_module("workers.assignments.migrations.0012_money")
 PROMISES = import_module("workers.assignments.migrations.0007_promises")
 
@@ -14,7 +16,7 @@ RESERVE_BEFORE = MONEY.FLOW.before(
     MONEY.RESERVES[MONEY.RESERVES.index("CREATE FUNCTION assignments_reserve_step") :], ["assignments_reserve_step"]
 )
 # What lies aside for disputes follows from the places, and those may become more.
-RESERVE = MONEY.changed(
+RESERVE = changed(
     RESERVE_BEFORE,
     ("NEW.dispute_places <> OLD.dispute_places\n", "NEW.dispute_places < OLD.dispute_places\n"),
     (

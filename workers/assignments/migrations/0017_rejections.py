@@ -6,6 +6,8 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
+from marketplace.common.rewriting import changed
+
 FLOW = import_module("workers.assignments.migrations.0006_flow")
 MONEY = import_module("workers.assignments.migrations.0012_money")
 
@@ -171,7 +173,7 @@ CREATE TRIGGER uphold_by BEFORE INSERT ON assignments_uphold FOR EACH ROW
 """
 
 # What is contested lies aside as well, however long ago it was rejected.
-RELEASE = MONEY.changed(
+RELEASE = changed(
     FLOW.before(MONEY.RESERVES, ["assignments_release_places"]),
     (
         "AND a.decided_at > (SELECT market_now()) - make_interval(secs => b.appeal_s)\n     WHERE",

@@ -2,16 +2,17 @@
 
 from collections.abc import Sequence
 
+from marketplace.batches.locks import batch_for_update, lock_tasks
 from marketplace.common.database import acting_as, rows, run, value
 from marketplace.common.outbox import publish
 from marketplace.common.transactions import require_transaction
 from workers.gold.errors import KeyStays, NoSuchKey
 from workers.gold.events import KeyFlagged
-from workers.gold.locks import batch_without_claims, keys_to_audit, lock_tasks
+from workers.gold.locks import keys_to_audit
 from workers.gold.suspicion import Met, suspicious
 from workers.reputation.commands import Judged, record_outcomes, undo_outcomes
-from workers.reputation.models import Kind
 from workers.reputation.queries import posterior_of
+from workers.reputation.states import Kind
 
 GROUP = 200
 FLAGGED = "A key that good workers failed is being checked, and counts for nobody until then."
@@ -103,7 +104,7 @@ def note_look(*, batch_id: int, user_id: int, what: str) -> None:
 
 def _held(batch_id: int, tasks: Sequence[str]) -> list[tuple[int, str, str, str]]:
     """(task, external id, state, why) of the keys, by task, with their batch and tasks locked."""
-    batch_without_claims(batch_id)
+    batch_for_update(batch_id)
     found = rows(
         "SELECT id, external_id FROM batches_task WHERE batch_id = %s AND external_id = ANY(%s) ORDER BY id",
         [batch_id, list(tasks)],

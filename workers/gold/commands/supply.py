@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from json import dumps
 from typing import Any
 
+from marketplace.batches.locks import batch_for_update, lock_tasks
 from marketplace.batches.models import Batch
 from marketplace.batches.queries import counts
 from marketplace.batches.simhash import simhash
@@ -15,7 +16,6 @@ from marketplace.common.transactions import require_transaction
 from marketplace.projects.interface import ValuesInvalid, clean_key
 from workers.gold.events import GoldWaits
 from workers.gold.injection import Policy, allowed
-from workers.gold.locks import batch_without_claims, lock_tasks
 from workers.gold.need import Supply, wanted
 
 # Below this a task is not beyond doubt, whatever the caller thinks.
@@ -50,7 +50,7 @@ def offer_keys(*, batch_id: int, found: Sequence[Candidate]) -> int:
     # First without the lock, which everything else that happens to the batch would wait for.
     if not sure or policy.refill == "off" or _missing(batch, policy) == (0, 0):
         return 0
-    if batch_without_claims(batch_id) not in (BatchState.PUBLISHED, BatchState.PAUSED):
+    if batch_for_update(batch_id).state not in (BatchState.PUBLISHED, BatchState.PAUSED):
         return 0
     lock_tasks([candidate.task_id for candidate in sure])
     keys, places = _missing(batch, policy)

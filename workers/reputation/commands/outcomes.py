@@ -9,10 +9,10 @@ from marketplace.common.database import rows, run
 from marketplace.common.transactions import require_transaction
 from workers.reputation.facets import Judgement, counted, project_facet
 from workers.reputation.locks import Held, Pair, Part, opened
-from workers.reputation.models import JUDGEMENTS, UNSCORED, Kind
 from workers.reputation.queries import Recorded, Terms, terms_of, undos_of
 from workers.reputation.scoring import Posterior, Tally, aged
 from workers.reputation.showing import Moved, tell
+from workers.reputation.states import JUDGEMENTS, UNSCORED, Kind
 from workers.reputation.telling import SHOW_EVERY, Since
 
 __all__ = ["SHOW_EVERY", "Judged", "record_outcomes", "undo_outcomes"]

@@ -7,8 +7,9 @@ from typing import Any
 
 from marketplace.batches.quality.catalogue import METRICS
 from marketplace.batches.quality.forms import Condition, Rule, Window
-from workers.reputation.rules.events import Crowd, Event, Kind, Measured, standing
+from workers.reputation.rules.events import Crowd, Event, Measured, standing
 from workers.reputation.rules.metrics import View, measure
+from workers.reputation.states import Kind
 
 
 @dataclass(frozen=True)

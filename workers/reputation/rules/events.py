@@ -3,20 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 
-
-class Kind(StrEnum):
-    """What an outcome is of. A SKIP is a task that the worker gave up; an UNDO takes an earlier outcome back."""
-
-    ANSWER = "answer"
-    GOLD = "gold"
-    AGREEMENT = "agreement"
-    REVIEW = "review"
-    SKIP = "skip"
-    UNDO = "undo"
-    TRAINING = "training"
-    EXAM = "exam"
+from workers.reputation.states import Kind
 
 
 @dataclass(frozen=True)

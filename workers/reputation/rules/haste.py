@@ -10,15 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from workers.reputation.rules.events import Event, Kind, Measured
+from workers.reputation.rules.events import Event, Measured
 from workers.reputation.scoring import Posterior
+from workers.reputation.states import Kind
 
 QUANTILE = 0.05
 EACH_MAX = 40
 WORKERS_LEAST = 5
 TIMES_LEAST = 60
-TRUSTED = 0.6
-TRUSTED_EVIDENCE = 3.0
 
 
 @dataclass(frozen=True)
@@ -44,11 +43,6 @@ def fast_limits(times: Iterable[Timed], trusted: frozenset[int] | set[int]) -> d
         if len(known) >= WORKERS_LEAST and sum(map(len, known)) >= TIMES_LEAST:
             limits[answer_type] = float(np.quantile(np.concatenate(known), QUANTILE))
     return limits
-
-
-def is_trusted(right: float, wrong: float) -> bool:
-    """Whether a worker with so much found right and wrong is one whose times may be a measure for others."""
-    return right + wrong >= TRUSTED_EVIDENCE and Posterior(1 + right, 1 + wrong).mean >= TRUSTED
 
 
 def fast_share(events: Sequence[Event], fast_below_ms: Mapping[str, float]) -> Measured:

@@ -5,11 +5,12 @@ from datetime import datetime
 
 import numpy as np
 
-from workers.reputation.rules.events import Crowd, Event, Kind, Measured, Scored, scored
+from workers.reputation.rules.events import Crowd, Event, Measured, Scored, scored
 from workers.reputation.rules.haste import fast_share, median_seconds, share
 from workers.reputation.rules.repetition import repetition
 from workers.reputation.rules.spam import confusion_of, guessing, spammer_score
 from workers.reputation.rules.turning import turned
+from workers.reputation.states import Kind
 
 # Draws begin anew for every figure, so that the same history always gives the same one.
 SEED = 2012

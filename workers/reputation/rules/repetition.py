@@ -10,7 +10,8 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from workers.reputation.rules.events import Event, Kind, Measured
+from workers.reputation.rules.events import Event, Measured
+from workers.reputation.states import Kind
 
 LIKE = 20.0
 # What a class is taken for that hardly anybody names.

@@ -1,18 +1,14 @@
 """What of a firing is told to whom.
 
-A worker reads the words and his own open figures. How often he met check questions and how he did there, and how often
-he agrees with others, would tell him which answers were looked at (R37), so that no figure made of them is told.
+A worker reads the words and his own open figures, and none that is made of check questions or of agreement (R37).
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from marketplace.accounts.evidence import OPEN
 from marketplace.batches.quality.forms import Rule
 
-OPEN = (
-    "fast_share", "median_seconds", "skips_in_row", "acceptance_rate", "decided", "answers", "submitted",
-    "income_day_micros", "repetition", "review_accuracy", "training_score", "exam_score",
-)  # fmt: skip
 # The reason of a sanction is that of the first of these that the rule looks at.
 REASONS = (
     ("repetition", "repetition"),

@@ -1,9 +1,7 @@
 """Assignments: one worker's leased claim on one place of one task, its answers, and what became due for it."""
 
-from datetime import timedelta
 from uuid import uuid4
 
-from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
@@ -13,9 +11,6 @@ from marketplace.common.money import AMOUNT_MAX
 from marketplace.projects.models import Version
 from workers.assignments.states import LIVE, RejectReason, State
 from workers.profiles.models import Worker
-
-# As long as a decision may wait by the terms of any batch, and seven days.
-HOLD_MAX = timedelta(days=37)
 
 
 class Assignment(models.Model):
@@ -251,148 +246,3 @@ class Extra(models.Model):
             ),
         ]
         indexes = [models.Index(fields=["batch", "id"], condition=Q(settled_at=None), name="extra_due")]
-
-
-class Walk(models.Model):
-    """How far a worker has walked a batch's queue. Under `spread` `step` counts buckets in his own order and `rank` is
-    the place in the present one; under the other orders `ranks` has the place in each level. All only move forward."""
-
-    pk = models.CompositePrimaryKey("worker_id", "batch_id")
-    worker = models.ForeignKey(Worker, on_delete=models.PROTECT, related_name="+", db_index=False)
-    batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="+", db_index=False)
-    seed = models.IntegerField()
-    step = models.SmallIntegerField(default=0)
-    rank = models.BigIntegerField(default=-1)
-    ranks = ArrayField(models.BigIntegerField(null=True), default=list)
-    gold_rank = models.BigIntegerField(default=0)
-    gold_wrapped = models.BooleanField(default=False)
-
-
-class Missed(models.Model):
-    """A task behind the worker's walk that is worth another look by his next claim: another claim held it when he
-    passed, or (`revival`) a lease of his own on it ran out; those come last, after everything he never tried."""
-
-    pk = models.CompositePrimaryKey("worker_id", "batch_id", "task_id")
-    worker = models.ForeignKey(Worker, on_delete=models.PROTECT, related_name="+", db_index=False)
-    batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="+", db_index=False)
-    task = models.ForeignKey(Task, on_delete=models.PROTECT, related_name="+", db_index=False)
-    revival = models.BooleanField(default=False)
-
-    class Meta:
-        indexes = [models.Index(fields=["task"], name="missed_of_task")]
-
-
-class Quota(models.Model):
-    """How many places of a batch a person has used on a day, or in all (`day` is minus infinity); kept by a trigger
-    where the batch limits it."""
-
-    pk = models.CompositePrimaryKey("person_id", "batch_id", "day")
-    person = models.ForeignKey(Worker, on_delete=models.PROTECT, related_name="+", db_index=False)
-    batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="+", db_index=False)
-    day = models.DateField()
-    used = models.PositiveIntegerField()
-
-
-class Pair(models.Model):
-    """How many tasks of a batch two people have held at the same time; kept by a trigger where the batch limits it."""
-
-    pk = models.CompositePrimaryKey("batch_id", "low_id", "high_id")
-    batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="+", db_index=False)
-    low = models.ForeignKey(Worker, on_delete=models.PROTECT, related_name="+", db_index=False)
-    high = models.ForeignKey(Worker, on_delete=models.PROTECT, related_name="+", db_index=False)
-    shared = models.PositiveSmallIntegerField()
-
-
-class Quarantine(models.Model):
-    """The books of a task that is, or was, in quarantine. `due` says that open places of it wait for their refund; a
-    trigger sets it. `step` counts the refunds and holds made for the task, so that each has a key of its own."""
-
-    task = models.OneToOneField(Task, on_delete=models.PROTECT, primary_key=True, related_name="+")
-    batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="+", db_index=False)
-    step = models.PositiveIntegerField(default=0)
-    due = models.BooleanField(default=True)
-
-    class Meta:
-        indexes = [models.Index(fields=["batch", "task"], condition=Q(due=True), name="quarantine_due")]
-
-
-class Spike(models.Model):
-    """How many quarantined tasks a batch had when it was last paused for them; fewer once tasks were released."""
-
-    batch = models.OneToOneField(Batch, on_delete=models.PROTECT, primary_key=True, related_name="+")
-    seen = models.PositiveIntegerField()
-
-
-def made_by_one(name: str) -> models.CheckConstraint:
-    """A quality rule did it, by the firing with this id, or a person; never both, never nobody."""
-    return models.CheckConstraint(
-        condition=Q(firing_id=None, made_by__isnull=False) | Q(firing_id__isnull=False, made_by=None), name=name
-    )
-
-
-class Hold(models.Model):
-    """A worker's answers in a batch are not accepted by themselves before `until`, and never later than seven days
-    after their deadline; somebody may decide them meanwhile. It ends once, and is otherwise never changed."""
-
-    worker = models.ForeignKey(Worker, on_delete=models.PROTECT, related_name="+", db_index=False)
-    batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="+", db_index=False)
-    until = models.DateTimeField()
-    reason = models.TextField()
-    firing_id = models.BigIntegerField(null=True)
-    made_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
-    made_at = models.DateTimeField()
-    ended_at = models.DateTimeField(null=True)
-    end_reason = models.TextField(blank=True)
-
-    class Meta:
-        constraints = [
-            made_by_one("hold_made_by"),
-            models.CheckConstraint(condition=~Q(reason=""), name="hold_has_reason"),
-            models.CheckConstraint(
-                condition=Q(until__gt=models.F("made_at")) & Q(until__lte=models.F("made_at") + HOLD_MAX),
-                name="hold_is_short",
-            ),
-            models.CheckConstraint(
-                condition=Q(ended_at=None, end_reason="") | (Q(ended_at__isnull=False) & ~Q(end_reason="")),
-                name="hold_end_has_reason",
-            ),
-            models.UniqueConstraint(fields=["firing_id", "worker", "batch"], name="hold_once"),
-        ]
-        indexes = [models.Index(fields=["worker", "batch", "until"], condition=Q(ended_at=None), name="hold_live")]
-
-
-class Discount(models.Model):
-    """An answer that gives no vote in results, and why; what it earned stays. Never changed."""
-
-    assignment = models.OneToOneField(Assignment, on_delete=models.PROTECT, primary_key=True, related_name="discount")
-    reason = models.TextField()
-    firing_id = models.BigIntegerField(null=True)
-    made_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
-    made_at = models.DateTimeField()
-
-    class Meta:
-        constraints = [
-            made_by_one("discount_made_by"),
-            models.CheckConstraint(condition=~Q(reason=""), name="discount_has_reason"),
-        ]
-
-
-class ReviewWish(models.Model):
-    """A wish that the requester look at an answer himself, and why; fulfilled when the answer is decided."""
-
-    assignment = models.ForeignKey(Assignment, on_delete=models.PROTECT, related_name="review_wishes", db_index=False)
-    batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="+", db_index=False)
-    reason = models.TextField()
-    firing_id = models.BigIntegerField(null=True)
-    made_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
-    made_at = models.DateTimeField()
-
-    class Meta:
-        constraints = [
-            made_by_one("reviewwish_made_by"),
-            models.CheckConstraint(condition=~Q(reason=""), name="reviewwish_has_reason"),
-            models.UniqueConstraint(
-                fields=["assignment", "firing_id", "made_by"], nulls_distinct=False, name="reviewwish_once"
-            ),
-        ]
-        indexes = [models.Index(fields=["batch", "id"], name="reviewwish_of_batch")]

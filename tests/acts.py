@@ -1,0 +1,33 @@
+"""What nearly every test does around its act: a transaction of its own, and a look at the promises."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from marketplace.common.database import value
+from marketplace.common.promises import check_promises
+from marketplace.common.transactions import one_transaction
+
+
+def in_one(command: Callable[..., Any], **arguments: Any) -> Any:
+    """Run a command in a transaction of its own."""
+    with one_transaction(principal="test"):
+        return command(**arguments)
+
+
+def broken() -> list[str]:
+    """The promises that do not hold, each with the first rows that break it."""
+    return [f"{finding.name} {finding.first}" for finding in check_promises() if finding.violations]
+
+
+def broken_views() -> list[str]:
+    """The names of the promises that do not hold."""
+    return [finding.name for finding in check_promises() if finding.violations]
+
+
+def horizon() -> None:
+    """Wait until no older transaction, even of another database, hides what was published."""
+    deadline = time.monotonic() + 60
+    while value("SELECT max(xid) >= pg_snapshot_xmin(pg_current_snapshot()) FROM common_outbox"):
+        assert time.monotonic() < deadline, "an older transaction never ends"
+        time.sleep(0.01)
