@@ -12,11 +12,11 @@ from marketplace.batches.models import Batch, Task
 from marketplace.batches.queries import progress
 from marketplace.batches.states import BatchState, PauseReason
 from marketplace.batches.tasks import fold_progress
-from marketplace.common.promises import check_promises
 from marketplace.common.transactions import one_transaction
 from marketplace.ledger.addresses import FEES, earned_by, escrow_of, funds_of
 from marketplace.ledger.queries import balance, ledger_sum
 from tests import factories as make
+from tests.acts import broken
 from workers.assignments.commands.leases import return_lease
 from workers.assignments.errors import NothingToClaim
 from workers.assignments.states import ReturnReason
@@ -79,10 +79,6 @@ class Crowd:
             )
 
 
-def broken_promises() -> list[str]:
-    return [f"{f.name} {f.first}" for f in check_promises() if f.violations]
-
-
 def test_a_batch_with_one_poisoned_task_in_twenty_completes(clock: Forward) -> None:
     batch = poisoned(200, every=20, overlap=2)
     before = balance(funds_of(batch.requester.public_id), "EUR")
@@ -90,7 +86,7 @@ def test_a_batch_with_one_poisoned_task_in_twenty_completes(clock: Forward) -> N
     for _round in range(60):
         crowd.round()
         assert batch.state != BatchState.PAUSED
-        assert broken_promises() == []
+        assert broken() == []
         if batch.state == BatchState.SETTLED:
             break
     assert batch.state == BatchState.SETTLED
@@ -117,7 +113,7 @@ def test_a_batch_that_is_mostly_poison_pauses_and_pays_what_was_done(clock: Forw
     crowd = Crowd(batch, 14, clock)
     for _round in range(40):
         crowd.round()
-        assert broken_promises() == []
+        assert broken() == []
         if batch.state != BatchState.PUBLISHED:
             break
     assert (batch.state, batch.pause_reason) == (BatchState.PAUSED, PauseReason.BROKEN_TASKS)
@@ -136,4 +132,4 @@ def test_a_batch_that_is_mostly_poison_pauses_and_pays_what_was_done(clock: Forw
     assert (told.accepted, told.paid_micros) == (done, done * make.PRICE)
     assert balance(funds_of(batch.requester.public_id), "EUR") - before == (200 - done) * UNIT
     assert ledger_sum() == 0
-    assert broken_promises() == []
+    assert broken() == []

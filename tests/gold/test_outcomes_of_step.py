@@ -170,4 +170,4 @@ def test_a_group_is_scored_in_few_statements_however_much_of_it_is_gold(gold: in
         assert score() == 36
     statements = [sql for sql in seen if "SAVEPOINT" not in sql]
     assert len(make.outcomes("id", "kind = 'gold'")) == 3 * gold
-    assert len(statements) == (15 if gold else 12), "\n".join(statements)
+    assert len(statements) == (18 if gold else 12), "\n".join(statements)
