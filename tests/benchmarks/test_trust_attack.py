@@ -12,7 +12,7 @@ from tests.benchmarks.trust.collusion import attack, clusters
 from tests.benchmarks.trust.metadata import told_apart
 from tests.benchmarks.trust.positions import position_tests, uniform
 from tests.benchmarks.trust.targets import targets_of
-from tests.crowd.acting import Given, Show
+from tests.crowd.story import Given, Show
 
 Market = tuple[list[Show], list[Given]]
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from tests.benchmarks.trust.figures import binomial_tail, logistic, standardised
 from tests.benchmarks.trust.positions import PROBATION, phase_of
-from tests.crowd.acting import Given, Show
+from tests.crowd.story import Given, Show
 
 NEAR_BITS = 3
 # A list is called certain if all of it is gold, it is at least so long, and chance makes that less likely than this.
