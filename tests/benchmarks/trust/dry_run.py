@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from marketplace.aggregation.running import agreement_weight, running_consensus
-from marketplace.batches.quality.forms import Rule
-from workers.reputation.rules.engine import Fired, Firing, evaluate
-from workers.reputation.rules.events import Crowd, Event, Kind
 
+from marketplace.aggregation.running import agreement_weight, running_consensus
 from marketplace.aggregation.votes import Votes
+from marketplace.batches.quality.forms import Rule
 from tests.benchmarks.trust.figures import binomial_tail
 from tests.crowd.recording import Recording
+from workers.reputation.rules.engine import Fired, Firing, evaluate
+from workers.reputation.rules.events import Crowd, Event, Kind
 from workers.reputation.scoring import PRIOR, Posterior, updated
 
 BEGIN = datetime(2026, 1, 5, 8, tzinfo=UTC)

@@ -13,11 +13,11 @@ from random import Random
 from typing import Any
 
 import numpy as np
-from marketplace.batches.quality.forms import rules_of
 
 from marketplace.aggregation.dawid_skene import dawid_skene
 from marketplace.aggregation.majority import majority
 from marketplace.aggregation.votes import Votes
+from marketplace.batches.quality.forms import rules_of
 from tests.benchmarks.report import table
 from tests.benchmarks.trust.dry_run import CHANCE_P, RIGHTLY_BELOW, DryRun, Run, against_chance, read_order
 from tests.crowd.recording import Recording, read_recording
