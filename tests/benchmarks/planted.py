@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from uuid import UUID
 
-from tests.crowd.acting import Given, Show
+from tests.crowd.story import Given, Show
 from workers.assignments.queries import LeasedTask
 
 BATCH = UUID(int=7, version=4)

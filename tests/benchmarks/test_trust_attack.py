@@ -12,7 +12,7 @@ from tests.benchmarks.trust.collusion import attack, clusters
 from tests.benchmarks.trust.metadata import told_apart
 from tests.benchmarks.trust.positions import position_tests, uniform
 from tests.benchmarks.trust.targets import targets_of
-from tests.crowd.acting import Given, Show
+from tests.crowd.story import Given, Show
 
 Market = tuple[list[Show], list[Given]]
 
@@ -193,9 +193,9 @@ def test_a_miss_is_told_as_a_miss_and_too_little_as_neither() -> None:
             "certain_identifications": 3,
             "certain": {"shown twice to one person": 0, "later: practised": 3},
             "best": {
-                "repetition, later": {"base": 0.1, "precision": 0.5, "flagged": 100},
-                "answers, later": {"base": 0.1, "precision": 0.13, "flagged": 200},
-                "practice, later": {"base": 0.1, "precision": 0.2, "flagged": 10},
+                "repetition, later": {"base": 0.1, "precision": 0.5, "flagged": 100, "gold": 50},
+                "answers, later": {"base": 0.1, "precision": 0.13, "flagged": 200, "gold": 26},
+                "practice, later": {"base": 0.1, "precision": 0.2, "flagged": 10, "gold": 2},
             },
         },
         "detection": {"kinds": kinds, "honest_limited_share": 0.02, "sanctions_incomplete": 1},

@@ -13,7 +13,8 @@ from marketplace.common.database import value
 from marketplace.common.promises import check_promises
 from tests.crowd.acting import Clock, Crowd, product_sweeps
 from tests.crowd.difficulty import Difficulty
-from tests.crowd.people import Honest, Person, promised_crowd
+from tests.crowd.people import Honest, Person
+from tests.crowd.promised import promised_crowd
 from tests.crowd.questions import make_questions
 from tests.crowd.staging import hired
 

@@ -20,7 +20,7 @@ from marketplace.common.transactions import one_transaction
 from tests import factories as make
 from tests.crowd.client import Session
 from tests.crowd.over_http import act_over_http
-from tests.crowd.people import promised_crowd
+from tests.crowd.promised import promised_crowd
 from tests.crowd.questions import make_questions
 from tests.crowd.staging import published_batch
 from workers.profiles.models import Worker

@@ -18,10 +18,10 @@ from tests.crowd.people import (
     Sloppy,
     Speeder,
     mixed_crowd,
-    promised_crowd,
     ring,
     sleeper,
 )
+from tests.crowd.promised import promised_crowd
 
 LABELS = [str(digit) for digit in range(10)]
 TASKS = {f"task-{number}": LABELS[number % 10] for number in range(3000)}

@@ -11,11 +11,13 @@ from marketplace.aggregation.dawid_skene import dawid_skene
 from marketplace.aggregation.majority import majority
 from marketplace.aggregation.votes import Votes
 from tests.benchmarks.trust.positions import phase_of
-from tests.crowd.acting import Clock, Crowd, Given
+from tests.crowd.acting import Clock, Crowd
 from tests.crowd.difficulty import Difficulty
-from tests.crowd.people import Person, promised_crowd
+from tests.crowd.people import Person
+from tests.crowd.promised import promised_crowd
 from tests.crowd.questions import LABELS, Question, make_questions
 from tests.crowd.staging import hired
+from tests.crowd.story import Given
 
 NO_GOLD = {"min_share": 0.0, "max_share": 0.0, "probation": 0, "probation_share": 0.0}
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from tests.benchmarks.trust.figures import binomial_tail, logistic, standardised
 from tests.benchmarks.trust.positions import PROBATION, phase_of
-from tests.crowd.acting import Given, Show
+from tests.crowd.story import Given, Show
 
 NEAR_BITS = 3
 # A list is called certain if all of it is gold, it is at least so long, and chance makes that less likely than this.
@@ -143,7 +143,7 @@ def attack(
 
 def _means_of(name: str) -> str:
     """What a heuristic goes by: repetition, as in the published attack; the answers of others; or order and time."""
-    if name.removeprefix("in hindsight: ") in {"shown before", "shown in all"}:
+    if name == "shown before":
         return "repetition"
     return "answers" if "label" in name or "answers" in name else "order and time"
 
@@ -172,7 +172,11 @@ def _by_rule(shows: Sequence[Show], overlap: int) -> dict[str, int]:
 
 
 class _Pool:
-    """All shows in order of time, with what the colluders know about each."""
+    """All shows in order of time, with what the colluders know about each.
+
+    How often a task was shown in all is not among it: once the batch is over, whatever has places left was gold, and
+    nobody is shown it any more.
+    """
 
     def __init__(self, shows: Sequence[Show], answers: Sequence[Given]) -> None:
         self.shows = sorted(shows, key=lambda show: (show.at_s, show.person, show.nth))
@@ -203,7 +207,6 @@ class _Pool:
             made["earlier viewers on probation"].append(sum(s.nth < PROBATION for s in before))
             made["answers before, if all agree"].append(said.total() if len(said) == 1 else -1.0)
             made["share of the first label so far"].append(max(said.values()) / said.total() if said else 0.5)
-            made["in hindsight: shown in all"].append(len(whole))
             made["in hindsight: time from first to last"].append(whole[-1].at_s - whole[0].at_s)
             made["in hindsight: mean position"].append(mean(s.nth for s in whole))
             made["in hindsight: spread of positions"].append(pstdev(s.nth for s in whole))

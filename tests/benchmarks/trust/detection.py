@@ -10,8 +10,9 @@ from statistics import median
 from typing import Any
 
 from marketplace.common.database import rows, value
-from tests.crowd.acting import Clock, Crowd, Story
+from tests.crowd.acting import Clock, Crowd
 from tests.crowd.people import Person, Sleeper
+from tests.crowd.story import Story
 
 STOPPING = ("limit", "ban")
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from tests.benchmarks.trust.figures import cross_validated, stratified_auc
 from tests.benchmarks.trust.positions import PROBATION, phase_of
-from tests.crowd.acting import Show
+from tests.crowd.story import Show
 from workers.api.shapes import lease_shape
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tests.benchmarks.trust.figures import chi_square_tail
-from tests.crowd.acting import Show
+from tests.crowd.story import Show
 
 PROBATION, PHASE = 20, 40
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import sqrt
 from typing import Any
+
+from tests.benchmarks.trust.figures import binomial_tail
 
 # Below this many judged shows or people a figure is too rough to say that a target was met or missed.
 AUC_ERROR_MAX, LIST_MIN, PEOPLE_MIN, GOLD_MIN = 0.013, 100, 3, 40
 POSITION_P = 0.01
-# Deviations that the best of some twenty lists is above its mean by luck once in a hundred times.
-LUCK = 3.3
+# How probable a list may be by luck that is the best of some sixty: once in a hundred runs there is a luckier one.
+LUCK = 0.01 / 60
 DELAYS = {"random": 30, "constant": 30, "sleeper": 60}
 
 
@@ -59,7 +60,7 @@ def _collusion(found: dict[str, Any]) -> Iterator[Target]:
     for name, best in found["best"].items():
         allowed = best["base"] + 0.02
         # Only what lies above the bar by more than chance is a miss; of so many lists the best is a lucky one.
-        missed = best["precision"] > allowed + LUCK * sqrt(allowed * (1 - allowed) / best["flagged"])
+        missed = binomial_tail(best["gold"], best["flagged"], allowed) < LUCK
         enough = best["flagged"] >= LIST_MIN
         yield Target(
             f"precision of the best list by {name}", "R38",
