@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from importlib import import_module
 
 import pytest
 
@@ -144,3 +145,26 @@ def test_ranks_of_chance_stay_below_those_of_tasks_that_open_again() -> None:
     make.make_batch(tasks=200, order="depth_first")
     assert OpenPlace.objects.filter(rank__gte=1 << 59).count() == 0
     assert run("SELECT 1 FROM batches_tail WHERE last = 1::bigint << 60") == 1
+
+
+def neighbours_shared(batch: Batch, workers: list[Worker]) -> int:
+    """How many pairs of tasks two workers met within three places of each other, both of them."""
+    pairs = []
+    for worker in workers:
+        met: list[str] = []
+        for _page in range(8):
+            leases = make.take(worker, batch, 10)
+            met += [str(lease.data["text"]) for lease in leases]
+            make.answer(worker, leases)
+        pairs.append({frozenset(met[at : at + 2]) for at in range(len(met) - 1)}
+                     | {frozenset((met[at], met[at + 2])) for at in range(len(met) - 2)})  # fmt: skip
+    return sum(len(one & other) for number, one in enumerate(pairs) for other in pairs[:number])
+
+
+def test_under_spread_what_one_worker_meets_beside_a_task_says_nothing_about_another(committed: str) -> None:
+    """Else whoever puts sequences side by side sees which tasks were put in between: gold."""
+    workers = [make.make_worker() for _ in range(6)]
+    assert neighbours_shared(make.make_batch(tasks=240, overlap=6), workers) < 40
+    with owner_connection(committed) as owner:
+        owner.execute(import_module("workers.assignments.migrations.0018_own_order").BEFORE)
+    assert neighbours_shared(make.make_batch(tasks=240, overlap=6), workers) > 200
