@@ -14,6 +14,7 @@ from workers.reputation.rules.engine import Fired
 from workers.reputation.rules.events import Crowd, Event
 from workers.reputation.rules.haste import Timed, fast_limits
 from workers.reputation.rules.ladder import Measure
+from workers.reputation.rules.steps import STEPS, last_full
 
 WINDOW = 500
 CROWD_ANSWERS = 2_000
@@ -95,6 +96,25 @@ def answers_given(*, worker_id: int, scope: str, scope_id: int) -> int:
             [worker_id, scope_id],
         )
     )
+
+
+def steps_of(*, worker_id: int, scope: str, place: Place) -> dict[int, int]:
+    """Which answer ended the worker's last full step of each length, in the project or anywhere; for a batch, the last
+    at which enough of the answers were in it. The caller acts as the gold reader."""
+    within = "platform" if scope == "platform" else "project"
+    return {
+        step: last_full(
+            rows(
+                "SELECT max(a.id), count(*) FILTER (WHERE %s OR a.batch_id = %s) FROM (SELECT o.id, o.batch_id,"
+                " (row_number() OVER (ORDER BY o.id) - 1) / %s AS block FROM reputation_outcome o"
+                f" WHERE o.worker_id = %s AND o.kind = 'answer' AND {SCOPES[within]}) a"
+                " GROUP BY a.block HAVING count(*) = %s ORDER BY a.block",
+                [scope != "batch", place.batch_id, step, worker_id, place.project_id, step],
+            ),
+            step,
+        )
+        for step in STEPS
+    }
 
 
 def fired_before(*, worker_id: int, keys: Sequence[str], place: Place) -> list[Fired]:

@@ -110,14 +110,38 @@ def test_a_rule_fires_again_only_on_what_came_after_and_once_its_effect_is_over(
     assert judged() == 1
     assert Firing.objects.count() == 1  # its effect lasts
     clock(timedelta(hours=73))
-    wrong(worker, batch, 4, first=21)
+    wrong(worker, batch, 5, first=21)
     assert judged() == 1
-    # Fourteen wrong answers came after it.
-    assert [f.evidence["figures"][0]["value"] for f in Firing.objects.order_by("pk")] == [10, 14]
+    # Fifteen wrong answers came after it.
+    assert [f.evidence["figures"][0]["value"] for f in Firing.objects.order_by("pk")] == [10, 15]
     clock(timedelta(hours=73))
-    wrong(worker, batch, 4, first=25)
+    wrong(worker, batch, 4, first=26)
     assert judged() == 1
     assert Firing.objects.count() == 2  # four new ones are too few
+
+
+def test_the_moment_of_a_limit_tells_of_no_single_answer(committed: str) -> None:
+    failed = [{"metric": "gold_answers", "at_least": 1}, {"metric": "gold_accuracy", "below": 1}]
+    batch, other = batch_with(rule(all=failed)), make.make_worker()
+    worker = make.make_worker()
+    wrong(other, batch, 5)
+    for number in range(1, 6):
+        wrong(worker, batch, 1, first=number)
+        judged()
+        assert Sanction.objects.filter(user_id=worker.user_id).count() == (number == 5)
+
+
+def test_answers_in_another_batch_of_the_project_end_no_step_of_few_answers(committed: str) -> None:
+    failed = [{"metric": "gold_answers", "at_least": 1}, {"metric": "gold_accuracy", "below": 1}]
+    batch = batch_with(rule(scope="batch", all=failed))
+    free, worker = make.make_batch(1, project=batch.project), make.make_worker()
+    seen = []
+    for number in range(1, 26, 5):
+        wrong(worker, free, 4, first=number)
+        wrong(worker, batch, 1, first=number + 4)
+        judged()
+        seen.append(Sanction.objects.count())
+    assert seen == [0, 0, 0, 0, 1]
 
 
 def test_whatever_writes_an_outcome_has_the_worker_looked_at_where_there_are_rules(
@@ -145,7 +169,7 @@ def test_whatever_writes_an_outcome_has_the_worker_looked_at_where_there_are_rul
 def test_what_is_taken_back_takes_the_firing_and_its_limit_with_it(committed: str) -> None:
     hold = {"do": "hold", "days": 3}
     batch, worker = batch_with(rule(then=[LIMIT, hold, {"do": "ask_review"}])), make.make_worker()
-    wrong(worker, batch, 6)
+    wrong(worker, batch, 12)
     judged()
     with one_transaction(principal="test"):
         assert finish_wanted(wanted_id=take_wanted(kinds=["hold"], limit=5)[0].id, outcome="6 answers held")
@@ -154,9 +178,9 @@ def test_what_is_taken_back_takes_the_firing_and_its_limit_with_it(committed: st
         undo_outcomes(outcome_ids=ids[:1], reason="The key was wrong.")
     assert waiting() == [(worker.pk, batch.pk, True)]
     judged()
-    assert live_sanctions([worker.user_id]).count() == 1  # five wrong ones bear it still
+    assert live_sanctions([worker.user_id]).count() == 1  # nine wrong ones bear it still
     with one_transaction(principal="test"):
-        undo_outcomes(outcome_ids=ids[1:3], reason="The key was wrong.")
+        undo_outcomes(outcome_ids=ids[1:6], reason="The key was wrong.")
     judged()
     assert not live_sanctions([worker.user_id]).exists()
     assert "taken back" in Sanction.objects.get().lift_reason
@@ -232,9 +256,11 @@ def test_skills_are_set_and_adjusted_within_their_bounds(committed: str) -> None
     worker, unskilled = make.make_worker(), make.make_worker()
     with one_transaction(principal="test"):
         grant_skill(skill=other, worker_id=worker.pk, by=requester.members.get().user_id, evidence="exam", value=0.2)
-    wrong(worker, batch, 10)
-    wrong(unskilled, batch, 10)
-    judged()
+    for first in (1, 11):
+        assert not Grant.objects.exclude(evidence="exam").exists()  # they move with every twentieth answer
+        wrong(worker, batch, 10, first=first)
+        wrong(unskilled, batch, 10, first=first)
+        judged()
     held = {(g.worker_id, g.skill_id): g.value for g in Grant.objects.filter(revoked_at=None)}
     assert held == {(worker.pk, skill.pk): 0.3, (worker.pk, other.pk): 0.0, (unskilled.pk, skill.pk): 0.3}
 
@@ -294,7 +320,8 @@ def test_rules_of_the_platform_are_checked_kept_and_replaced_by_newer_ones() -> 
     everywhere = rule(scope="platform", then=[{"do": "limit", "scope": "platform", "hours": 1}])
     set_platform_rules(quality={"rules": [everywhere]}, note="first", by=staff.pk)
     place = {"worker_id": worker.pk, "project_id": batch.project_id, "batch_id": batch.pk}
-    record_outcomes([Judged(**place, kind=Kind.GOLD, score=0.0) for _ in range(9)])
+    kinds = [Kind.ANSWER, Kind.GOLD] * 10
+    record_outcomes([Judged(**place, kind=kind, score=0.0 if kind == Kind.GOLD else None) for kind in kinds])
     assert evaluate_due() == 1
     assert Sanction.objects.get().scope == "platform"
     set_platform_rules(quality={}, note="no more", by=staff.pk)

@@ -1,6 +1,6 @@
 """Judge rules over one worker's history."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,6 +9,7 @@ from marketplace.batches.quality.catalogue import METRICS
 from marketplace.batches.quality.forms import Condition, Rule, Window
 from workers.reputation.rules.events import Crowd, Event, Measured, standing
 from workers.reputation.rules.metrics import View, measure
+from workers.reputation.rules.steps import STEP, seen_by, step_of, steps_in
 from workers.reputation.states import Kind
 
 
@@ -47,24 +48,33 @@ class Firing:
 
 
 def evaluate(
-    rules: Sequence[Rule], history: Sequence[Event], *, crowd: Crowd, now: datetime, past: Sequence[Fired] = ()
+    rules: Sequence[Rule],
+    history: Sequence[Event],
+    *,
+    crowd: Crowd,
+    now: datetime,
+    past: Sequence[Fired] = (),
+    ends: Mapping[int, int] | None = None,
 ) -> list[Firing]:
     """The rules that fire for the worker, in their order.
 
     The history is what the rule's scope covers; rules of different scope need a call for each. A rule that has fired
     looks only at what came after: nobody is measured twice for the same answers; and not before its effect has ended.
+    `ends` says which answer ended the last full step of each length (`rules.steps`); they are counted in the history
+    where it is left out, which then has to begin with the first answer.
     """
-    events = standing(history)
+    ends = steps_in(history) if ends is None else ends
     firings = []
     for rule in rules:
         earlier = [fired for fired in past if fired.key == rule.key]
         if any(fired.ends_at > now for fired in earlier):
             continue
         after = max((fired.upto for fired in earlier), default=0)
-        fresh = [event for event in events if event.id > after]
+        seen = seen_by(rule, history, ends)
+        fresh = [event for event in standing(seen) if event.id > after]
         if not fresh:
             continue
-        firing = _judged(rule, fresh, crowd, now, after)
+        firing = _judged(rule, fresh, crowd, now, _as_of(rule, seen, now), after)
         if firing is not None:
             firings.append(firing)
     return firings
@@ -76,14 +86,29 @@ def holds(rule: Rule, history: Sequence[Event], *, crowd: Crowd, now: datetime, 
     The history goes on beyond `upto` only to say what was taken back.
     """
     events = [event for event in standing(history) if after < event.id <= upto]
-    return bool(events) and _judged(rule, events, crowd, now, after) is not None
+    seen = [event for event in history if event.id <= upto]
+    return bool(events) and _judged(rule, events, crowd, now, _as_of(rule, seen, now), after) is not None
 
 
-def _judged(rule: Rule, events: Sequence[Event], crowd: Crowd, now: datetime, after: int) -> Firing | None:
-    window = windowed(events, rule.window, now)
+def _as_of(rule: Rule, seen: Sequence[Event], now: datetime) -> datetime:
+    """The moment from which days are counted back. Between two steps no answer may leave the window of a rule that
+    sees steps: that would tell of the one answer as acting on it would."""
+    if step_of(rule) == 1:
+        return now
+    return max((event.made_at for event in seen if event.kind != Kind.UNDO), default=now)
+
+
+def _judged(
+    rule: Rule, events: Sequence[Event], crowd: Crowd, now: datetime, as_of: datetime, after: int
+) -> Firing | None:
+    window = windowed(events, rule.window, as_of)
     if not window:
         return None
-    view = View(window, events, crowd, now)
+    answers = sum(event.kind == Kind.ANSWER for event in window)
+    # Some days may hold fewer answers than a step.
+    if step_of(rule) > 1 and answers < STEP:
+        return None
+    view = View(window, events, crowd, as_of)
     figures: list[tuple[Condition, Measured]] = []
     for condition in rule.conditions:
         figure = measure(condition.metric, view)
@@ -94,7 +119,7 @@ def _judged(rule: Rule, events: Sequence[Event], crowd: Crowd, now: datetime, af
         rule=rule,
         evidence=tuple(_told(condition, figure) for condition, figure in figures),
         in_doubt=any(_in_doubt(condition, figure) for condition, figure in figures),
-        answers=sum(event.kind == Kind.ANSWER for event in window),
+        answers=answers,
         after=after,
         upto=events[-1].id,
         at=now,
