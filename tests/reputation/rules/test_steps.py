@@ -1,6 +1,7 @@
 """The moment of a firing tells of no single answer whether it was a check question (R37)."""
 
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -98,5 +99,5 @@ def test_between_two_ends_of_a_batch_lies_a_step_of_its_own_answers(mine: list[b
     for upto in range(0, len(mine) // step * step + 1, step):
         blocks = [(at + step, sum(mine[at : at + step])) for at in range(0, upto, step)]
         ends.append(last_full(blocks, step))
-    for before, end in zip(ends, ends[1:], strict=False):
+    for before, end in pairwise(ends):
         assert end % step == 0 and (end == before or sum(mine[before:end]) >= step)
