@@ -265,6 +265,43 @@ def test_skills_are_set_and_adjusted_within_their_bounds(committed: str) -> None
     assert held == {(worker.pk, skill.pk): 0.3, (worker.pk, other.pk): 0.0, (unskilled.pk, skill.pk): 0.3}
 
 
+def test_a_withdrawn_firing_leaves_skills_as_they_were(committed: str) -> None:
+    requester = make.make_requester()
+    owner = requester.members.get().user_id
+    with one_transaction(principal="test"):
+        held, new, touched = (
+            create_skill(requester_id=requester.pk, kind="skill", name=name) for name in ("Cats", "Dogs", "Eels")
+        )
+    then = [
+        {"do": "adjust_skill", "skill": str(held.public_id), "by": -0.5},
+        {"do": "set_skill", "skill": str(new.public_id), "value": 0.3},
+        {"do": "set_skill", "skill": str(touched.public_id), "value": 0.3},
+    ]
+    batch, worker = batch_with(rule(then=then), project=make.make_project(requester)), make.make_worker()
+    with one_transaction(principal="test"):
+        grant = {"worker_id": worker.pk, "by": owner, "evidence": "exam"}
+        grant_skill(skill=held, value=0.8, life=timedelta(days=9), **grant)
+    wrong(worker, batch, 20)
+    judged()
+    assert {g.skill_id: g.value for g in Grant.objects.filter(revoked_at=None)} == {
+        held.pk: pytest.approx(0.3), new.pk: 0.3, touched.pk: 0.3,
+    }  # fmt: skip
+    with one_transaction(principal="test"):
+        grant_skill(skill=touched, value=0.9, **grant)
+        undo_outcomes(outcome_ids=[row[0] for row in make.outcomes("id", "kind = 'gold'")], reason="Wrong keys.")
+    judged()
+    again, kept = Grant.objects.filter(revoked_at=None).order_by("skill_id")
+    assert (again.skill_id, again.value, kept.skill_id, kept.value) == (held.pk, 0.8, touched.pk, 0.9)
+    first = Grant.objects.get(skill=held, evidence="exam")
+    assert abs(again.expires_at - first.expires_at) < timedelta(seconds=1)
+    assert again.evidence.startswith("exam (What this rested on was taken back")
+    assert "taken back" in Grant.objects.get(skill=new).revoked_reason
+    done = rows("SELECT outcome FROM reputation_wanted WHERE kind = 'restore_skill' ORDER BY action->>'skill'")
+    assert {row[0] for row in done} == {
+        "Cats is 0.8 again", "Dogs is not held, as before", "not done: Eels was changed since",
+    }  # fmt: skip
+
+
 def test_what_is_wanted_of_others_is_taken_and_done_once(committed: str) -> None:
     batch, worker = batch_with(rule(then=[{"do": "raise_overlap", "by": 1, "answers": 9}])), make.make_worker()
     wrong(worker, batch, 10)

@@ -8,6 +8,7 @@ from marketplace.batches.quality.forms import rules_of
 from marketplace.common.database import acting_as, one, rows, run
 from marketplace.common.outbox import publish
 from workers.reputation.commands.act import want
+from workers.reputation.commands.skills import restore_skills
 from workers.reputation.events import RuleWithdrawn
 from workers.reputation.histories import Person, Place, crowd_around, history, prices_of
 from workers.reputation.rules.engine import holds
@@ -22,8 +23,8 @@ def withdraw_unfounded(*, person: Person, place: Place) -> int:
     """Withdraw the worker's firings in the project whose evidence was taken back in part, where the rest does not bear
     them; returns how many.
 
-    Their sanctions that still live are lifted with that reason, what they wanted and nobody has done is not wanted any
-    more, and what was held is released. Emits `RuleWithdrawn`.
+    Their sanctions that still live are lifted with that reason, skills they changed are what they were, what they
+    wanted and nobody has done is not wanted any more, and what was held is released. Emits `RuleWithdrawn`.
     """
     with acting_as("gold_reader"):
         undone = [
@@ -72,5 +73,8 @@ def _withdrawn(firing: tuple[Any, ...], *, person: Person, place: Place) -> bool
     )
     if held:
         want(firing_id=firing_id, position=UNDOING, action={"do": "release"}, person=person, place=place)
+    restored = restore_skills(firing_id=firing_id, requester_id=place.requester_id, reason=REASON)
+    for position, (action, outcome) in enumerate(restored, UNDOING + 1):
+        want(firing_id=firing_id, position=position, action=action, person=person, place=place, outcome=outcome)
     publish(RuleWithdrawn(batch_id=batch_id, worker_ids=[person.worker_id], firing_id=firing_id))
     return True
