@@ -36,7 +36,9 @@ def withdraw_unfounded(*, person: Person, place: Place) -> int:
             )
         ]
     standing = rows(
-        "SELECT f.id, f.rule, f.scope, f.rule_key LIKE 'platform:%%', f.batch_id, f.after_id, f.upto_id, f.made_at"
+        "SELECT f.id, f.rule, f.scope, f.rule_key LIKE 'platform:%%', f.batch_id, f.after_id, f.upto_id, f.made_at,"
+        " (SELECT max((x->>'value')::float8)::bigint FROM jsonb_array_elements(f.evidence->'figures') x"
+        " WHERE x->>'metric' = 'submitted')"
         " FROM reputation_firing f WHERE f.worker_id = %s"
         " AND (f.project_id = %s OR f.scope = 'platform')"
         " AND EXISTS (SELECT 1 FROM unnest(%s::bigint[]) AS u(id) WHERE u.id > f.after_id AND u.id <= f.upto_id)"
@@ -48,12 +50,12 @@ def withdraw_unfounded(*, person: Person, place: Place) -> int:
 
 
 def _withdrawn(firing: tuple[Any, ...], *, person: Person, place: Place) -> bool:
-    firing_id, given, scope, of_platform, batch_id, after, upto, made_at = firing
+    firing_id, given, scope, of_platform, batch_id, after, upto, made_at, submitted = firing
     rule = rules_of({"rules": [given]}, platform=of_platform)[0]
     scope_id = batch_id if scope == "batch" else place.project_id
     with acting_as("gold_reader"):
         events = history(worker_id=person.worker_id, scope=scope, scope_id=scope_id, upto=upto)
-    crowd = crowd_around(place, prices=prices_of([event.batch_id for event in events]))
+    crowd = crowd_around(place, prices=prices_of([event.batch_id for event in events]), submitted=submitted)
     if holds(rule, events, crowd=crowd, now=made_at, after=after, upto=upto):
         return False
     if not one(
