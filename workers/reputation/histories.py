@@ -10,7 +10,7 @@ from typing import Any
 from marketplace.batches.quality.forms import Rule, rules_of
 from marketplace.common.database import acting_as, one, rows, run, value
 from workers.reputation.queries import FIELD
-from workers.reputation.rules.engine import Fired
+from workers.reputation.rules.engine import Fired, grounds_of
 from workers.reputation.rules.events import Crowd, Event
 from workers.reputation.rules.haste import Timed, fast_limits
 from workers.reputation.rules.ladder import Measure
@@ -117,18 +117,28 @@ def steps_of(*, worker_id: int, scope: str, place: Place) -> dict[int, int]:
     }
 
 
-def fired_before(*, worker_id: int, keys: Sequence[str], place: Place) -> list[Fired]:
-    """Firings of these rules that still stand, as far as they are of the same batch or project, or of the platform."""
-    return [
-        Fired(*row)
-        for row in rows(
-            "SELECT f.rule_key, max(f.upto_id), max(f.ends_at) FROM reputation_firing f"
-            " WHERE f.worker_id = %s AND f.rule_key = ANY(%s)"
-            " AND CASE f.scope WHEN 'batch' THEN f.batch_id = %s WHEN 'project' THEN f.project_id = %s ELSE true END"
-            " AND NOT EXISTS (SELECT 1 FROM reputation_withdrawal w WHERE w.firing_id = f.id) GROUP BY f.rule_key",
-            [worker_id, list(keys), place.batch_id, place.project_id],
-        )
-    ]
+def fired_before(*, worker_id: int, scope: str, place: Place) -> list[Fired]:
+    """Firings that still stand, of rules of that scope in the same batch or project, or of the platform; and up to
+    where evidence bore a sanction that a person lifted: what he was acquitted of is not held against him again."""
+    of_scope = "CASE f.scope WHEN 'batch' THEN f.batch_id = %s WHEN 'project' THEN f.project_id = %s ELSE true END"
+    found = rows(
+        "SELECT f.rule, f.rule_key LIKE 'platform:%%', max(f.upto_id), max(f.ends_at) FROM reputation_firing f"
+        f" WHERE f.worker_id = %s AND f.scope = %s AND {of_scope}"
+        " AND NOT EXISTS (SELECT 1 FROM reputation_withdrawal w WHERE w.firing_id = f.id) GROUP BY 1, 2",
+        [worker_id, scope, place.batch_id, place.project_id],
+    )
+    lifted = rows(
+        "SELECT f.upto_id, s.lifted_at FROM reputation_firing f JOIN accounts_sanction s ON s.firing_id = f.id"
+        " WHERE f.worker_id = %s AND s.lifted_by_id IS NOT NULL"
+        " AND (f.scope = 'platform' OR %s <> 'platform' AND f.project_id = %s) ORDER BY f.upto_id DESC LIMIT 1",
+        [worker_id, scope, place.project_id],
+    )
+    fired = [Fired(grounds_of(_rule(given, by_platform)), upto, ends) for given, by_platform, upto, ends in found]
+    return fired + [Fired("", upto, lifted_at) for upto, lifted_at in lifted]
+
+
+def _rule(given: dict[str, Any], by_platform: bool) -> Rule:
+    return rules_of({"rules": [given]}, platform=by_platform)[0]
 
 
 def measures_before(*, user_id: int, project_id: int) -> list[Measure]:

@@ -7,6 +7,7 @@ import psycopg
 import pytest
 from django.db import DatabaseError, transaction
 
+from marketplace.accounts.commands.sanctions import lift
 from marketplace.accounts.models import Sanction
 from marketplace.accounts.queries import live_sanctions
 from marketplace.batches.models import Batch
@@ -118,6 +119,56 @@ def test_a_rule_fires_again_only_on_what_came_after_and_once_its_effect_is_over(
     wrong(worker, batch, 4, first=26)
     assert judged() == 1
     assert Firing.objects.count() == 2  # four new ones are too few
+
+
+def test_the_same_rule_under_another_name_in_a_new_batch_limits_nobody_for_old_answers(
+    committed: str, clock: Any
+) -> None:
+    batch, worker = batch_with(MISSES), make.make_worker()
+    wrong(worker, batch, 10)
+    judged()
+    clock(timedelta(hours=73))
+    new = make.make_batch(5, 0, quality={"rules": [rule(name="misses anew", words="New.")]}, project=batch.project)
+    wrong(worker, new, 4, first=11)
+    assert judged() == 1
+    assert Firing.objects.count() == 1
+    wrong(worker, new, 1, first=15)
+    judged()
+    assert [f.evidence["figures"][0]["value"] for f in Firing.objects.order_by("pk")] == [10, 5]
+
+
+def test_after_a_sanction_that_a_person_lifted_evidence_begins_anew(committed: str) -> None:
+    batch, worker = batch_with(MISSES), make.make_worker()
+    wrong(worker, batch, 10)
+    judged()
+    with one_transaction(principal="test"):
+        lift(sanction_id=Sanction.objects.get().pk, reason="On appeal: the photos were dark.", by=make.make_user().pk)
+    # Other conditions, which the old answers would meet.
+    stricter = rule(all=[{"metric": "gold_answers", "at_least": 6}, {"metric": "gold_accuracy", "below": 0.8}])
+    new = make.make_batch(5, 0, quality={"rules": [stricter]}, project=batch.project)
+    wrong(worker, new, 5, first=11)
+    judged()
+    assert Firing.objects.count() == 1
+    wrong(worker, new, 5, first=16)
+    judged()
+    assert Firing.objects.count() == 2
+
+
+def test_a_firing_on_all_answers_given_outlives_the_undoing_of_another_judgement(committed: str) -> None:
+    many = [{"metric": "submitted", "at_least": 8}, {"metric": "answers", "at_least": 1}]
+    batch, worker = batch_with(rule(all=many, window={"answers": 5}, then=[{"do": "notify"}])), make.make_worker()
+    wrong(worker, batch, 7)
+    judged()
+    wrong(worker, batch, 1, first=8)
+    judged()
+    wrong(worker, batch, 3, first=9)
+    judged()
+    before = Firing.objects.count()
+    assert before == 2
+    with one_transaction(principal="test"):
+        undo_outcomes(outcome_ids=[row[0] for row in make.outcomes("id", "kind = 'gold'")], reason="Wrong keys.")
+    judged()
+    assert value("SELECT count(*) FROM reputation_withdrawal") == 0
 
 
 def test_the_moment_of_a_limit_tells_of_no_single_answer(committed: str) -> None:

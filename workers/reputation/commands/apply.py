@@ -86,7 +86,7 @@ def judge(person: Person, place: Place, rules: Sequence[Rule]) -> list[Firing]:
             submitted = answers_given(worker_id=person.worker_id, scope=scope, scope_id=scope_id) if counted else None
             ends = steps_of(worker_id=person.worker_id, scope=scope, place=place)
         crowd = crowd_around(place, prices=prices_of(_batches(events)), submitted=submitted)
-        past = fired_before(worker_id=person.worker_id, keys=[rule.key for rule in of_scope], place=place)
+        past = fired_before(worker_id=person.worker_id, scope=scope, place=place)
         firings += evaluate(of_scope, events, crowd=crowd, now=moment, past=past, ends=ends)
     return firings
 

@@ -1,7 +1,8 @@
 """Judge rules over one worker's history."""
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,9 +16,10 @@ from workers.reputation.states import Kind
 
 @dataclass(frozen=True)
 class Fired:
-    """A firing of a rule before: what it rested on (the newest outcome) and when its longest effect ends."""
+    """A firing before, of this rule or another on the same grounds: what it rested on (the newest outcome) and when its
+    longest effect ends. One without grounds says that nothing up to there counts any more, for whatever rule."""
 
-    key: str
+    grounds: str
     upto: int
     ends_at: datetime
 
@@ -40,11 +42,23 @@ class Firing:
     at: datetime
 
     @property
+    def fired(self) -> Fired:
+        """The same as rules will look back on it."""
+        return Fired(grounds_of(self.rule), self.upto, self.ends_at)
+
+    @property
     def ends_at(self) -> datetime:
         """When the longest of its effects ends."""
         hours = [action.terms.get("hours", 0) for action in self.rule.actions]
         hours += [24 for action in self.rule.actions if action.do == "escalate"]
         return self.at + timedelta(hours=max(hours, default=0))
+
+
+def grounds_of(rule: Rule) -> str:
+    """A name that changes with what the rule looks at and when it holds, but not with its words or what it does: under
+    another name it must not limit anybody for the same answers again."""
+    conditions = sorted([c.metric, c.comparison, float(c.threshold), c.bound] for c in rule.conditions)
+    return json.dumps([rule.platform, rule.scope, rule.window.answers, rule.window.days, conditions])
 
 
 def evaluate(
@@ -60,16 +74,20 @@ def evaluate(
 
     The history is what the rule's scope covers; rules of different scope need a call for each. A rule that has fired
     looks only at what came after: nobody is measured twice for the same answers; and not before its effect has ended.
+    One on nothing but how many answers there are in all fires once: that number is crossed once.
     `ends` says which answer ended the last full step of each length (`rules.steps`); they are counted in the history
     where it is left out, which then has to begin with the first answer.
     """
     ends = steps_in(history) if ends is None else ends
+    if crowd.submitted is None:
+        crowd = replace(crowd, submitted=sum(event.kind == Kind.ANSWER for event in history))
     firings = []
     for rule in rules:
-        earlier = [fired for fired in past if fired.key == rule.key]
-        if any(fired.ends_at > now for fired in earlier):
+        earlier = [fired for fired in past if fired.grounds == grounds_of(rule)]
+        once = all(condition.metric == "submitted" for condition in rule.conditions)
+        if any(once or fired.ends_at > now for fired in earlier):
             continue
-        after = max((fired.upto for fired in earlier), default=0)
+        after = max((fired.upto for fired in past if fired in earlier or not fired.grounds), default=0)
         seen = seen_by(rule, history, ends)
         fresh = [event for event in standing(seen) if event.id > after]
         if not fresh:
