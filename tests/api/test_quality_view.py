@@ -132,7 +132,7 @@ def test_a_requester_sees_what_fired_on_what_evidence_and_what_came_of_it(market
     (shown,) = market["reviewer"].get(path).expect(200)["results"]
     assert (shown["worker"], shown["rule"], shown["words"]) == (known(market, worker), "misses", "Too many wrong.")
     assert shown["evidence"][0] == {
-        "metric": "gold_answers", "bound": "point", "at_least": 5, "value": 6.0, "low": 6.0, "high": 6.0, "n": 6,
+        "metric": "gold_answers", "bound": "point", "at_least": 5, "value": 5.0, "low": 5.0, "high": 5.0, "n": 5,
     }  # fmt: skip
     assert [(a["action"]["do"], a["outcome"]) for a in shown["actions"]] == [
         ("limit", "limit in the project for 72 hours")
