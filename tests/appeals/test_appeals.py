@@ -30,6 +30,8 @@ from workers.appeals.commands.open import add_statement, contest_answer, contest
 from workers.appeals.due import settle_due
 from workers.appeals.errors import AppealInvalid, AppealOver, NotAppealable, NotImpartial
 from workers.appeals.models import Appeal, Step
+from workers.appeals.queries import rework_of
+from workers.appeals.states import JUDGED_MIN, MEAN_MIN
 from workers.assignments.commands.decide import accept_answers, apply_due, finish_batch
 from workers.assignments.commands.pay import settle_due as pay_due
 from workers.assignments.commands.reopen import discount_answers
@@ -43,6 +45,7 @@ from workers.assignments.states import RejectReason
 from workers.profiles.commands.links import link_accounts
 from workers.profiles.models import Worker
 from workers.reputation.commands import Judged, record_outcomes
+from workers.reputation.queries import posterior_of
 from workers.reputation.states import Kind
 
 Forward = Callable[[timedelta], None]
@@ -71,10 +74,15 @@ def rejected(*, label: str = "cat", overlap: int = 4, **terms: Any) -> Case:
     return Case(batch, ann, Assignment.objects.get(public_id=lease[0].id))
 
 
-def others(case: Case, *labels: str) -> None:
+def others(case: Case, *labels: str, scores: tuple[float, ...] = (1.0,) * JUDGED_MIN) -> list[Worker]:
+    """Others do the task, by their answers to others so far as good as `scores` say."""
+    crew = []
     for label in labels:
         worker = make.make_worker()
+        make.judge(worker, case.batch, *scores)
         make.answer(worker, make.take(worker, case.batch), label)
+        crew.append(worker)
+    return crew
 
 
 def contest(case: Case, words: str = "It is a cat, look at the ears.") -> Appeal:
@@ -183,6 +191,69 @@ def test_answers_that_have_no_vote_judge_nobody() -> None:
     assert spam is not None
     in_one(discount_answers, assignment_ids=[spam.pk], reason="spam", origin=Origin(made_by=make.make_user().pk))
     assert settle(contest(case)).state == "open"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("scores", "judges"),
+    [
+        ((), False),
+        ((1.0,) * (JUDGED_MIN - 1), False),
+        ((1.0,) * JUDGED_MIN, True),
+        ((1.0, 0.0) * JUDGED_MIN, False),
+        ((1.0, 0.0, 1.0) * JUDGED_MIN, True),
+    ],
+)
+def test_only_those_judge_who_have_shown_that_they_can(
+    scores: tuple[float, ...], judges: bool, clock: Forward
+) -> None:
+    case = rejected(label="dog")
+    crew = others(case, "cat", "cat", "cat", scores=scores)
+    known = posterior_of(worker_id=crew[0].pk, project_id=case.batch.project_id).posterior
+    assert judges == (known.alpha + known.beta - 3 >= JUDGED_MIN and known.mean >= MEAN_MIN)
+    appeal = contest(case)
+    clock(timedelta(hours=37))
+    assert settle(appeal).state == ("refused" if judges else "open")
+    assert appeal.method == ("rework" if judges else "adjudicator"), "too few who can: a person decides"
+    if not judges:
+        with pytest.raises(IntegrityError, match="others have not done|not referred so"), transaction.atomic():
+            run(STEP.format(kind="refused", by="NULL"))
+
+
+@pytest.mark.django_db
+def test_whoever_is_limited_where_the_answer_was_given_or_was_later_does_not_judge(clock: Forward) -> None:
+    case = rejected(label="dog", overlap=5)
+    crew = others(case, "cat", "cat", "cat", "cat")
+    own = {"project": case.batch.project_id, "requester": case.batch.requester_id, "batch": case.batch.pk}
+
+    def judging() -> int:
+        return rework_of(case.answer.pk).others
+
+    for scope, of in own.items():
+        limited(crew[0], scope=scope, scope_id=of + 1_000)
+        limited(crew[0], scope=scope, scope_id=of, measure="slow_down", pace_s=5)
+    assert judging() == 4, "limited elsewhere, or only slower"
+    for scope, of in own.items():
+        sanction = limited(crew[0], scope=scope, scope_id=of)
+        assert judging() == 3
+        in_one(lift, sanction_id=sanction.pk, reason="mistake")
+        assert judging() == 4
+    limited(crew[1], life=timedelta(hours=1))
+    second = make.make_worker()
+    in_one(link_accounts, workers=[crew[2].public_id, second.public_id], reason="one phone", by=staff().pk)
+    limited(second)
+    assert judging() == 2
+    clock(timedelta(hours=2))
+    assert judging() == 2, "what came after the answer counts beyond its time"
+    assert settle(contest(case)).state == "open"
+
+
+@pytest.mark.django_db
+def test_two_accounts_that_turn_out_to_be_one_person_judge_once() -> None:
+    case = rejected(label="dog")
+    ann, ann_again, _ = others(case, "cat", "cat", "cat")
+    in_one(link_accounts, workers=[ann.public_id, ann_again.public_id], reason="one phone", by=staff().pk)
+    assert rework_of(case.answer.pk).others == 2
 
 
 @pytest.mark.django_db

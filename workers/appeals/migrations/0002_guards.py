@@ -65,17 +65,28 @@ CREATE TRIGGER appeal_opened AFTER INSERT ON appeals_appeal FOR EACH ROW EXECUTE
 """
 
 STEPS = """
--- The others who did the task of a contested answer, and said something that has a vote: they knew of nothing.
+-- The others who did the task of a contested answer, knew of nothing, and whose word has weight: one answer of each person,
+-- which says something and has a vote, by somebody who has shown in the project that he can (five judged answers on top of
+-- what is assumed of a stranger, Beta(2, 1), with a mean of 0.6), and whom no limit or ban over the batch keeps out or has
+-- caught since. What was lifted was never so.
 CREATE FUNCTION appeals_others(p_assignment bigint) RETURNS SETOF bigint
 LANGUAGE sql STABLE SET search_path = public, pg_temp SET enable_seqscan = off AS $$
-    SELECT o.id FROM assignments_assignment a
+    SELECT min(o.id) FROM assignments_assignment a
+      JOIN batches_batch b ON b.id = a.batch_id
       JOIN profiles_worker w ON w.id = a.worker_id
       JOIN assignments_assignment o ON o.task_id = a.task_id AND o.id <> a.id AND o.state IN ('submitted', 'accepted', 'upheld')
       JOIN profiles_worker p ON p.id = o.worker_id AND p.person_id <> w.person_id
+      JOIN reputation_standing s ON s.worker_id = o.worker_id AND s.project_id = b.project_id
      WHERE a.id = p_assignment
+       AND s.alpha + s.beta - 3 >= 5 AND s.alpha >= 0.6 * (s.alpha + s.beta)
        AND NOT EXISTS (SELECT 1 FROM assignments_discount d WHERE d.assignment_id = o.id)
        AND (SELECT NOT l.unclear FROM assignments_answer l WHERE l.assignment_id = o.id ORDER BY l.revision DESC LIMIT 1)
-     ORDER BY o.id;
+       AND NOT EXISTS (SELECT 1 FROM profiles_worker q JOIN accounts_sanction x ON x.user_id = q.user_id
+                        WHERE q.person_id = p.person_id AND x.measure IN ('limit', 'ban') AND x.lifted_at IS NULL
+                          AND (x.expires_at > market_now() OR x.made_at >= o.submitted_at)
+                          AND (x.scope, coalesce(x.scope_id, 0)) IN (('platform', 0), ('requester', b.requester_id),
+                                                                     ('project', b.project_id), ('batch', b.id)))
+     GROUP BY p.person_id ORDER BY 1;
 $$;
 
 -- Whether somebody has no part in the matter: no member of the requester, no account of the worker's person, and not who
