@@ -146,6 +146,10 @@ BEGIN
             IF of.method <> 'rework' OR (SELECT count(*) FROM appeals_others(of.rejection_id)) < 3 THEN
                 RAISE EXCEPTION 'others have not done the task' USING errcode = '23514', constraint = 'appeal_reworked';
             END IF;
+        ELSIF NEW.kind = 'upheld' AND EXISTS (SELECT 1 FROM assignments_uphold u WHERE u.assignment_id = of.rejection_id
+                                                 AND u.made_by_id = NEW.made_by_id) THEN
+            -- Whoever has undone the rejection for any reason has ended the appeal with it; partial he is to nobody's harm.
+            RETURN NEW;
         ELSIF NOT staff AND of.adjudicator_id IS DISTINCT FROM NEW.made_by_id THEN
             RAISE EXCEPTION 'this person does not judge' USING errcode = '23514', constraint = 'appeal_judge';
         ELSIF NOT appeals_impartial(of.id, NEW.made_by_id) THEN
@@ -171,11 +175,13 @@ CREATE TRIGGER step_applied AFTER INSERT ON appeals_step FOR EACH ROW EXECUTE FU
 """
 
 AGREE = """
--- What an appeal decided is done in the same transaction: the answer is paid, the sanction lifted, the contest over.
+-- What an appeal decided is done in the same transaction: the answer is paid, the sanction lifted, the contest over. And
+-- whatever undoes a rejection ends the appeal against it, so that nobody refuses later what is paid.
 CREATE FUNCTION appeals_disagreeing(p_appeal bigint) RETURNS boolean
 LANGUAGE sql STABLE SET search_path = public, pg_temp SET enable_seqscan = off AS $$
     SELECT coalesce((SELECT (p.state IN ('upheld', 'lapsed') AND (
                          p.rejection_id IS NOT NULL AND a.state <> 'upheld' OR p.sanction_id IS NOT NULL AND s.lifted_at IS NULL))
+            OR p.state = 'open' AND coalesce(a.state = 'upheld', false)
             OR p.rejection_id IS NOT NULL AND (p.state = 'open') <> coalesce(c.ended_at IS NULL, false)
       FROM appeals_appeal p
       LEFT JOIN assignments_assignment a ON a.id = p.rejection_id
@@ -186,6 +192,10 @@ $$;
 CREATE FUNCTION appeals_agree() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET enable_seqscan = off AS $$
 BEGIN
+    IF TG_TABLE_NAME = 'assignments_uphold' AND NOT EXISTS (SELECT 1 FROM appeals_appeal p
+            WHERE p.rejection_id = (to_jsonb(NEW) ->> 'assignment_id')::bigint) THEN
+        RETURN NULL;
+    END IF;
     IF appeals_disagreeing(CASE TG_TABLE_NAME WHEN 'appeals_step' THEN (to_jsonb(NEW) ->> 'appeal_id')::bigint
                            ELSE (SELECT p.id FROM appeals_appeal p
                                   WHERE p.rejection_id = (to_jsonb(NEW) ->> 'assignment_id')::bigint) END) THEN
@@ -196,6 +206,8 @@ END $$;
 CREATE CONSTRAINT TRIGGER appeal_agrees AFTER INSERT ON appeals_step
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION appeals_agree();
 CREATE CONSTRAINT TRIGGER contest_agrees AFTER INSERT OR UPDATE ON assignments_contest
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION appeals_agree();
+CREATE CONSTRAINT TRIGGER uphold_agrees AFTER INSERT ON assignments_uphold
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION appeals_agree();
 """
 
@@ -209,6 +221,7 @@ GUARDS = [
     ("appeals_step", "closed"),
     ("appeals_step", "closed_truncate"),
     ("assignments_contest", "contest_agrees"),
+    ("assignments_uphold", "uphold_agrees"),
 ]
 
 RIGHTS = f"""
