@@ -232,7 +232,7 @@ class RequesterSanctionLiftView(APIView):
     permission_classes = [IsRequesterKey]
 
     @extend_schema(
-        summary="End a sanction that your organisation or a rule made, before its time",
+        summary="End a sanction that your organisation or a rule of yours made, before its time",
         tags=["sanctions"],
         request=LiftAsk,
         responses=RequesterSanctionShape,
@@ -246,6 +246,8 @@ class RequesterSanctionLiftView(APIView):
             of: Any = sanction_of(sanction, own)
             if of.made_by_id is not None and not of.by_member:
                 raise LiftNotAllowed("Staff made this sanction, and only staff lifts it.")
+            if of.over_all:
+                raise LiftNotAllowed("A rule of the platform made this sanction, and only staff lifts it.")
             lift(sanction_id=of.pk, reason=ask["reason"], by=request.user.pk)
             return boundary.respond(requester_sanction_shape(own.get(pk=of.pk)))
 

@@ -32,7 +32,7 @@ from workers.appeals.due import settle_due
 from workers.appeals.errors import AppealInvalid, AppealOver, NotAppealable, NotImpartial
 from workers.appeals.models import Appeal, Step
 from workers.appeals.queries import rework_of
-from workers.appeals.states import JUDGED_MIN, MEAN_MIN
+from workers.appeals.states import JUDGED_MIN, MEAN_MIN, STATEMENTS_MAX
 from workers.assignments.commands.decide import accept_answers, apply_due, finish_batch
 from workers.assignments.commands.pay import settle_due as pay_due
 from workers.assignments.commands.reopen import discount_answers
@@ -361,6 +361,20 @@ def test_no_program_undoes_a_rejection_and_leaves_the_appeal_open(
     as_owner.execute("DROP TRIGGER uphold_agrees ON assignments_uphold")
     in_one(uphold_answers, **ask)
     assert {f.name for f in check_promises() if f.violations} >= {"inv_r42_appeals", "inv_r42_appeal_guards"}
+
+
+@pytest.mark.django_db
+def test_the_requester_makes_five_statements_at_most() -> None:
+    case = rejected(overlap=1)
+    appeal = contest(case)
+    ask = {"appeal": appeal.public_id, "requester_id": appeal.requester_id}
+    by = make.owner_of(case.batch.requester).pk
+    for number in range(STATEMENTS_MAX):
+        in_one(add_statement, **ask, by=by, words=f"It barks, {number}.")
+    with pytest.raises(AppealInvalid, match="Enough"):
+        in_one(add_statement, **ask, by=by, words="And once more.")
+    with pytest.raises(IntegrityError, match="five statements"), transaction.atomic():
+        run(STEP.format(kind="statement", by=MEMBER))
 
 
 @pytest.mark.django_db

@@ -37,3 +37,4 @@ REWORKS = 3  # how many others must have done the task before their answers deci
 # stranger, and so good. Three strangers, or a ring of them, decide nothing. The database holds the same.
 JUDGED_MIN = 5
 MEAN_MIN = 0.6
+STATEMENTS_MAX = 5  # what a requester has to say to one appeal; the database holds the same

@@ -123,6 +123,9 @@ BEGIN
         IF NOT EXISTS (SELECT 1 FROM accounts_member m WHERE m.requester_id = of.requester_id AND m.user_id = NEW.made_by_id) THEN
             RAISE EXCEPTION 'the requester alone makes a statement' USING errcode = '23514', constraint = 'statement_by_requester';
         END IF;
+        IF (SELECT count(*) FROM appeals_step e WHERE e.appeal_id = of.id AND e.kind = 'statement') >= 5 THEN
+            RAISE EXCEPTION 'five statements have been made' USING errcode = '23514', constraint = 'statements_max';
+        END IF;
     ELSIF NEW.kind = 'referred' THEN
         IF of.method <> 'rework' OR NEW.made_by_id IS NOT NULL AND NOT staff THEN
             RAISE EXCEPTION 'this appeal is not referred so' USING errcode = '23514', constraint = 'appeal_referred';
