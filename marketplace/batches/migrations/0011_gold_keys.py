@@ -169,9 +169,14 @@ REVOKE EXECUTE ON FUNCTION batches_key_step(), batches_key_comes() FROM PUBLIC;
 RIGHTS = """
 GRANT INSERT (simhash) ON batches_goldkey TO touchstone_runtime;
 GRANT SELECT ON batches_goldkey TO gold_reader;
+-- R37: an open task that is in no queue is gold. Only functions of claims look into the queue.
+REVOKE SELECT ON batches_openplace FROM touchstone_runtime;
+GRANT SELECT ON batches_openplace TO gold_reader;
 """
 
 UNDO = """
+REVOKE SELECT ON batches_openplace FROM gold_reader;
+GRANT SELECT ON batches_openplace TO touchstone_runtime;
 DROP TRIGGER keys_alike ON batches_batch;
 DROP TRIGGER key_step ON batches_goldkey; DROP TRIGGER key_stays ON batches_goldkey;
 DROP TRIGGER closed_truncate ON batches_goldkey; DROP TRIGGER key_comes ON batches_goldkey;
