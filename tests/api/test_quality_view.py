@@ -205,3 +205,6 @@ def test_a_requester_learns_nothing_of_work_for_others_by_a_rule_that_looks_at_a
     path = f"requesters/{market.requester.public_id}/sanctions"
     of = [one for one in market["manager"].get(path).expect(200)["results"] if one["author"] == "rule"]
     assert [(one["measure"], one["evidence"]) for one in of] == [("slow_down", {})]
+    refused = market["manager"].post(f"{path}/{of[0]['id']}/lift", {"reason": "He is good."})
+    assert (refused.status, refused.code) == (403, "made-by-staff"), "what the platform's rules made is not his to lift"
+    market["staff"].post(f"sanctions/{of[0]['id']}/lift", {"reason": "A mistake."}).expect(200)
