@@ -16,7 +16,7 @@ from marketplace.batches.commands.create import Terms, create_batch
 from marketplace.batches.commands.import_tasks import import_tasks
 from marketplace.batches.commands.lifecycle import publish_batch
 from marketplace.batches.costs import Platform
-from marketplace.batches.models import Batch
+from marketplace.batches.models import Batch, OpenPlace
 from marketplace.batches.queries import offer_of
 from marketplace.batches.rows import read_jsonl
 from marketplace.billing.commands.deposits import record_deposit
@@ -259,3 +259,10 @@ def outcomes(columns: str = "score", where: str = "true") -> list[tuple[Any, ...
     """Recorded outcomes in their order, read as the gold reader: nobody else may."""
     with transaction.atomic(), acting_as("gold_reader"):
         return fetched(f"SELECT {columns} FROM reputation_outcome WHERE {where} ORDER BY id")
+
+
+def queue(batch: Batch | None = None) -> list[tuple[int, int, int]]:
+    """(task, bucket, rank) of what is queued, by task, read as the gold reader: whoever knows them knows gold."""
+    with transaction.atomic(), acting_as("gold_reader"):
+        found = OpenPlace.objects.all() if batch is None else OpenPlace.objects.filter(batch_id=batch.pk)
+        return list(found.order_by("task_id").values_list("task_id", "bucket", "rank"))

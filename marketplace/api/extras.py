@@ -18,8 +18,8 @@ from marketplace.rest.pagination import page_of_rows
 from marketplace.rest.permissions import IsRequesterKey, IsStaffKey
 from marketplace.rest.requests import KeyRequest
 from marketplace.results.commands.names import worker_names
+from workers.appeals.commands.uphold import uphold_rejected
 from workers.assignments.commands.extras import Bonus, pay_bonus
-from workers.assignments.commands.uphold import uphold_answers
 from workers.assignments.models import ExtraKind
 from workers.assignments.queries import extras_page
 from workers.profiles.queries import workers_by_pseudonym
@@ -63,7 +63,7 @@ class UpholdView(APIView):
     permission_classes = [IsStaffKey]
 
     @extend_schema(
-        summary="Undo rejections that were wrong; each answer becomes due for payment",
+        summary="Undo rejections that were wrong; each answer becomes due for payment, and what was contested is won",
         tags=["answers"],
         request=UpholdAsk,
         responses=UpheldShape,
@@ -73,7 +73,7 @@ class UpholdView(APIView):
         with once(request) as boundary:
             return boundary.replay or boundary.respond(
                 {
-                    "upheld": uphold_answers(
+                    "upheld": uphold_rejected(
                         batch_id=any_batch(batch).pk,
                         assignments=ask["answers"],
                         made_by=request.user.pk,

@@ -30,6 +30,8 @@ class EvidenceShape(serializers.Serializer[Any]):
     asked = serializers.IntegerField()
     taken = serializers.IntegerField(help_text="Rejected before without a review")
     waiting = serializers.IntegerField(help_text="Already waiting then")
+    week_taken = serializers.IntegerField(help_text="The same of all the requester's batches in seven days")
+    week_allowed = serializers.IntegerField(help_text="How many of all of them may be rejected without a review")
     back = serializers.IntegerField(help_text="Out for repair then, or never come again")
     compared = serializers.IntegerField(help_text="Rejections of which could be said whether they agree with others")
     agreeing = serializers.IntegerField(help_text="How many of those do")

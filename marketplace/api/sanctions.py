@@ -232,7 +232,7 @@ class RequesterSanctionLiftView(APIView):
     permission_classes = [IsRequesterKey]
 
     @extend_schema(
-        summary="End a sanction that your organisation or a rule made, before its time",
+        summary="End a sanction that your organisation or a rule of yours made, before its time",
         tags=["sanctions"],
         request=LiftAsk,
         responses=RequesterSanctionShape,
@@ -246,6 +246,8 @@ class RequesterSanctionLiftView(APIView):
             of: Any = sanction_of(sanction, own)
             if of.made_by_id is not None and not of.by_member:
                 raise LiftNotAllowed("Staff made this sanction, and only staff lifts it.")
+            if of.by_platform:
+                raise LiftNotAllowed("A rule of the platform made this sanction, and only staff lifts it.")
             lift(sanction_id=of.pk, reason=ask["reason"], by=request.user.pk)
             return boundary.respond(requester_sanction_shape(own.get(pk=of.pk)))
 
@@ -274,7 +276,10 @@ def for_requester(requester: Requester) -> QuerySet[Sanction]:
     named = Pseudonym.objects.filter(requester=requester, worker__user_id=OuterRef("user_id")).values("code")
     by_member = Exists(Member.objects.filter(requester=requester, user_id=OuterRef("made_by_id")))
     over_all = Exists(Firing.objects.filter(pk=OuterRef("firing_id"), scope="platform"))
-    return with_places(found).annotate(code=Subquery(named[:1]), by_member=by_member, over_all=over_all)
+    by_platform = Exists(Firing.objects.filter(pk=OuterRef("firing_id"), rule_key__startswith="platform:"))
+    return with_places(found).annotate(
+        code=Subquery(named[:1]), by_member=by_member, over_all=over_all, by_platform=by_platform
+    )
 
 
 def _impose(ask: dict[str, Any], user_id: int, scope_id: int | None, by: int) -> Sanction:

@@ -233,7 +233,8 @@ class GoldKey(models.Model):
     is left of an ordinary task gold while it is live or flagged. Only live ones are shown and count. `why` says what a
     waiting one waits for: `alike` (a key like it, `alike_id`, was shown or is live) or `ask` (the requester's word).
     `earlier` is how many workers had the task before it was gold, `frozen` what `shown` was when the key went out of
-    use, `sealed` the number of the commitment that it is part of. Key and salt never change.
+    use, `sealed` the number of the commitment that it is part of, `confirmed_at` when its requester last said of the
+    flagged key that it is right. Key and salt never change.
     """
 
     task = models.OneToOneField(Task, on_delete=models.PROTECT, primary_key=True, related_name="+")
@@ -252,6 +253,7 @@ class GoldKey(models.Model):
     earlier = models.SmallIntegerField(default=0)
     frozen = models.SmallIntegerField(null=True)
     sealed = models.SmallIntegerField(null=True)
+    confirmed_at = models.DateTimeField(null=True)
     added_at = models.DateTimeField()
 
     class Meta:

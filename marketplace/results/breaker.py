@@ -4,6 +4,9 @@ from math import sqrt
 
 ALWAYS = 5  # so many may be rejected of any batch …
 SHARE = 10  # … and of a large one every tenth answer; the database holds the same
+# The same of all batches of a requester together, over so many days: to cut work into small batches does not help.
+WEEK_DAYS = 7
+WEEK_ALWAYS = 20
 # Consensus is wrong now and then, however much the answers agree; one rejection against it is no pattern.
 DISAGREEMENT_MIN = 0.1
 SIGMAS = 3.0
@@ -12,6 +15,11 @@ SIGMAS = 3.0
 def allowance(answered: int) -> int:
     """How many answers of a batch with so many answered places may be rejected without a review."""
     return max(ALWAYS, answered // SHARE)
+
+
+def week_allowance(answered: int) -> int:
+    """How many answers a requester may reject without a review in a week in which so many places were answered."""
+    return max(WEEK_ALWAYS, answered // SHARE)
 
 
 def defies_consensus(*, agreeing: int, compared: int, disagreement: float) -> bool:

@@ -27,9 +27,12 @@ from tests import factories as make
 from tests.acts import broken, in_one
 from workers.appeals.commands.decide import decide_appeal
 from workers.appeals.commands.open import add_statement, contest_answer, contest_sanction, name_adjudicator
+from workers.appeals.commands.uphold import uphold_rejected
 from workers.appeals.due import settle_due
 from workers.appeals.errors import AppealInvalid, AppealOver, NotAppealable, NotImpartial
 from workers.appeals.models import Appeal, Step
+from workers.appeals.queries import rework_of
+from workers.appeals.states import JUDGED_MIN, MEAN_MIN, STATEMENTS_MAX
 from workers.assignments.commands.decide import accept_answers, apply_due, finish_batch
 from workers.assignments.commands.pay import settle_due as pay_due
 from workers.assignments.commands.reopen import discount_answers
@@ -43,6 +46,7 @@ from workers.assignments.states import RejectReason
 from workers.profiles.commands.links import link_accounts
 from workers.profiles.models import Worker
 from workers.reputation.commands import Judged, record_outcomes
+from workers.reputation.queries import posterior_of
 from workers.reputation.states import Kind
 
 Forward = Callable[[timedelta], None]
@@ -71,10 +75,15 @@ def rejected(*, label: str = "cat", overlap: int = 4, **terms: Any) -> Case:
     return Case(batch, ann, Assignment.objects.get(public_id=lease[0].id))
 
 
-def others(case: Case, *labels: str) -> None:
+def others(case: Case, *labels: str, scores: tuple[float, ...] = (1.0,) * JUDGED_MIN) -> list[Worker]:
+    """Others do the task, by their answers to others so far as good as `scores` say."""
+    crew = []
     for label in labels:
         worker = make.make_worker()
+        make.judge(worker, case.batch, *scores)
         make.answer(worker, make.take(worker, case.batch), label)
+        crew.append(worker)
+    return crew
 
 
 def contest(case: Case, words: str = "It is a cat, look at the ears.") -> Appeal:
@@ -186,6 +195,67 @@ def test_answers_that_have_no_vote_judge_nobody() -> None:
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("scores", "judges"),
+    [
+        ((), False),
+        ((1.0,) * (JUDGED_MIN - 1), False),
+        ((1.0,) * JUDGED_MIN, True),
+        ((1.0, 0.0) * JUDGED_MIN, False),
+        ((1.0, 0.0, 1.0) * JUDGED_MIN, True),
+    ],
+)
+def test_only_those_judge_who_have_shown_that_they_can(scores: tuple[float, ...], judges: bool, clock: Forward) -> None:
+    case = rejected(label="dog")
+    crew = others(case, "cat", "cat", "cat", scores=scores)
+    known = posterior_of(worker_id=crew[0].pk, project_id=case.batch.project_id).posterior
+    assert judges == (known.alpha + known.beta - 3 >= JUDGED_MIN and known.mean >= MEAN_MIN)
+    appeal = contest(case)
+    clock(timedelta(hours=37))
+    assert settle(appeal).state == ("refused" if judges else "open")
+    assert appeal.method == ("rework" if judges else "adjudicator"), "too few who can: a person decides"
+    if not judges:
+        with pytest.raises(IntegrityError, match="others have not done"), transaction.atomic():
+            run(STEP.format(kind="refused", by="NULL"))
+
+
+@pytest.mark.django_db
+def test_whoever_is_limited_where_the_answer_was_given_or_was_later_does_not_judge(clock: Forward) -> None:
+    case = rejected(label="dog", overlap=5)
+    crew = others(case, "cat", "cat", "cat", "cat")
+    own = {"project": case.batch.project_id, "requester": case.batch.requester_id, "batch": case.batch.pk}
+
+    def judging() -> int:
+        return rework_of(case.answer.pk).others
+
+    for scope, of in own.items():
+        limited(crew[0], scope=scope, scope_id=of + 1_000)
+        limited(crew[0], scope=scope, scope_id=of, measure="slow_down", pace_s=5)
+    assert judging() == 4, "limited elsewhere, or only slower"
+    for scope, of in own.items():
+        sanction = limited(crew[0], scope=scope, scope_id=of)
+        assert judging() == 3
+        in_one(lift, sanction_id=sanction.pk, reason="mistake")
+        assert judging() == 4
+    limited(crew[1], life=timedelta(hours=1))
+    second = make.make_worker()
+    in_one(link_accounts, workers=[crew[2].public_id, second.public_id], reason="one phone", by=staff().pk)
+    limited(second)
+    assert judging() == 2
+    clock(timedelta(hours=2))
+    assert judging() == 2, "what came after the answer counts beyond its time"
+    assert settle(contest(case)).state == "open"
+
+
+@pytest.mark.django_db
+def test_two_accounts_that_turn_out_to_be_one_person_judge_once() -> None:
+    case = rejected(label="dog")
+    ann, ann_again, _ = others(case, "cat", "cat", "cat")
+    in_one(link_accounts, workers=[ann.public_id, ann_again.public_id], reason="one phone", by=staff().pk)
+    assert rework_of(case.answer.pk).others == 2
+
+
+@pytest.mark.django_db
 def test_whoever_let_a_rejection_take_effect_does_not_judge_the_appeal_against_it() -> None:
     batch, worker, reviewer, judge = make.make_batch(6, overlap=1, lease_cap=10), make.make_worker(), staff(), staff()
     make.answer(worker, make.take(worker, batch, 6))
@@ -239,6 +309,72 @@ def test_staff_decide_with_a_reason_and_nobody_in_his_own_matter() -> None:
         in_one(add_statement, appeal=appeal.public_id, requester_id=appeal.requester_id, by=owner.pk, words="But!")
     assert [step.kind for step in appeal.steps.order_by("pk")] == ["opened", "statement", "upheld"]
     assert broken() == []
+
+
+@pytest.mark.django_db
+def test_undoing_a_rejection_that_is_contested_ends_the_appeal_as_won() -> None:
+    case, other = rejected(overlap=1, dispute_basis_points=10_000), rejected(overlap=1)
+    appeal, elsewhere, boss = contest(case), contest(other), staff()
+    ask = {"batch_id": case.batch.pk, "assignments": [case.answer.public_id], "made_by": boss.pk}
+    for _again in range(2):
+        assert in_one(uphold_rejected, **ask, reason="A cat, as the owner says now.") in (0, 1)
+    appeal.refresh_from_db()
+    assert (appeal.state, state(case)) == ("upheld", "upheld")
+    assert appeal.steps.order_by("-pk").values_list("kind", "made_by", "reason")[0] == (
+        "upheld", boss.pk, "A cat, as the owner says now."
+    )  # fmt: skip
+    with pytest.raises(AppealOver):
+        in_one(decide_appeal, appeal=appeal.public_id, uphold=False, by=boss.pk, reason="No, wait.")
+    in_one(pay_due)
+    assert balance(earned_by(case.worker.public_id), "EUR") == make.PRICE
+    elsewhere.refresh_from_db()
+    assert elsewhere.state == "open"
+    assert broken() == []
+
+
+@pytest.mark.django_db
+def test_who_rejected_may_undo_it_although_he_may_not_judge_the_appeal() -> None:
+    case = rejected(overlap=1)
+    boss = staff()
+    case.batch.requester.members.create(user=boss, role="viewer")
+    appeal = contest(case)
+    with pytest.raises(NotImpartial):
+        in_one(decide_appeal, appeal=appeal.public_id, uphold=True, by=boss.pk, reason="It is one.")
+    in_one(
+        uphold_rejected,
+        batch_id=case.batch.pk,
+        assignments=[case.answer.public_id],
+        made_by=boss.pk,
+        reason="I was wrong.",
+    )
+    assert settle(appeal).state == "upheld"
+
+
+def test_no_program_undoes_a_rejection_and_leaves_the_appeal_open(
+    committed: str, as_owner: psycopg.Connection[Any]
+) -> None:
+    case = rejected(overlap=1, dispute_basis_points=10_000)
+    contest(case)
+    ask = {"batch_id": case.batch.pk, "assignments": [case.answer.public_id], "made_by": staff().pk, "reason": "So."}
+    with pytest.raises(IntegrityError, match="is done with it"):
+        in_one(uphold_answers, **ask)
+    as_owner.execute("DROP TRIGGER uphold_agrees ON assignments_uphold")
+    in_one(uphold_answers, **ask)
+    assert {f.name for f in check_promises() if f.violations} >= {"inv_r42_appeals", "inv_r42_appeal_guards"}
+
+
+@pytest.mark.django_db
+def test_the_requester_makes_five_statements_at_most() -> None:
+    case = rejected(overlap=1)
+    appeal = contest(case)
+    ask = {"appeal": appeal.public_id, "requester_id": appeal.requester_id}
+    by = make.owner_of(case.batch.requester).pk
+    for number in range(STATEMENTS_MAX):
+        in_one(add_statement, **ask, by=by, words=f"It barks, {number}.")
+    with pytest.raises(AppealInvalid, match="Enough"):
+        in_one(add_statement, **ask, by=by, words="And once more.")
+    with pytest.raises(IntegrityError, match="five statements"), transaction.atomic():
+        run(STEP.format(kind="statement", by=MEMBER))
 
 
 @pytest.mark.django_db

@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 
 from marketplace.batches.commands.lifecycle import close_batch, pause_batch, resume_batch
 from marketplace.batches.errors import BatchNotOpen
-from marketplace.batches.models import Batch, OpenPlace, Task
+from marketplace.batches.models import Batch, Task
 from marketplace.batches.queries import offer_of, progress
 from marketplace.common.database import rows, run, value
 from marketplace.common.errors import NotFound
@@ -61,7 +61,7 @@ def test_no_worker_is_given_a_task_twice_and_every_task_is_given_overlap_times()
     crew = [make.make_worker() for _ in range(5)]
     assert sum(claim_all(worker, batch) for worker in crew) == 90
     assert set(Task.objects.filter(batch=batch).values_list("taken", flat=True)) == {3}
-    assert not OpenPlace.objects.filter(batch_id=batch.pk).exists()
+    assert make.queue(batch) == []
     assert broken() == []
 
 
@@ -130,7 +130,7 @@ def test_a_late_submit_counts_while_its_place_is_free(clock: Forward, swept: boo
     assert make.answer(worker, [lease]).outcomes[0].outcome == "submitted"
     assert Assignment.objects.get(public_id=lease.id).attempts == 2
     assert make.answer(worker, [lease]).outcomes[0].outcome == "already_submitted"
-    assert not OpenPlace.objects.filter(batch_id=batch.pk).exists()
+    assert make.queue(batch) == []
     assert broken() == []
 
 

@@ -5,7 +5,7 @@ from django.db import DatabaseError, IntegrityError, transaction
 
 from marketplace.batches.commands.lifecycle import close_batch, pause_batch, resume_batch
 from marketplace.batches.errors import HoldTooLarge, WrongState
-from marketplace.batches.models import Batch, MorePlaces, OpenPlace, Task
+from marketplace.batches.models import Batch, MorePlaces, Task
 from marketplace.batches.queries import progress
 from marketplace.common.database import rows, run, value
 from marketplace.common.transactions import one_transaction
@@ -62,7 +62,7 @@ def test_a_task_that_was_full_is_given_to_somebody_else_and_paid_like_the_others
     assert (added.places, added.held_micros) == (2, 2 * UNIT)
     assert before - make.funds(batch) == 2 * UNIT
     assert at(escrow_of(batch.public_id)) == 4 * UNIT
-    assert rows("SELECT bucket FROM batches_openplace") == [(64,)]
+    assert [bucket for _, bucket, _ in make.queue()] == [64]
     assert progress(batch).places == 4
     assert broken() == []
     held()
@@ -83,11 +83,11 @@ def test_a_task_that_was_full_is_given_to_somebody_else_and_paid_like_the_others
 
 def test_a_task_that_still_has_places_keeps_its_place_in_the_queue() -> None:
     batch = make.make_batch(tasks=3, overlap=2)
-    before = list(OpenPlace.objects.order_by("pk").values_list("task_id", "bucket", "rank"))
+    before = make.queue()
 
     in_one(more_places, batch_id=batch.pk, task_ids=task_ids(batch))
 
-    assert list(OpenPlace.objects.order_by("pk").values_list("task_id", "bucket", "rank")) == before
+    assert make.queue() == before
     assert set(Task.objects.values_list("overlap", flat=True)) == {3}
     assert broken() == []
 
@@ -134,7 +134,7 @@ def test_where_funds_are_short_nothing_happens_and_it_says_by_how_much() -> None
 
     assert refused.value.facts["missing_micros"] == 1
     assert set(Task.objects.values_list("overlap", flat=True)) == {1}
-    assert (MorePlaces.objects.count(), OpenPlace.objects.count(), make.funds(batch)) == (0, 0, 3 * UNIT - 1)
+    assert (MorePlaces.objects.count(), len(make.queue()), make.funds(batch)) == (0, 0, 3 * UNIT - 1)
     assert in_one(more_places, batch_id=batch.pk, task_ids=task_ids(batch, "t0", "t1")).places == 2
     assert broken() == []
 

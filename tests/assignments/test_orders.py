@@ -2,10 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from importlib import import_module
 
 import pytest
 
-from marketplace.batches.models import Batch, OpenPlace, Task
+from marketplace.batches.models import Batch, Task
 from marketplace.batches.states import Order
 from marketplace.common.database import run
 from marketplace.common.transactions import one_transaction
@@ -37,7 +38,7 @@ def test_every_order_gives_every_worker_every_task_once(order: str) -> None:
     batch = make.make_batch(tasks=40, overlap=3, order=order)
     for _worker in range(3):
         assert Counter(names(make.make_worker(), batch)) == Counter(str(n) for n in range(40))
-    assert not OpenPlace.objects.exists()
+    assert make.queue() == []
     assert broken() == []
 
 
@@ -142,5 +143,28 @@ def test_workers_at_once_in_one_order_leave_nothing_out() -> None:
 @pytest.mark.django_db
 def test_ranks_of_chance_stay_below_those_of_tasks_that_open_again() -> None:
     make.make_batch(tasks=200, order="depth_first")
-    assert OpenPlace.objects.filter(rank__gte=1 << 59).count() == 0
+    assert all(rank < 1 << 59 for _, _, rank in make.queue())
     assert run("SELECT 1 FROM batches_tail WHERE last = 1::bigint << 60") == 1
+
+
+def neighbours_shared(batch: Batch, workers: list[Worker]) -> int:
+    """How many pairs of tasks two workers met within three places of each other, both of them."""
+    pairs = []
+    for worker in workers:
+        met: list[str] = []
+        for _page in range(8):
+            leases = make.take(worker, batch, 10)
+            met += [str(lease.data["text"]) for lease in leases]
+            make.answer(worker, leases)
+        pairs.append({frozenset(met[at : at + 2]) for at in range(len(met) - 1)}
+                     | {frozenset((met[at], met[at + 2])) for at in range(len(met) - 2)})  # fmt: skip
+    return sum(len(one & other) for number, one in enumerate(pairs) for other in pairs[:number])
+
+
+def test_under_spread_what_one_worker_meets_beside_a_task_says_nothing_about_another(committed: str) -> None:
+    """Else whoever puts sequences side by side sees which tasks were put in between: gold."""
+    workers = [make.make_worker() for _ in range(6)]
+    assert neighbours_shared(make.make_batch(tasks=240, overlap=6), workers) < 40
+    with owner_connection(committed) as owner:
+        owner.execute(import_module("workers.assignments.migrations.0018_own_order").BEFORE)
+    assert neighbours_shared(make.make_batch(tasks=240, overlap=6), workers) > 200

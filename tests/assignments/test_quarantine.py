@@ -8,7 +8,7 @@ from django.db import DatabaseError, IntegrityError, transaction
 
 from marketplace.batches.commands.lifecycle import close_batch, pause_batch, resume_batch
 from marketplace.batches.errors import WrongState
-from marketplace.batches.models import Batch, OpenPlace, Reservation, Task
+from marketplace.batches.models import Batch, Reservation, Task
 from marketplace.batches.queries import progress
 from marketplace.batches.states import BatchState, PauseReason
 from marketplace.common.database import rows, run, value
@@ -52,7 +52,7 @@ def test_enough_workers_who_give_a_task_up_put_it_into_quarantine() -> None:
     give_up(batch)
     task.refresh_from_db()
     assert task.quarantined_at is not None
-    assert not OpenPlace.objects.exists()
+    assert make.queue() == []
     assert progress(batch).quarantined == 1
     with pytest.raises(NothingToClaim):
         make.take(make.make_worker(), batch)
@@ -134,7 +134,7 @@ def test_a_quarantined_task_is_refunded_place_by_place_and_each_place_once() -> 
         comment="No cat.",
         made_by=make.owner_of(batch.requester).pk,
     )
-    assert not OpenPlace.objects.exists()
+    assert make.queue() == []
     assert broken() == []
     assert in_one(refund_quarantined, batch_id=batch.pk) == 1
     assert (make.funds(batch) - before, escrow(batch)) == (3 * UNIT, 0)
@@ -234,7 +234,7 @@ def test_a_release_before_the_refund_moves_no_money() -> None:
     assert in_one(release_tasks, batch_id=batch.pk, tasks=["t0"]) == 1
     assert in_one(refund_quarantined) == 0
     assert kinds(batch) == [("hold", UNIT)]
-    assert OpenPlace.objects.count() == 1
+    assert len(make.queue()) == 1
     assert broken() == []
 
 

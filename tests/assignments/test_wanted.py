@@ -53,7 +53,9 @@ def misses(batch: Batch, answers: int = 3) -> Worker:
     in_one(
         record_outcomes,
         outcomes=[
-            Judged(**place, kind=Kind.GOLD, score=0.0, assignment_id=worker.pk * 1000 + number) for number in range(5)
+            Judged(**place, kind=kind, score=score, assignment_id=worker.pk * 1000 + number)
+            for number in range(5)
+            for kind, score in ((Kind.ANSWER, None), (Kind.GOLD, 0.0))
         ],
     )
     assert in_one(evaluate_due) == 1

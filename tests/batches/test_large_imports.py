@@ -25,7 +25,7 @@ from marketplace.batches.commands.imports import (
 )
 from marketplace.batches.commands.loading import ahead
 from marketplace.batches.errors import ImportEnded, ImportRunning, WrongState
-from marketplace.batches.models import Batch, Import, ImportPart, OpenPlace, Payload, Task
+from marketplace.batches.models import Batch, Import, ImportPart, Payload, Task
 from marketplace.batches.queries import estimate, imported, progress
 from marketplace.batches.tasks import advance_imports
 from marketplace.common.database import acting_as, rows, value
@@ -88,7 +88,7 @@ def kept(batch: Batch) -> tuple[int, int, int, int, int]:
     return (
         Task.objects.filter(batch=batch).count(),
         Payload.objects.filter(batch_id=batch.pk).count(),
-        OpenPlace.objects.filter(batch_id=batch.pk).count(),
+        len(make.queue(batch)),
         gold,
         ImportPart.objects.filter(of__batch=batch).count(),
     )

@@ -76,11 +76,10 @@ def test_a_changed_task_goes_behind_all_of_its_new_level() -> None:
     batch = make.published(draft_of("priority", *(task(name, priority=5) for name in "abc"), task("z", priority=1)))
     assert given(batch, {"external_id": "z", "priority": 5}, {"external_id": "a", "priority": 6}) == 2
     assert given(batch, {"external_id": "b", "priority": 5}) == 0
-    found = rows(
-        "SELECT t.external_id, t.priority, o.bucket FROM batches_openplace o JOIN batches_task t ON t.id = o.task_id"
-        " WHERE o.batch_id = %s ORDER BY o.bucket DESC, o.rank",
-        [batch.pk],
-    )
+    tasks = dict(Task.objects.filter(batch=batch).values_list("pk", "external_id"))
+    levels = dict(Task.objects.filter(batch=batch).values_list("external_id", "priority"))
+    queued = sorted(make.queue(batch), key=lambda one: (-one[1], one[2]))
+    found = [(tasks[pk], levels[tasks[pk]], bucket) for pk, bucket, _ in queued]
     assert found[0] == ("a", 6, 6)
     assert {row[0] for row in found[1:3]} == {"b", "c"}
     assert found[3] == ("z", 5, 5)

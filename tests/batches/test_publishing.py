@@ -15,7 +15,7 @@ from marketplace.batches.commands.lifecycle import (
     settle,
 )
 from marketplace.batches.errors import NothingToPublish, WrongState
-from marketplace.batches.models import Batch, OpenPlace
+from marketplace.batches.models import Batch
 from marketplace.batches.queries import estimate, progress
 from marketplace.batches.states import BatchState, PauseReason
 from marketplace.common.database import rows, run
@@ -92,7 +92,7 @@ def test_publishing_holds_the_worst_case_to_the_micro_and_opens_the_queue() -> N
     assert (batch.state, batch.published_at is not None) == ("published", True)
     assert money(batch) == (0, 8 * UNIT)
     assert progress(batch).escrow_micros == 8 * UNIT
-    assert OpenPlace.objects.filter(batch_id=batch.pk).count() == 3
+    assert len(make.queue(batch)) == 3
     assert broken() == []
 
 

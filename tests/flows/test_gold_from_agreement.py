@@ -20,7 +20,7 @@ from workers.reputation.queries import posterior_of
 from workers.reputation.states import Kind
 
 TASKS, OVERLAP = 6, 8
-POLICY = {"min_share": 0.5, "max_share": 0.5, "probation": 6, "probation_share": 0.5, "refill": "auto"}
+POLICY = {"min_share": 0.5, "max_share": 0.5, "probation": 3, "probation_share": 1.0, "refill": "auto"}
 
 
 def known(batch: Batch, count: int) -> list[Worker]:

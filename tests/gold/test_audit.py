@@ -1,6 +1,8 @@
 """A key that good workers keep failing is taken out with all it did to people, until its requester decides."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from itertools import pairwise
 from random import Random
 
@@ -18,11 +20,12 @@ from workers.assignments.commands.submit import Submission, submit
 from workers.gold.commands import score_due
 from workers.gold.commands.audit import confirm_key, flag_suspicious, retire_key
 from workers.gold.queries import keys_page
-from workers.gold.suspicion import Met, suspicious, tail, without
+from workers.gold.suspicion import FAILURES_MIN, Met, suspicious, tail, without
 from workers.profiles.models import Worker
 from workers.reputation.queries import posterior_of
 from workers.reputation.scoring import PRIOR, Posterior
 
+Forward = Callable[[timedelta], None]
 ALWAYS = {"min_share": 1.0, "max_share": 1.0, "probation": 0, "probation_share": 1.0}
 GOOD = Posterior(60.0, 4.0)
 
@@ -52,9 +55,9 @@ def told() -> int:
     return len(rows("SELECT 1 FROM common_outbox WHERE kind = 'KeyFlagged'"))
 
 
-def wrong_key_batch(workers: int = 4) -> tuple[Batch, list[Worker]]:
+def wrong_key_batch(workers: int = 4, overlap: int = 7) -> tuple[Batch, list[Worker]]:
     """Good workers each do all keys of a batch, the last of which is wrong."""
-    draft = make.make_draft(overlap=workers + 3, gold=ALWAYS, lease_cap=30)
+    draft = make.make_draft(overlap=overlap, gold=ALWAYS, lease_cap=30)
     wrong = {"external_id": "wrong", "data": {"text": "a wrong one"}, "gold": {"label": "dog"}}
     make.add_rows(draft, [*make.rows(3, 25), wrong])
     batch = make.published(draft)
@@ -96,6 +99,23 @@ def test_what_a_flagged_key_said_counts_again_once_it_is_confirmed() -> None:
                     " WHERE external_id = 'wrong' AND kind <> 'answer' GROUP BY 1, 2 ORDER BY 1, 2") == [
             ("gold", 0, 4), ("gold", 1, 4), ("undo", 0, 4)
         ]  # fmt: skip
+    assert [f.name for f in check_promises() if f.violations] == []
+
+
+@pytest.mark.django_db
+def test_a_confirmed_key_is_flagged_again_by_new_failures_and_not_by_the_old_ones(clock: Forward) -> None:
+    batch, _ = wrong_key_batch(overlap=12)
+    audit()
+    clock(timedelta(seconds=1))
+    with one_transaction(principal="test"):
+        confirm_key(batch_id=batch.pk, tasks=["wrong"])
+    for failures in (1, 2, 3):
+        clock(timedelta(seconds=1))
+        late = make.make_worker()
+        make.answer(late, make.take(late, batch, 26), "cat")
+        score()
+        audit()
+        assert states(batch)["wrong"] == ("live" if failures < FAILURES_MIN else "flagged"), failures
     assert [f.name for f in check_promises() if f.violations] == []
 
 

@@ -118,8 +118,8 @@ def convert(batch: Batch, count: int) -> None:
     """The consensus is sure of tasks that somebody has answered."""
     found = rows(
         "SELECT DISTINCT t.id FROM batches_task t JOIN assignments_assignment a ON a.task_id = t.id"
-        " JOIN batches_openplace o ON o.task_id = t.id WHERE a.state = 'submitted' ORDER BY 1 LIMIT %s",
-        [count],
+        " WHERE t.id = ANY(%s) AND a.state = 'submitted' ORDER BY 1 LIMIT %s",
+        [[task_id for task_id, _, _ in make.queue()], count],
     )
     with one_transaction(principal="consensus"):
         offer_keys(batch_id=batch.pk, found=[Candidate(row[0], {"label": "cat"}, 1.0) for row in found])

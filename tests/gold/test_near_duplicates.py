@@ -92,7 +92,7 @@ def test_hashes_that_differ_in_three_bits_share_a_quarter(one: int, flipped: lis
         bits ^= 1 << bit
     other = bits - 2**64 if bits >= 2**63 else bits
     assert distance(one, other) == len(flipped)
-    assert value("SELECT batches_bands(%s) && batches_bands(%s)", [one, other])
+    assert value("SELECT batches_bands(CAST(%s AS bigint)) && batches_bands(CAST(%s AS bigint))", [one, other])
     assert value("SELECT bit_count((%s::bigint # %s::bigint)::bit(64))", [one, other]) == len(flipped)
 
 

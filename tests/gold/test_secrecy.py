@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 from django.db import connection
 
-from marketplace.batches.models import Batch, OpenPlace
+from marketplace.batches.models import Batch
 from marketplace.batches.queries import offer_of
 from marketplace.common.database import acting_as, rows, run, value
 from marketplace.common.promises import check_promises
@@ -86,9 +86,11 @@ def test_gold_and_ordinary_tasks_run_the_same_statements_and_look_the_same(count
 
 def test_gold_is_not_in_the_queue_and_the_runtime_role_cannot_see_which_tasks_are_gold() -> None:
     batch = make.make_batch(tasks=5, gold=3)
-    assert OpenPlace.objects.filter(batch_id=batch.pk).count() == 5
+    assert len(make.queue(batch)) == 5
     with pytest.raises(Exception, match="permission denied"), one_transaction(principal="w"):
         run("SELECT count(*) FROM batches_goldkey")
+    with pytest.raises(Exception, match="permission denied"), one_transaction(principal="w"):
+        run("SELECT t.id FROM batches_task t LEFT JOIN batches_openplace o ON o.task_id = t.id WHERE o.task_id IS NULL")
     with one_transaction(principal="w"), acting_as("gold_reader"):
         assert value("SELECT count(*) FROM batches_goldkey") == 3
 

@@ -3,7 +3,7 @@
 import pytest
 
 from marketplace.batches.commands.lifecycle import close_batch
-from marketplace.batches.models import Batch, OpenPlace
+from marketplace.batches.models import Batch
 from marketplace.common.database import acting_as, rows, run, value
 from marketplace.common.transactions import one_transaction
 from tests import factories as make
@@ -42,7 +42,7 @@ def keys(batch: Batch) -> dict[str, tuple[str, str, int, int]]:
 
 
 def queued(batch: Batch) -> int:
-    return OpenPlace.objects.filter(batch_id=batch.pk).count()
+    return len(make.queue(batch))
 
 
 def test_what_is_left_of_a_sure_task_is_shown_as_gold_to_so_many_and_judges_them() -> None:

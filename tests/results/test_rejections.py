@@ -18,7 +18,8 @@ from marketplace.ledger.addresses import disputes_of, earned_by, funds_of, outsi
 from marketplace.ledger.commands import Move, move
 from marketplace.ledger.errors import NotEnough
 from marketplace.ledger.queries import balance
-from marketplace.results.breaker import allowance, defies_consensus
+from marketplace.projects.models import Project
+from marketplace.results.breaker import WEEK_ALWAYS, allowance, defies_consensus, week_allowance
 from marketplace.results.commands.names import worker_names
 from marketplace.results.commands.rejections import (
     Rejected,
@@ -90,6 +91,10 @@ def test_five_answers_of_any_batch_and_a_tenth_of_a_large_one_need_no_review() -
     assert [allowance(n) for n in (0, 10, 50, 59, 60, 1_000)] == [5, 5, 5, 5, 6, 100]
 
 
+def test_twenty_answers_of_a_week_and_a_tenth_of_a_large_one_need_no_review() -> None:
+    assert [week_allowance(n) for n in (0, 200, 209, 210, 10_000)] == [20, 20, 20, 21, 1_000]
+
+
 def test_one_rejection_against_consensus_is_no_pattern_and_several_are() -> None:
     def defies(agreeing: int, compared: int, disagreement: float) -> bool:
         return defies_consensus(agreeing=agreeing, compared=compared, disagreement=disagreement)
@@ -116,6 +121,49 @@ def test_a_few_rejections_take_effect_at_once_with_reason_comment_and_version() 
     assert list(told) == [("wrong", "Not an animal.", batch.version_id, None)]
     assert set(Rejection.objects.values_list("made_by", flat=True)) == {make.owner_of(batch.requester).pk}
     assert broken() == []
+
+
+def sliced(project: Project, batches: int) -> list[Rejected]:
+    """Five answers each of several batches of one project, all rejected."""
+    done = []
+    for _number in range(batches):
+        draft = make.make_draft(project, overlap=1, lease_cap=100)
+        make.add_rows(draft, make.rows(5))
+        batch = make.published(draft)
+        worker = make.make_worker()
+        make.answer(worker, make.take(worker, batch, 5), "cat")
+        done.append(ask(batch, answers(batch)))
+    return done
+
+
+@pytest.mark.django_db
+def test_work_that_is_cut_into_small_batches_is_looked_at_all_the_same(clock: Forward) -> None:
+    project = make.make_project()
+    assert [(one.rejected, one.waiting) for one in sliced(project, 5)] == [(5, 0)] * 4 + [(0, 5)]
+    review = RejectionReview.objects.get()
+    assert review.cause == "count"
+    told = {name: review.evidence[name] for name in ("asked", "taken", "allowed", "week_taken", "week_allowed")}
+    assert told == {"asked": 5, "taken": 0, "allowed": 5, "week_taken": WEEK_ALWAYS, "week_allowed": WEEK_ALWAYS}
+    assert [one.rejected for one in sliced(make.make_project(), 1)] == [5], "another requester's count is his own"
+    clock(timedelta(days=8))
+    assert [one.rejected for one in sliced(project, 1)] == [5], "a week later"
+    assert broken() == []
+
+
+@pytest.mark.django_db
+def test_who_had_much_answered_in_a_week_may_reject_a_tenth_of_it() -> None:
+    project = make.make_project()
+    draft = make.make_draft(project, overlap=1, lease_cap=100)
+    make.add_rows(draft, make.rows(50))
+    batch, worker = make.published(draft), make.make_worker()
+    make.answer(worker, make.take(worker, batch, 50), "cat")
+    # With the fifth slice 255 have been answered, a tenth of which is 25; with the sixth 260, a tenth of which is 26.
+    extra = make.make_draft(project, overlap=1, lease_cap=100)
+    make.add_rows(extra, make.rows(180))
+    large = make.published(extra)
+    for at in (100, 80):
+        make.answer(worker, make.take(worker, large, at), "cat")
+    assert [(one.rejected, one.waiting) for one in sliced(project, 6)] == [(5, 0)] * 5 + [(0, 5)]
 
 
 @pytest.mark.django_db

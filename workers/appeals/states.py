@@ -33,3 +33,8 @@ class Kind(models.TextChoices):
 
 
 REWORKS = 3  # how many others must have done the task before their answers decide
+# Whose answer counts among them: somebody with so many judged answers in the project, beyond what is assumed of a
+# stranger, and so good. Three strangers, or a ring of them, decide nothing. The database holds the same.
+JUDGED_MIN = 5
+MEAN_MIN = 0.6
+STATEMENTS_MAX = 5  # what a requester has to say to one appeal; the database holds the same

@@ -10,10 +10,11 @@ from typing import Any
 from marketplace.batches.quality.forms import Rule, rules_of
 from marketplace.common.database import acting_as, one, rows, run, value
 from workers.reputation.queries import FIELD
-from workers.reputation.rules.engine import Fired
+from workers.reputation.rules.engine import Fired, grounds_of
 from workers.reputation.rules.events import Crowd, Event
 from workers.reputation.rules.haste import Timed, fast_limits
 from workers.reputation.rules.ladder import Measure
+from workers.reputation.rules.steps import STEPS, last_full
 
 WINDOW = 500
 CROWD_ANSWERS = 2_000
@@ -97,18 +98,47 @@ def answers_given(*, worker_id: int, scope: str, scope_id: int) -> int:
     )
 
 
-def fired_before(*, worker_id: int, keys: Sequence[str], place: Place) -> list[Fired]:
-    """Firings of these rules that still stand, as far as they are of the same batch or project, or of the platform."""
-    return [
-        Fired(*row)
-        for row in rows(
-            "SELECT f.rule_key, max(f.upto_id), max(f.ends_at) FROM reputation_firing f"
-            " WHERE f.worker_id = %s AND f.rule_key = ANY(%s)"
-            " AND CASE f.scope WHEN 'batch' THEN f.batch_id = %s WHEN 'project' THEN f.project_id = %s ELSE true END"
-            " AND NOT EXISTS (SELECT 1 FROM reputation_withdrawal w WHERE w.firing_id = f.id) GROUP BY f.rule_key",
-            [worker_id, list(keys), place.batch_id, place.project_id],
+def steps_of(*, worker_id: int, scope: str, place: Place) -> dict[int, int]:
+    """Which answer ended the worker's last full step of each length, in the project or anywhere; for a batch, the last
+    at which enough of the answers were in it. The caller acts as the gold reader."""
+    within = "platform" if scope == "platform" else "project"
+    return {
+        step: last_full(
+            rows(
+                "SELECT max(a.id), count(*) FILTER (WHERE %s OR a.batch_id = %s) FROM (SELECT o.id, o.batch_id,"
+                " (row_number() OVER (ORDER BY o.id) - 1) / %s AS block FROM reputation_outcome o"
+                f" WHERE o.worker_id = %s AND o.kind = 'answer' AND {SCOPES[within]}) a"
+                " GROUP BY a.block HAVING count(*) = %s ORDER BY a.block",
+                [scope != "batch", place.batch_id, step, worker_id, place.project_id, step],
+            ),
+            step,
         )
-    ]
+        for step in STEPS
+    }
+
+
+def fired_before(*, worker_id: int, scope: str, place: Place) -> list[Fired]:
+    """Firings that still stand, of rules of that scope in the same batch or project, or of the platform; and up to
+    where evidence bore a sanction that a person lifted: what he was acquitted of is not held against him again."""
+    of_scope = "CASE f.scope WHEN 'batch' THEN f.batch_id = %s WHEN 'project' THEN f.project_id = %s ELSE true END"
+    found = rows(
+        "SELECT f.rule, f.rule_key LIKE 'platform:%%', max(f.upto_id), max(f.ends_at) FROM reputation_firing f"
+        f" WHERE f.worker_id = %s AND f.scope = %s AND {of_scope}"
+        " AND NOT EXISTS (SELECT 1 FROM reputation_withdrawal w WHERE w.firing_id = f.id) GROUP BY 1, 2",
+        [worker_id, scope, place.batch_id, place.project_id],
+    )
+    lifted = rows(
+        "SELECT f.upto_id, s.lifted_at FROM reputation_firing f JOIN accounts_sanction s ON s.firing_id = f.id"
+        " WHERE f.worker_id = %s AND s.lifted_by_id IS NOT NULL"
+        " AND (f.scope = 'platform' OR %s <> 'platform' AND f.project_id = %s) ORDER BY f.upto_id DESC LIMIT 1",
+        [worker_id, scope, place.project_id],
+    )
+    fired = [Fired(grounds_of(_rule(given, by_platform)), upto, ends) for given, by_platform, upto, ends in found]
+    return fired + [Fired("", upto, lifted_at) for upto, lifted_at in lifted]
+
+
+def _rule(given: dict[str, Any], by_platform: bool) -> Rule:
+    return rules_of({"rules": [given]}, platform=by_platform)[0]
 
 
 def measures_before(*, user_id: int, project_id: int) -> list[Measure]:

@@ -110,7 +110,7 @@ def _replayed(
             chosen = [rule for rule in rules if rule.scope == scope]
             place = f"batch {latest.batch_id}" if scope == "batch" else "project"
             for firing in evaluate(chosen, of_scope, crowd=crowd, now=latest.made_at, past=past[place]):
-                past[place].append(Fired(firing.rule.key, firing.upto, firing.ends_at))
+                past[place].append(firing.fired)
                 if len(found) < FIRINGS_EACH_MAX:
                     found.append((sum(event.kind == "answer" for event in seen), firing))
     return tuple(found)

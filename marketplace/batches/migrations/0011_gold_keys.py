@@ -15,6 +15,7 @@ ALTER TABLE batches_goldkey
     ADD COLUMN earlier smallint NOT NULL DEFAULT 0,
     ADD COLUMN frozen smallint,
     ADD COLUMN sealed smallint,
+    ADD COLUMN confirmed_at timestamp with time zone,
     ADD COLUMN added_at timestamp with time zone NOT NULL DEFAULT market_now();
 """
 COLUMNS_GONE = """
@@ -25,7 +26,7 @@ DO $$ BEGIN
 END $$;
 ALTER TABLE batches_goldkey DROP COLUMN origin, DROP COLUMN state, DROP COLUMN why, DROP COLUMN salt,
     DROP COLUMN simhash, DROP COLUMN alike_id, DROP COLUMN posterior, DROP COLUMN earlier, DROP COLUMN frozen,
-    DROP COLUMN sealed, DROP COLUMN added_at;
+    DROP COLUMN sealed, DROP COLUMN confirmed_at, DROP COLUMN added_at;
 """
 
 HIDDEN = """
@@ -120,7 +121,9 @@ BEGIN
                 USING errcode = '23514', constraint = 'key_step';
         END IF;
         NEW.frozen := CASE WHEN NEW.state <> 'live' THEN OLD.shown END;
-    ELSIF NEW.frozen IS DISTINCT FROM OLD.frozen THEN
+        -- Whoever looked at what was said against a flagged key has judged it: from now on only what comes later counts.
+        NEW.confirmed_at := CASE WHEN OLD.state = 'flagged' AND NEW.state = 'live' THEN market_now() ELSE OLD.confirmed_at END;
+    ELSIF NEW.frozen IS DISTINCT FROM OLD.frozen OR NEW.confirmed_at IS DISTINCT FROM OLD.confirmed_at THEN
         RAISE EXCEPTION 'what was shown is known' USING errcode = '23514', constraint = 'key_final';
     END IF;
     RETURN NEW;
@@ -133,7 +136,8 @@ CREATE TRIGGER key_step BEFORE UPDATE ON batches_goldkey FOR EACH ROW
                  = (OLD.task_id, OLD.batch_id, OLD.key, OLD.salt, OLD.origin, OLD.state, OLD.rank, OLD.cap, OLD.earlier,
                     OLD.added_at)
                AND NEW.simhash IS NOT DISTINCT FROM OLD.simhash AND NEW.posterior IS NOT DISTINCT FROM OLD.posterior
-               AND NEW.sealed IS NOT DISTINCT FROM OLD.sealed AND NEW.frozen IS NOT DISTINCT FROM OLD.frozen))
+               AND NEW.sealed IS NOT DISTINCT FROM OLD.sealed AND NEW.frozen IS NOT DISTINCT FROM OLD.frozen
+               AND NEW.confirmed_at IS NOT DISTINCT FROM OLD.confirmed_at))
     EXECUTE FUNCTION batches_key_step();
 CREATE TRIGGER key_stays BEFORE DELETE ON batches_goldkey FOR EACH ROW EXECUTE FUNCTION batches_key_step();
 CREATE TRIGGER closed_truncate BEFORE TRUNCATE ON batches_goldkey FOR EACH STATEMENT EXECUTE FUNCTION append_only();
@@ -165,9 +169,14 @@ REVOKE EXECUTE ON FUNCTION batches_key_step(), batches_key_comes() FROM PUBLIC;
 RIGHTS = """
 GRANT INSERT (simhash) ON batches_goldkey TO touchstone_runtime;
 GRANT SELECT ON batches_goldkey TO gold_reader;
+-- R37: an open task that is in no queue is gold. Only functions of claims look into the queue.
+REVOKE SELECT ON batches_openplace FROM touchstone_runtime;
+GRANT SELECT ON batches_openplace TO gold_reader;
 """
 
 UNDO = """
+REVOKE SELECT ON batches_openplace FROM gold_reader;
+GRANT SELECT ON batches_openplace TO touchstone_runtime;
 DROP TRIGGER keys_alike ON batches_batch;
 DROP TRIGGER key_step ON batches_goldkey; DROP TRIGGER key_stays ON batches_goldkey;
 DROP TRIGGER closed_truncate ON batches_goldkey; DROP TRIGGER key_comes ON batches_goldkey;
@@ -225,6 +234,7 @@ class Migration(migrations.Migration):
                 migrations.AddField("goldkey", "earlier", models.SmallIntegerField(default=0)),
                 migrations.AddField("goldkey", "frozen", models.SmallIntegerField(null=True)),
                 migrations.AddField("goldkey", "sealed", models.SmallIntegerField(null=True)),
+                migrations.AddField("goldkey", "confirmed_at", models.DateTimeField(null=True)),
                 migrations.AddField("goldkey", "added_at", models.DateTimeField()),
             ],
         ),

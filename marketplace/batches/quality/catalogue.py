@@ -2,8 +2,12 @@
 
 from dataclasses import dataclass
 
+from marketplace.accounts.evidence import OPEN
+
 HOURS_MAX = 8_760  # a year
 WINDOW_ANSWERS_MAX = 500
+# A narrower window on what is hidden would tell of single answers whether they were check questions.
+WINDOW_CLOSED_LEAST = 10
 WINDOW_DAYS_MAX = 365
 COUNT_MAX = 1_000_000
 MICROS_MAX = 10**12
@@ -81,6 +85,8 @@ METRICS = {
     "training_score": _share("score in training"),
     "exam_score": _share("score in exams"),
 }
+# The figures that a worker may not know of himself.
+CLOSED = METRICS.keys() - set(OPEN)
 
 # The fields of each action beside `do`.
 ACTIONS: dict[str, tuple[str, ...]] = {

@@ -12,6 +12,7 @@ from marketplace.batches.quality.catalogue import (
     ACTIONS,
     BATCH_SCOPES,
     BOUNDS,
+    CLOSED,
     COMPARISONS,
     COSTLY,
     HOURS_MAX,
@@ -20,6 +21,7 @@ from marketplace.batches.quality.catalogue import (
     PLATFORM_SCOPES,
     SKILLS,
     WINDOW_ANSWERS_MAX,
+    WINDOW_CLOSED_LEAST,
     WINDOW_DAYS_MAX,
 )
 from marketplace.batches.quality.presets import PRESETS
@@ -267,6 +269,10 @@ class _Policy(Form):
         for at, other in contradictions(conditions):
             self.wrong(f"{path}.all[{at}]", f"contradicts all[{other}]: the rule could never hold")
         size = given.get("window", {}).get("answers")
+        closed = [condition.metric for condition in conditions if condition.metric in CLOSED]
+        if size is not None and size < WINDOW_CLOSED_LEAST and closed:
+            least = f"must be at least {WINDOW_CLOSED_LEAST} for {closed[0]}"
+            self.wrong(f"{path}.window.answers", f"{least}: fewer would tell what is hidden")
         for at, condition in enumerate(conditions):
             if size is not None and condition.metric in ("answers", "gold_answers", "agreements", "decided"):
                 allowed = range_of(condition.comparison, condition.threshold)

@@ -8,7 +8,7 @@ hundred is limited within 300 answers.
 
 from typing import Any
 
-_THREE_DAYS, _WEEK, _DAY = 72, 168, 24
+_THREE_DAYS, _DAY = 72, 24
 
 
 def _limit(hours: int) -> dict[str, Any]:

@@ -8,16 +8,25 @@ from django.db import IntegrityError
 
 from marketplace.accounts.models import Member
 from marketplace.batches.locks import hold_batch, lock_tasks
-from marketplace.common.database import MarketNow, one, rows, run
+from marketplace.batches.models import Batch
+from marketplace.common.database import MarketNow, one, rows, run, wait_sweep_lock
 from marketplace.common.errors import NotFound
 from marketplace.common.outbox import publish
 from marketplace.common.transactions import require_transaction
-from marketplace.results.breaker import allowance, defies_consensus
+from marketplace.results.breaker import SHARE, WEEK_ALWAYS, allowance, defies_consensus, week_allowance
 from marketplace.results.errors import OwnReview, ReviewDecided
 from marketplace.results.events import RejectionsReviewed, RejectionsWaiting
 from marketplace.results.locks import review_for_update, review_to_apply
 from marketplace.results.models import RejectionReview
-from marketplace.results.queries import agreement_with_others, answered_in, back_in, disagreement_in, reviewed_items
+from marketplace.results.queries import (
+    agreement_with_others,
+    answered_in,
+    answered_in_week,
+    back_in,
+    disagreement_in,
+    rejected_in_week,
+    reviewed_items,
+)
 from marketplace.results.states import Cause, ReviewState
 from workers.assignments.commands.decide import (
     DECISIONS_MAX,
@@ -64,13 +73,14 @@ def reject(*, batch_id: int, assignments: list[UUID], why: Why) -> Rejected:
     """Reject the named submitted answers, or have the rejection wait for a review.
 
     All of them wait where they would bring the batch's rejections, taken and waiting, and what is out for repair, above
-    five and above a tenth of its answers. Where rejections hit answers that agree with the others by more than 3σ over
-    what the batch's disagreement explains, those that agree wait and the others are rejected. What waits stays
-    submitted: unless staff approve before its time for a decision is over, it is accepted and paid then. What the
-    rejections cost if they turn out to be wrong lies aside from now on, filled up from the requester's funds. Repeating
-    it changes nothing. Locks: batch, tasks, assignments, ledger accounts. Emits `AnswerRejected`, `RejectionsWaiting`.
-    Raises `NotDecidable` for answers that are not submitted or whose rejection a review refused, `RejectionInvalid`,
-    `NotEnough`.
+    five and above a tenth of its answers, or what the requester rejected without a review in the last seven days, in
+    whichever batches, above twenty and above a tenth of what was answered in them. Where rejections hit answers that
+    agree with the others by more than 3σ over what the batch's disagreement explains, those that agree wait and the
+    others are rejected. What waits stays submitted: unless staff approve before its time for a decision is over, it is
+    accepted and paid then. What the rejections cost if they turn out to be wrong lies aside from now on, filled up from
+    the requester's funds. Repeating it changes nothing. Locks: batch, tasks, assignments, an advisory lock of the
+    requester, ledger accounts. Emits `AnswerRejected`, `RejectionsWaiting`. Raises `NotDecidable` for answers that are
+    not submitted or whose rejection a review refused, `RejectionInvalid`, `NotEnough`.
     """
     require_transaction()
     require_few(assignments)
@@ -90,8 +100,10 @@ def reject(*, batch_id: int, assignments: list[UUID], why: Why) -> Rejected:
     if not fresh:
         return Rejected(0, already)
     agreed = agreement_with_others(batch_id, fresh)
+    # Those who reject of several batches of one requester at once count one after the other.
+    wait_sweep_lock(f"rejections:{Batch.objects.values_list('requester_id', flat=True).get(pk=batch_id)}")
     evidence = _evidence(batch_id, asked=len(fresh), agreed=agreed)
-    if _too_many(evidence):
+    if _too_many(evidence) or _too_many_in_week(evidence):
         review = _wait(batch_id, why, Cause.COUNT, evidence, fresh, agreed)
         return Rejected(0, already + len(fresh), review.public_id, review.cause)
     waiting: list[int] = []
@@ -234,12 +246,16 @@ def _evidence(batch_id: int, *, asked: int, agreed: dict[int, bool | None]) -> d
     told = [value for value in agreed.values() if value is not None]
     back = back_in(batch_id)
     answered = answered_in(batch_id) + back
+    requester_id = Batch.objects.values_list("requester_id", flat=True).get(pk=batch_id)
+    taken = rejected_in_week(requester_id)
     return {
         "answered": answered,
         "allowed": allowance(answered),
         "asked": asked,
         "taken": row[0],
         "waiting": waiting[0],
+        "week_taken": taken,
+        "week_allowed": _week_allowed(requester_id, taken + asked),
         "back": back,
         "compared": row[1] + waiting[1] + len(told),
         "agreeing": row[2] + waiting[2] + sum(told),
@@ -250,6 +266,17 @@ def _evidence(batch_id: int, *, asked: int, agreed: dict[int, bool | None]) -> d
 def _too_many(evidence: dict[str, Any]) -> bool:
     of = ("taken", "waiting", "back", "asked")
     return bool(sum(evidence[name] for name in of) > evidence["allowed"])
+
+
+def _too_many_in_week(evidence: dict[str, Any]) -> bool:
+    return bool(evidence["week_taken"] + evidence["asked"] > evidence["week_allowed"])
+
+
+def _week_allowed(requester_id: int, wanted: int) -> int:
+    """What a week allows, as far as `wanted` needs it: answers are counted only where twenty are not enough."""
+    if wanted <= WEEK_ALWAYS:
+        return WEEK_ALWAYS
+    return week_allowance(answered_in_week(requester_id, enough=wanted * SHARE))
 
 
 def _wait(

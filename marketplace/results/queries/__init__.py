@@ -13,6 +13,7 @@ from marketplace.batches.models import Batch
 from marketplace.common.database import rows, value
 from marketplace.common.errors import NotFound
 from marketplace.results.agreement import agrees_with_most
+from marketplace.results.breaker import WEEK_DAYS
 from marketplace.results.models import RejectionReview, Run
 
 PAGE = 5_000
@@ -158,6 +159,34 @@ def answered_in(batch_id: int) -> int:
             " SELECT submitted, accepted, rejected FROM batches_progress WHERE batch_id = %s UNION ALL"
             " SELECT submitted, accepted, rejected FROM batches_progressdelta WHERE batch_id = %s) d",
             [batch_id, batch_id],
+        )
+    )
+
+
+def rejected_in_week(requester_id: int) -> int:
+    """How many answers in all of the requester's batches were rejected without a review in the last seven days."""
+    return int(
+        value(
+            "SELECT count(*) FROM batches_batch b JOIN assignments_rejection r ON r.batch_id = b.id"
+            " WHERE b.requester_id = %s AND r.made_at > (SELECT market_now()) - make_interval(days => %s)"
+            " AND r.review_id IS NULL AND r.made_by_id IS NOT NULL",
+            [requester_id, WEEK_DAYS],
+        )
+    )
+
+
+def answered_in_week(requester_id: int, *, enough: int) -> int:
+    """How many places in all of the requester's batches were answered in the last seven days; of more than `enough`
+    only so many are counted, the newest batches first."""
+    return int(
+        value(
+            "SELECT count(*) FROM (SELECT 1 FROM batches_batch b CROSS JOIN LATERAL ("
+            "  SELECT 1 FROM assignments_assignment a WHERE a.batch_id = b.id"
+            "   AND a.submitted_at > (SELECT market_now()) - make_interval(days => %s)"
+            "   AND a.state IN ('submitted', 'accepted', 'rejected', 'upheld')) a"
+            " WHERE b.requester_id = %s AND (b.settled_at IS NULL"
+            "  OR b.settled_at > (SELECT market_now()) - make_interval(days => %s)) ORDER BY b.id DESC LIMIT %s) n",
+            [WEEK_DAYS, requester_id, WEEK_DAYS, enough],
         )
     )
 

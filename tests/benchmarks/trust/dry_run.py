@@ -176,7 +176,7 @@ class DryRun:
             return
         one.looked_at = len(one.history)
         for firing in evaluate(self.rules, one.history, crowd=self.crowd, now=now, past=one.past):
-            one.past.append(Fired(firing.rule.key, firing.upto, firing.ends_at))
+            one.past.append(firing.fired)
             acts = [action.do for action in firing.rule.actions]
             if STOPS & set(acts) and not one.stopped:
                 one.stopped = True

@@ -14,6 +14,7 @@ import numpy as np
 from marketplace.batches.quality import rules_of
 from workers.reputation.rules.engine import evaluate
 from workers.reputation.rules.events import Crowd, Event
+from workers.reputation.rules.steps import steps_in
 from workers.reputation.states import Kind
 
 NOON = datetime(2026, 10, 1, 12, tzinfo=UTC)
@@ -111,7 +112,7 @@ def limited_after(preset: str, steps: Sequence[Sequence[Event]], crowd: Crowd) -
     for at, step in enumerate(steps):
         seen.extend(step)
         if at < 60 or at % 4 == 0:
-            fired = evaluate(rules, seen[-500:], crowd=crowd, now=seen[-1].made_at)
+            fired = evaluate(rules, seen[-500:], crowd=crowd, now=seen[-1].made_at, ends=steps_in(seen))
             if fired:
                 return at + 1, fired[0].rule.name
     return None

@@ -7,6 +7,7 @@ import psycopg
 import pytest
 from django.db import DatabaseError, transaction
 
+from marketplace.accounts.commands.sanctions import lift
 from marketplace.accounts.models import Sanction
 from marketplace.accounts.queries import live_sanctions
 from marketplace.batches.models import Batch
@@ -110,14 +111,88 @@ def test_a_rule_fires_again_only_on_what_came_after_and_once_its_effect_is_over(
     assert judged() == 1
     assert Firing.objects.count() == 1  # its effect lasts
     clock(timedelta(hours=73))
-    wrong(worker, batch, 4, first=21)
+    wrong(worker, batch, 5, first=21)
     assert judged() == 1
-    # Fourteen wrong answers came after it.
-    assert [f.evidence["figures"][0]["value"] for f in Firing.objects.order_by("pk")] == [10, 14]
+    # Fifteen wrong answers came after it.
+    assert [f.evidence["figures"][0]["value"] for f in Firing.objects.order_by("pk")] == [10, 15]
     clock(timedelta(hours=73))
-    wrong(worker, batch, 4, first=25)
+    wrong(worker, batch, 4, first=26)
     assert judged() == 1
     assert Firing.objects.count() == 2  # four new ones are too few
+
+
+def test_the_same_rule_under_another_name_in_a_new_batch_limits_nobody_for_old_answers(
+    committed: str, clock: Any
+) -> None:
+    batch, worker = batch_with(MISSES), make.make_worker()
+    wrong(worker, batch, 10)
+    judged()
+    clock(timedelta(hours=73))
+    new = make.make_batch(5, 0, quality={"rules": [rule(name="misses anew", words="New.")]}, project=batch.project)
+    wrong(worker, new, 4, first=11)
+    assert judged() == 1
+    assert Firing.objects.count() == 1
+    wrong(worker, new, 1, first=15)
+    judged()
+    assert [f.evidence["figures"][0]["value"] for f in Firing.objects.order_by("pk")] == [10, 5]
+
+
+def test_after_a_sanction_that_a_person_lifted_evidence_begins_anew(committed: str) -> None:
+    batch, worker = batch_with(MISSES), make.make_worker()
+    wrong(worker, batch, 10)
+    judged()
+    with one_transaction(principal="test"):
+        lift(sanction_id=Sanction.objects.get().pk, reason="On appeal: the photos were dark.", by=make.make_user().pk)
+    # Other conditions, which the old answers would meet.
+    stricter = rule(all=[{"metric": "gold_answers", "at_least": 6}, {"metric": "gold_accuracy", "below": 0.8}])
+    new = make.make_batch(5, 0, quality={"rules": [stricter]}, project=batch.project)
+    wrong(worker, new, 5, first=11)
+    judged()
+    assert Firing.objects.count() == 1
+    wrong(worker, new, 5, first=16)
+    judged()
+    assert Firing.objects.count() == 2
+
+
+def test_a_firing_on_all_answers_given_outlives_the_undoing_of_another_judgement(committed: str) -> None:
+    many = [{"metric": "submitted", "at_least": 8}, {"metric": "answers", "at_least": 1}]
+    batch, worker = batch_with(rule(all=many, window={"answers": 5}, then=[{"do": "notify"}])), make.make_worker()
+    wrong(worker, batch, 7)
+    judged()
+    wrong(worker, batch, 1, first=8)
+    judged()
+    wrong(worker, batch, 3, first=9)
+    judged()
+    before = Firing.objects.count()
+    assert before == 2
+    with one_transaction(principal="test"):
+        undo_outcomes(outcome_ids=[row[0] for row in make.outcomes("id", "kind = 'gold'")], reason="Wrong keys.")
+    judged()
+    assert value("SELECT count(*) FROM reputation_withdrawal") == 0
+
+
+def test_the_moment_of_a_limit_tells_of_no_single_answer(committed: str) -> None:
+    failed = [{"metric": "gold_answers", "at_least": 1}, {"metric": "gold_accuracy", "below": 1}]
+    batch, other = batch_with(rule(all=failed)), make.make_worker()
+    worker = make.make_worker()
+    wrong(other, batch, 5)
+    for number in range(1, 6):
+        wrong(worker, batch, 1, first=number)
+        judged()
+        assert Sanction.objects.filter(user_id=worker.user_id).count() == (number == 5)
+
+
+def test_answers_in_another_batch_of_the_project_end_no_step_of_few_answers(committed: str) -> None:
+    failed = [{"metric": "gold_answers", "at_least": 1}, {"metric": "gold_accuracy", "below": 1}]
+    batch = batch_with(rule(scope="batch", all=failed))
+    free, worker = make.make_batch(1, project=batch.project), make.make_worker()
+    seen = []
+    for number in range(1, 26, 5):
+        wrong(worker, free, 4, first=number)
+        wrong(worker, batch, 1, first=number + 4)
+        judged()
+        seen.append(Sanction.objects.count())
+    assert seen == [0, 0, 0, 0, 1]
 
 
 def test_whatever_writes_an_outcome_has_the_worker_looked_at_where_there_are_rules(
@@ -145,7 +220,7 @@ def test_whatever_writes_an_outcome_has_the_worker_looked_at_where_there_are_rul
 def test_what_is_taken_back_takes_the_firing_and_its_limit_with_it(committed: str) -> None:
     hold = {"do": "hold", "days": 3}
     batch, worker = batch_with(rule(then=[LIMIT, hold, {"do": "ask_review"}])), make.make_worker()
-    wrong(worker, batch, 6)
+    wrong(worker, batch, 12)
     judged()
     with one_transaction(principal="test"):
         assert finish_wanted(wanted_id=take_wanted(kinds=["hold"], limit=5)[0].id, outcome="6 answers held")
@@ -154,9 +229,9 @@ def test_what_is_taken_back_takes_the_firing_and_its_limit_with_it(committed: st
         undo_outcomes(outcome_ids=ids[:1], reason="The key was wrong.")
     assert waiting() == [(worker.pk, batch.pk, True)]
     judged()
-    assert live_sanctions([worker.user_id]).count() == 1  # five wrong ones bear it still
+    assert live_sanctions([worker.user_id]).count() == 1  # nine wrong ones bear it still
     with one_transaction(principal="test"):
-        undo_outcomes(outcome_ids=ids[1:3], reason="The key was wrong.")
+        undo_outcomes(outcome_ids=ids[1:6], reason="The key was wrong.")
     judged()
     assert not live_sanctions([worker.user_id]).exists()
     assert "taken back" in Sanction.objects.get().lift_reason
@@ -232,11 +307,50 @@ def test_skills_are_set_and_adjusted_within_their_bounds(committed: str) -> None
     worker, unskilled = make.make_worker(), make.make_worker()
     with one_transaction(principal="test"):
         grant_skill(skill=other, worker_id=worker.pk, by=requester.members.get().user_id, evidence="exam", value=0.2)
-    wrong(worker, batch, 10)
-    wrong(unskilled, batch, 10)
-    judged()
+    for first in (1, 11):
+        assert not Grant.objects.exclude(evidence="exam").exists()  # they move with every twentieth answer
+        wrong(worker, batch, 10, first=first)
+        wrong(unskilled, batch, 10, first=first)
+        judged()
     held = {(g.worker_id, g.skill_id): g.value for g in Grant.objects.filter(revoked_at=None)}
     assert held == {(worker.pk, skill.pk): 0.3, (worker.pk, other.pk): 0.0, (unskilled.pk, skill.pk): 0.3}
+
+
+def test_a_withdrawn_firing_leaves_skills_as_they_were(committed: str) -> None:
+    requester = make.make_requester()
+    owner = requester.members.get().user_id
+    with one_transaction(principal="test"):
+        held, new, touched = (
+            create_skill(requester_id=requester.pk, kind="skill", name=name) for name in ("Cats", "Dogs", "Eels")
+        )
+    then = [
+        {"do": "adjust_skill", "skill": str(held.public_id), "by": -0.5},
+        {"do": "set_skill", "skill": str(new.public_id), "value": 0.3},
+        {"do": "set_skill", "skill": str(touched.public_id), "value": 0.3},
+    ]
+    batch, worker = batch_with(rule(then=then), project=make.make_project(requester)), make.make_worker()
+    with one_transaction(principal="test"):
+        grant = {"worker_id": worker.pk, "by": owner, "evidence": "exam"}
+        grant_skill(skill=held, value=0.8, life=timedelta(days=9), **grant)
+    wrong(worker, batch, 20)
+    judged()
+    assert {g.skill_id: g.value for g in Grant.objects.filter(revoked_at=None)} == {
+        held.pk: pytest.approx(0.3), new.pk: 0.3, touched.pk: 0.3,
+    }  # fmt: skip
+    with one_transaction(principal="test"):
+        grant_skill(skill=touched, value=0.9, **grant)
+        undo_outcomes(outcome_ids=[row[0] for row in make.outcomes("id", "kind = 'gold'")], reason="Wrong keys.")
+    judged()
+    again, kept = Grant.objects.filter(revoked_at=None).order_by("skill_id")
+    assert (again.skill_id, again.value, kept.skill_id, kept.value) == (held.pk, 0.8, touched.pk, 0.9)
+    first = Grant.objects.get(skill=held, evidence="exam")
+    assert abs(again.expires_at - first.expires_at) < timedelta(seconds=1)
+    assert again.evidence.startswith("exam (What this rested on was taken back")
+    assert "taken back" in Grant.objects.get(skill=new).revoked_reason
+    done = rows("SELECT outcome FROM reputation_wanted WHERE kind = 'restore_skill' ORDER BY action->>'skill'")
+    assert {row[0] for row in done} == {
+        "Cats is 0.8 again", "Dogs is not held, as before", "not done: Eels was changed since",
+    }  # fmt: skip
 
 
 def test_what_is_wanted_of_others_is_taken_and_done_once(committed: str) -> None:
@@ -294,7 +408,8 @@ def test_rules_of_the_platform_are_checked_kept_and_replaced_by_newer_ones() -> 
     everywhere = rule(scope="platform", then=[{"do": "limit", "scope": "platform", "hours": 1}])
     set_platform_rules(quality={"rules": [everywhere]}, note="first", by=staff.pk)
     place = {"worker_id": worker.pk, "project_id": batch.project_id, "batch_id": batch.pk}
-    record_outcomes([Judged(**place, kind=Kind.GOLD, score=0.0) for _ in range(9)])
+    kinds = [Kind.ANSWER, Kind.GOLD] * 10
+    record_outcomes([Judged(**place, kind=kind, score=0.0 if kind == Kind.GOLD else None) for kind in kinds])
     assert evaluate_due() == 1
     assert Sanction.objects.get().scope == "platform"
     set_platform_rules(quality={}, note="no more", by=staff.pk)

@@ -106,6 +106,10 @@ WRONG: dict[str, tuple[Any, list[str]]] = {
         with_rule(then=[{"do": "escalate"}, {"do": "escalate"}]),
         ["quality.rules[0].then[1].do"],
     ),
+    "a window of too few answers on what is hidden": (
+        with_rule(window={"answers": 9}),
+        ["quality.rules[0].window.answers"],
+    ),
     "more answers than the window has": (
         with_rule(window={"answers": 10}, all=[{"metric": "answers", "above": 10}]),
         ["quality.rules[0].all[0]"],
@@ -119,6 +123,13 @@ def test_what_is_wrong_is_refused_at_its_place(case: str) -> None:
     errors = quality_errors(quality)
     assert [error["field"] for error in errors] == expected
     assert all(error["message"] for error in errors)
+
+
+def test_a_narrow_window_is_right_where_nothing_hidden_is_looked_at() -> None:
+    assert fields(with_rule(window={"answers": 10})) == []
+    assert fields(with_rule(window={"answers": 1}, all=[{"metric": "fast_share", "above": 0.5}])) == []
+    errors = quality_errors(with_rule(window={"answers": 1}, all=[{"metric": "agreements", "at_least": 1}]))
+    assert "agreements" in errors[0]["message"]
 
 
 def test_a_platforms_own_rules_may_reach_everywhere_and_touch_no_ones_skills() -> None:

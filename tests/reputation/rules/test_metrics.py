@@ -14,7 +14,7 @@ from marketplace.accounts.evidence import OPEN
 from marketplace.batches.quality import rules_of
 from marketplace.batches.quality.catalogue import METRICS
 from marketplace.batches.quality.forms import Window
-from workers.reputation.rules.engine import Fired, evaluate, holds, windowed
+from workers.reputation.rules.engine import Fired, evaluate, grounds_of, holds, windowed
 from workers.reputation.rules.events import Crowd, Event, Measured, scored, standing
 from workers.reputation.rules.haste import Timed, fast_limits
 from workers.reputation.rules.ladder import RUNGS, Measure, next_rung
@@ -257,40 +257,82 @@ MISSES = {
 }
 
 
+def answered(right: int, wrong: int, first: int = 1) -> list[Event]:
+    """So many answers to check questions, each with its score: answer n has the id 2n - 1, its score 2n."""
+    found = []
+    for n, score in enumerate([1.0] * right + [0.0] * wrong, first):
+        found.append(event(2 * n - 1, assignment_id=n))
+        found.append(event(2 * n, Kind.GOLD, assignment_id=n, score=score))
+    return found
+
+
 def test_a_rule_fires_on_all_of_its_conditions_and_says_on_what() -> None:
     rules = rules_of({"rules": [MISSES]})
-    assert evaluate(rules, results(0, 3), crowd=EVEN, now=NOON) == []
-    assert evaluate(rules, results(9, 4), crowd=EVEN, now=NOON) == []
-    (fired,) = evaluate(rules, results(1, 5), crowd=EVEN, now=NOON)
-    assert [figure["n"] for figure in fired.evidence] == [6, 6] and fired.evidence[1]["value"] == 0.25
+    assert evaluate(rules, answered(0, 3), crowd=EVEN, now=NOON) == []
+    assert evaluate(rules, answered(6, 4), crowd=EVEN, now=NOON) == []
+    (fired,) = evaluate(rules, answered(2, 8), crowd=EVEN, now=NOON)
+    assert [figure["n"] for figure in fired.evidence] == [10, 10] and fired.evidence[1]["value"] == 0.25
     # A share of 0.25 may well be above 0.5: the requester is told of the doubt.
-    assert fired.in_doubt and not evaluate(rules, results(0, 30), crowd=EVEN, now=NOON)[0].in_doubt
-    assert (fired.after, fired.upto, fired.ends_at) == (0, 6, NOON + timedelta(hours=10))
-    assert told(fired.rule, fired.evidence, 6)["figures"] == []
+    few = answered(1, 4)
+    assert evaluate(rules, few, crowd=EVEN, now=NOON)[0].in_doubt
+    assert not evaluate(rules, answered(0, 30), crowd=EVEN, now=NOON)[0].in_doubt
+    assert (fired.after, fired.upto, fired.ends_at) == (0, 20, NOON + timedelta(hours=10))
+    assert told(fired.rule, fired.evidence, 10)["figures"] == []
 
 
 def test_a_rule_that_has_fired_waits_for_its_end_and_for_new_evidence() -> None:
     rules = rules_of({"rules": [MISSES]})
-    before = Fired(rules[0].key, upto=6, ends_at=NOON)
+    before = Fired(grounds_of(rules[0]), upto=12, ends_at=NOON)
     earlier = NOON - timedelta(seconds=1)
-    assert evaluate(rules, results(0, 12), crowd=EVEN, now=earlier, past=[before]) == []
-    assert evaluate(rules, results(0, 6), crowd=EVEN, now=NOON, past=[before]) == []
-    assert evaluate(rules, results(0, 9), crowd=EVEN, now=NOON, past=[before]) == []
-    (fired,) = evaluate(rules, results(0, 10), crowd=EVEN, now=NOON, past=[before])
-    assert (fired.after, fired.evidence[0]["value"]) == (6, 4)
-    assert evaluate(rules, results(0, 9), crowd=EVEN, now=NOON, past=[Fired("other", 6, NOON)])
+    assert evaluate(rules, answered(0, 25), crowd=EVEN, now=earlier, past=[before]) == []
+    assert evaluate(rules, answered(0, 6), crowd=EVEN, now=NOON, past=[before]) == []
+    # Ten answers less the six behind the firing are four.
+    assert evaluate(rules, answered(0, 10), crowd=EVEN, now=NOON, past=[before]) == []
+    (fired,) = evaluate(rules, answered(0, 15), crowd=EVEN, now=NOON, past=[before])
+    assert (fired.after, fired.evidence[0]["value"]) == (12, 9)
+    assert evaluate(rules, answered(0, 10), crowd=EVEN, now=NOON, past=[Fired("other", 12, NOON)])
+
+
+def test_under_another_name_or_with_another_action_it_is_the_same_accusation() -> None:
+    both = [{"metric": "gold_accuracy", "below": 0.5, "bound": "point"}, {"metric": "gold_answers", "at_least": 4.0}]
+    (one,) = rules_of({"rules": [MISSES]})
+    (renamed,) = rules_of({"rules": [{"name": "other", "words": "New.", "then": [{"do": "notify"}], "all": both}]})
+    assert one.key != renamed.key and grounds_of(one) == grounds_of(renamed)
+    before = Fired(grounds_of(one), upto=20, ends_at=NOON)
+    assert evaluate([renamed], answered(0, 10), crowd=EVEN, now=NOON, past=[before]) == []
+    assert evaluate([renamed], answered(0, 15), crowd=EVEN, now=NOON, past=[before])
+    for other in ({"window": {"days": 3}}, {"scope": "project"}, {"all": MISSES["all"][:1]}):
+        assert grounds_of(rules_of({"rules": [MISSES | other]})[0]) != grounds_of(one)
+
+
+def test_what_he_was_acquitted_of_counts_for_no_rule() -> None:
+    rules = rules_of({"rules": [MISSES]})
+    acquitted = Fired("", upto=12, ends_at=NOON)
+    assert evaluate(rules, answered(0, 10), crowd=EVEN, now=NOON)
+    assert evaluate(rules, answered(0, 8), crowd=EVEN, now=NOON, past=[acquitted]) == []
+    (fired,) = evaluate(rules, answered(0, 15), crowd=EVEN, now=NOON, past=[acquitted])
+    assert fired.after == 12
+
+
+def test_a_number_of_answers_is_crossed_once() -> None:
+    (rule,) = rules_of({"rules": [MISSES | {"all": [{"metric": "submitted", "at_least": 7}]}]})
+    past: list[Fired] = []
+    for count in range(1, 30):
+        for firing in evaluate([rule], [event(n) for n in range(1, count + 1)], crowd=EVEN, now=NOON, past=past):
+            past.append(Fired(grounds_of(rule), firing.upto, NOON))
+    assert [fired.upto for fired in past] == [7]
 
 
 def test_a_firing_holds_as_long_as_what_is_left_bears_it() -> None:
     rule = rules_of({"rules": [MISSES]})[0]
-    history = results(0, 6)
-    undo = [event(50 + n, Kind.UNDO, undoes=n, score=0.0) for n in range(1, 4)]
-    assert holds(rule, history, crowd=EVEN, now=NOON, after=0, upto=6)
-    assert holds(rule, history + undo[:2], crowd=EVEN, now=NOON, after=0, upto=6)
-    assert not holds(rule, history + undo, crowd=EVEN, now=NOON, after=0, upto=6)
+    history = answered(0, 6)
+    undo = [event(50 + n, Kind.UNDO, undoes=2 * n, score=0.0) for n in range(1, 4)]
+    assert holds(rule, history, crowd=EVEN, now=NOON, after=0, upto=12)
+    assert holds(rule, history + undo[:2], crowd=EVEN, now=NOON, after=0, upto=12)
+    assert not holds(rule, history + undo, crowd=EVEN, now=NOON, after=0, upto=12)
     # What came later does not save it.
-    later = [event(n, Kind.GOLD, score=0.0) for n in range(7, 30)]
-    assert not holds(rule, history + later + undo, crowd=EVEN, now=NOON, after=0, upto=6)
+    later = [event(n, Kind.GOLD, score=0.0) for n in range(13, 40)]
+    assert not holds(rule, history + later + undo, crowd=EVEN, now=NOON, after=0, upto=12)
 
 
 def test_a_window_is_the_latest_answers_with_all_that_came_of_them() -> None:

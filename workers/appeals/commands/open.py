@@ -9,11 +9,11 @@ from marketplace.common.database import MarketNow, value
 from marketplace.common.outbox import publish
 from marketplace.common.transactions import require_transaction
 from workers.appeals.commands.steps import add_step, held, require_words
-from workers.appeals.errors import NotAppealable, NotImpartial
+from workers.appeals.errors import AppealInvalid, NotAppealable, NotImpartial
 from workers.appeals.events import AppealMoved, AppealOpened
 from workers.appeals.models import Appeal
 from workers.appeals.queries import can_be_reworked
-from workers.appeals.states import Kind, Method
+from workers.appeals.states import STATEMENTS_MAX, Kind, Method
 from workers.assignments.commands.contest import contest_rejection
 from workers.profiles.locks import worker_for_update
 from workers.profiles.queries import users_of_person
@@ -54,12 +54,16 @@ def contest_sanction(*, worker_id: int, sanction: UUID, words: str) -> Appeal:
 
 
 def add_statement(*, appeal: UUID, requester_id: int, by: int, words: str) -> Appeal:
-    """What the requester has to say to an appeal against a rejection of his. Locks: appeal. Emits `AppealMoved`. Raises
-    `NotFound`, `AppealOver`.
+    """What the requester has to say to an appeal against a rejection of his, in five statements at most. Locks: appeal.
+    Emits `AppealMoved`. Raises `NotFound`, `AppealOver`, `AppealInvalid`.
     """
     require_transaction()
     require_words(words)
     found = held(appeal, requester_id=requester_id)
+    if found.steps.filter(kind=Kind.STATEMENT).count() >= STATEMENTS_MAX:
+        raise AppealInvalid(
+            "Enough has been said to this appeal.", errors=[{"field": "words", "message": "five statements were made"}]
+        )
     add_step(found, Kind.STATEMENT, made_by=by, reason=words)
     publish(AppealMoved(appeal_id=found.pk, worker_ids=[found.worker_id]))
     return found

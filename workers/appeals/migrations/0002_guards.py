@@ -65,17 +65,28 @@ CREATE TRIGGER appeal_opened AFTER INSERT ON appeals_appeal FOR EACH ROW EXECUTE
 """
 
 STEPS = """
--- The others who did the task of a contested answer, and said something that has a vote: they knew of nothing.
+-- The others who did the task of a contested answer, knew of nothing, and whose word has weight: one answer of each person,
+-- which says something and has a vote, by somebody who has shown in the project that he can (five judged answers on top of
+-- what is assumed of a stranger, Beta(2, 1), with a mean of 0.6), and whom no limit or ban over the batch keeps out or has
+-- caught since. What was lifted was never so.
 CREATE FUNCTION appeals_others(p_assignment bigint) RETURNS SETOF bigint
 LANGUAGE sql STABLE SET search_path = public, pg_temp SET enable_seqscan = off AS $$
-    SELECT o.id FROM assignments_assignment a
+    SELECT min(o.id) FROM assignments_assignment a
+      JOIN batches_batch b ON b.id = a.batch_id
       JOIN profiles_worker w ON w.id = a.worker_id
       JOIN assignments_assignment o ON o.task_id = a.task_id AND o.id <> a.id AND o.state IN ('submitted', 'accepted', 'upheld')
       JOIN profiles_worker p ON p.id = o.worker_id AND p.person_id <> w.person_id
+      JOIN reputation_standing s ON s.worker_id = o.worker_id AND s.project_id = b.project_id
      WHERE a.id = p_assignment
+       AND s.alpha + s.beta - 3 >= 5 AND s.alpha >= 0.6 * (s.alpha + s.beta)
        AND NOT EXISTS (SELECT 1 FROM assignments_discount d WHERE d.assignment_id = o.id)
        AND (SELECT NOT l.unclear FROM assignments_answer l WHERE l.assignment_id = o.id ORDER BY l.revision DESC LIMIT 1)
-     ORDER BY o.id;
+       AND NOT EXISTS (SELECT 1 FROM profiles_worker q JOIN accounts_sanction x ON x.user_id = q.user_id
+                        WHERE q.person_id = p.person_id AND x.measure IN ('limit', 'ban') AND x.lifted_at IS NULL
+                          AND (x.expires_at > market_now() OR x.made_at >= o.submitted_at)
+                          AND (x.scope, coalesce(x.scope_id, 0)) IN (('platform', 0), ('requester', b.requester_id),
+                                                                     ('project', b.project_id), ('batch', b.id)))
+     GROUP BY p.person_id ORDER BY 1;
 $$;
 
 -- Whether somebody has no part in the matter: no member of the requester, no account of the worker's person, and not who
@@ -112,6 +123,9 @@ BEGIN
         IF NOT EXISTS (SELECT 1 FROM accounts_member m WHERE m.requester_id = of.requester_id AND m.user_id = NEW.made_by_id) THEN
             RAISE EXCEPTION 'the requester alone makes a statement' USING errcode = '23514', constraint = 'statement_by_requester';
         END IF;
+        IF (SELECT count(*) FROM appeals_step e WHERE e.appeal_id = of.id AND e.kind = 'statement') >= 5 THEN
+            RAISE EXCEPTION 'five statements have been made' USING errcode = '23514', constraint = 'statements_max';
+        END IF;
     ELSIF NEW.kind = 'referred' THEN
         IF of.method <> 'rework' OR NEW.made_by_id IS NOT NULL AND NOT staff THEN
             RAISE EXCEPTION 'this appeal is not referred so' USING errcode = '23514', constraint = 'appeal_referred';
@@ -135,6 +149,10 @@ BEGIN
             IF of.method <> 'rework' OR (SELECT count(*) FROM appeals_others(of.rejection_id)) < 3 THEN
                 RAISE EXCEPTION 'others have not done the task' USING errcode = '23514', constraint = 'appeal_reworked';
             END IF;
+        ELSIF NEW.kind = 'upheld' AND EXISTS (SELECT 1 FROM assignments_uphold u WHERE u.assignment_id = of.rejection_id
+                                                 AND u.made_by_id = NEW.made_by_id) THEN
+            -- Whoever has undone the rejection for any reason has ended the appeal with it; partial he is to nobody's harm.
+            RETURN NEW;
         ELSIF NOT staff AND of.adjudicator_id IS DISTINCT FROM NEW.made_by_id THEN
             RAISE EXCEPTION 'this person does not judge' USING errcode = '23514', constraint = 'appeal_judge';
         ELSIF NOT appeals_impartial(of.id, NEW.made_by_id) THEN
@@ -160,11 +178,13 @@ CREATE TRIGGER step_applied AFTER INSERT ON appeals_step FOR EACH ROW EXECUTE FU
 """
 
 AGREE = """
--- What an appeal decided is done in the same transaction: the answer is paid, the sanction lifted, the contest over.
+-- What an appeal decided is done in the same transaction: the answer is paid, the sanction lifted, the contest over. And
+-- whatever undoes a rejection ends the appeal against it, so that nobody refuses later what is paid.
 CREATE FUNCTION appeals_disagreeing(p_appeal bigint) RETURNS boolean
 LANGUAGE sql STABLE SET search_path = public, pg_temp SET enable_seqscan = off AS $$
     SELECT coalesce((SELECT (p.state IN ('upheld', 'lapsed') AND (
                          p.rejection_id IS NOT NULL AND a.state <> 'upheld' OR p.sanction_id IS NOT NULL AND s.lifted_at IS NULL))
+            OR p.state = 'open' AND coalesce(a.state = 'upheld', false)
             OR p.rejection_id IS NOT NULL AND (p.state = 'open') <> coalesce(c.ended_at IS NULL, false)
       FROM appeals_appeal p
       LEFT JOIN assignments_assignment a ON a.id = p.rejection_id
@@ -175,6 +195,10 @@ $$;
 CREATE FUNCTION appeals_agree() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET enable_seqscan = off AS $$
 BEGIN
+    IF TG_TABLE_NAME = 'assignments_uphold' AND NOT EXISTS (SELECT 1 FROM appeals_appeal p
+            WHERE p.rejection_id = (to_jsonb(NEW) ->> 'assignment_id')::bigint) THEN
+        RETURN NULL;
+    END IF;
     IF appeals_disagreeing(CASE TG_TABLE_NAME WHEN 'appeals_step' THEN (to_jsonb(NEW) ->> 'appeal_id')::bigint
                            ELSE (SELECT p.id FROM appeals_appeal p
                                   WHERE p.rejection_id = (to_jsonb(NEW) ->> 'assignment_id')::bigint) END) THEN
@@ -185,6 +209,8 @@ END $$;
 CREATE CONSTRAINT TRIGGER appeal_agrees AFTER INSERT ON appeals_step
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION appeals_agree();
 CREATE CONSTRAINT TRIGGER contest_agrees AFTER INSERT OR UPDATE ON assignments_contest
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION appeals_agree();
+CREATE CONSTRAINT TRIGGER uphold_agrees AFTER INSERT ON assignments_uphold
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION appeals_agree();
 """
 
@@ -198,6 +224,7 @@ GUARDS = [
     ("appeals_step", "closed"),
     ("appeals_step", "closed_truncate"),
     ("assignments_contest", "contest_agrees"),
+    ("assignments_uphold", "uphold_agrees"),
 ]
 
 RIGHTS = f"""

@@ -23,14 +23,16 @@ def flag_suspicious(*, limit: int = GROUP) -> int:
     """Look at up to `limit` keys that somebody was judged by lately; returns how many were looked at.
 
     One that trusted workers fail more often than they would by chance is shown to nobody and judges nobody from now on,
-    and what it did to anybody's standing is undone. A verdict that came in while its key was taken out is undone too.
+    and what it did to anybody's standing is undone. What its requester has confirmed it against speaks against it no
+    more. A verdict that came in while its key was taken out is undone too.
     Locks keys, then standings. Emits `KeyFlagged`, once for a batch.
     """
     require_transaction()
     with acting_as("gold_reader"):
         task_ids = keys_to_audit(limit)
         found = rows(
-            "SELECT g.task_id, g.batch_id, b.project_id, g.state, v.worker_id, v.score FROM batches_goldkey g"
+            "SELECT g.task_id, g.batch_id, b.project_id, g.state, v.worker_id, v.score,"
+            " g.confirmed_at IS NULL OR v.made_at > g.confirmed_at FROM batches_goldkey g"
             " JOIN batches_batch b ON b.id = g.batch_id JOIN gold_verdict v ON v.task_id = g.task_id"
             " WHERE g.task_id = ANY(%s) ORDER BY g.task_id, v.worker_id",
             [task_ids],
@@ -41,8 +43,9 @@ def flag_suspicious(*, limit: int = GROUP) -> int:
         of = [row for row in found if row[0] == task_id]
         if not of:
             continue
-        _, batch_id, project_id, state, _, _ = of[0]
-        verdicts = [Met(row[5], posterior_of(worker_id=row[4], project_id=project_id).posterior) for row in of]
+        _, batch_id, project_id, state, *_ = of[0]
+        fresh = [row for row in of if row[6]]
+        verdicts = [Met(row[5], posterior_of(worker_id=row[4], project_id=project_id).posterior) for row in fresh]
         if state == "live" and suspicious(verdicts)[0] and _set_state(batch_id, task_id, ["live"], "flagged"):
             flagged.add(batch_id)
             state = "flagged"
@@ -56,9 +59,9 @@ def flag_suspicious(*, limit: int = GROUP) -> int:
 def confirm_key(*, batch_id: int, tasks: Sequence[str]) -> int:
     """Put keys to use that waited for the requester or were flagged, by external ids; returns how many.
 
-    What a flagged one had said of anybody counts again. Locks batch (FOR UPDATE), tasks, keys, then standings. Raises
-    `NoSuchKey` for a task without a key; `KeyStays` for one that is too much like another that was shown, that has no
-    open place left, or that was retired. A live key stays live.
+    What a flagged one had said of anybody counts again, and only verdicts from now on can have it flagged again. A live
+    key stays live. Locks batch (FOR UPDATE), tasks, keys, then standings. Raises `NoSuchKey` for a task without a key;
+    `KeyStays` for one that is too much like another that was shown, that has no open place left, or that was retired.
     """
     require_transaction()
     again: list[Judged] = []

@@ -4,16 +4,12 @@ import json
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 from marketplace.accounts.commands.sanctions import impose
-from marketplace.accounts.models import Member
 from marketplace.batches.quality.catalogue import SANCTIONS, SKILLS
 from marketplace.common.database import one, run
 from marketplace.common.outbox import publish
-from workers.profiles.commands.skills import grant_skill
-from workers.profiles.models import Grant
-from workers.profiles.queries import skills_of
+from workers.reputation.commands.skills import change_skill
 from workers.reputation.commands.wanted import WANTED_OF_OTHERS
 from workers.reputation.events import RuleFired
 from workers.reputation.histories import Person, Place, measures_before
@@ -47,18 +43,21 @@ def fire(firing: Firing, *, person: Person, place: Place) -> int | None:
         return None
     firing_id: int = made[0]
     for position, action in enumerate(rule.actions):
-        outcome = None
+        outcome, terms = None, {"do": action.do, **action.terms}
         if action.do in SANCTIONS:
             outcome = _limit(action.do, action.terms, firing_id, firing, person, place, open_figures)
         elif action.do in SKILLS:
-            outcome = _skill(action.do, action.terms, firing, person, place)
+            outcome, grant = change_skill(
+                action.do, action.terms, rule=rule.name, worker_id=person.worker_id, requester_id=place.requester_id
+            )
+            terms |= {"grant": grant} if grant else {}
         elif action.do == "notify":
             outcome = "the worker reads it among the rules that held of him"
         assert outcome is not None or action.do in WANTED_OF_OTHERS
         want(
             firing_id=firing_id,
             position=position,
-            action={"do": action.do, **action.terms},
+            action=terms,
             person=person,
             place=place,
             outcome=outcome,
@@ -131,27 +130,3 @@ def _limit(
     )
     reach = "on the whole platform" if scope == "platform" else f"in the {scope}"
     return f"{do} {reach} for {hours:g} hours"
-
-
-def _skill(do: str, terms: Mapping[str, Any], firing: Firing, person: Person, place: Place) -> str:
-    skill = skills_of(place.requester_id).filter(public_id=UUID(terms["skill"])).first()
-    # A rule acts for the organisation that wrote it: its first owner stands behind the grant.
-    owner = Member.objects.filter(requester_id=place.requester_id, role="owner").order_by("pk").first()
-    if skill is None or owner is None:
-        return "not done: the skill or its organisation's owner is gone"
-    held = Grant.objects.filter(skill=skill, worker_id=person.worker_id, revoked_at=None).first()
-    if do == "adjust_skill":
-        if held is None or held.value is None:
-            return "not done: the worker does not hold the skill"
-        value = held.value + terms["by"]
-    else:
-        value = terms["value"]
-    value = min(max(round(value, 6), 0.0), 1.0)
-    grant_skill(
-        skill=skill,
-        worker_id=person.worker_id,
-        by=owner.user_id,
-        evidence=f"quality rule: {firing.rule.name}",
-        value=value,
-    )
-    return f"{skill.name} is {value:g} now"

@@ -19,6 +19,7 @@ from workers.reputation.histories import (
     places,
     platform_rules,
     prices_of,
+    steps_of,
 )
 from workers.reputation.rules.engine import Firing, evaluate
 from workers.reputation.rules.events import Event
@@ -83,9 +84,10 @@ def judge(person: Person, place: Place, rules: Sequence[Rule]) -> list[Firing]:
         with acting_as("gold_reader"):
             events = history(worker_id=person.worker_id, scope=scope, scope_id=scope_id)
             submitted = answers_given(worker_id=person.worker_id, scope=scope, scope_id=scope_id) if counted else None
+            ends = steps_of(worker_id=person.worker_id, scope=scope, place=place)
         crowd = crowd_around(place, prices=prices_of(_batches(events)), submitted=submitted)
-        past = fired_before(worker_id=person.worker_id, keys=[rule.key for rule in of_scope], place=place)
-        firings += evaluate(of_scope, events, crowd=crowd, now=moment, past=past)
+        past = fired_before(worker_id=person.worker_id, scope=scope, place=place)
+        firings += evaluate(of_scope, events, crowd=crowd, now=moment, past=past, ends=ends)
     return firings
 
 

@@ -1,7 +1,8 @@
 """Judge rules over one worker's history."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,14 +10,16 @@ from marketplace.batches.quality.catalogue import METRICS
 from marketplace.batches.quality.forms import Condition, Rule, Window
 from workers.reputation.rules.events import Crowd, Event, Measured, standing
 from workers.reputation.rules.metrics import View, measure
+from workers.reputation.rules.steps import STEP, seen_by, step_of, steps_in
 from workers.reputation.states import Kind
 
 
 @dataclass(frozen=True)
 class Fired:
-    """A firing of a rule before: what it rested on (the newest outcome) and when its longest effect ends."""
+    """A firing before, of this rule or another on the same grounds: what it rested on (the newest outcome) and when its
+    longest effect ends. One without grounds says that nothing up to there counts any more, for whatever rule."""
 
-    key: str
+    grounds: str
     upto: int
     ends_at: datetime
 
@@ -39,6 +42,11 @@ class Firing:
     at: datetime
 
     @property
+    def fired(self) -> Fired:
+        """The same as rules will look back on it."""
+        return Fired(grounds_of(self.rule), self.upto, self.ends_at)
+
+    @property
     def ends_at(self) -> datetime:
         """When the longest of its effects ends."""
         hours = [action.terms.get("hours", 0) for action in self.rule.actions]
@@ -46,25 +54,45 @@ class Firing:
         return self.at + timedelta(hours=max(hours, default=0))
 
 
+def grounds_of(rule: Rule) -> str:
+    """A name that changes with what the rule looks at and when it holds, but not with its words or what it does: under
+    another name it must not limit anybody for the same answers again."""
+    conditions = sorted([c.metric, c.comparison, float(c.threshold), c.bound] for c in rule.conditions)
+    return json.dumps([rule.platform, rule.scope, rule.window.answers, rule.window.days, conditions])
+
+
 def evaluate(
-    rules: Sequence[Rule], history: Sequence[Event], *, crowd: Crowd, now: datetime, past: Sequence[Fired] = ()
+    rules: Sequence[Rule],
+    history: Sequence[Event],
+    *,
+    crowd: Crowd,
+    now: datetime,
+    past: Sequence[Fired] = (),
+    ends: Mapping[int, int] | None = None,
 ) -> list[Firing]:
     """The rules that fire for the worker, in their order.
 
     The history is what the rule's scope covers; rules of different scope need a call for each. A rule that has fired
     looks only at what came after: nobody is measured twice for the same answers; and not before its effect has ended.
+    One on nothing but how many answers there are in all fires once: that number is crossed once.
+    `ends` says which answer ended the last full step of each length (`rules.steps`); they are counted in the history
+    where it is left out, which then has to begin with the first answer.
     """
-    events = standing(history)
+    ends = steps_in(history) if ends is None else ends
+    if crowd.submitted is None:
+        crowd = replace(crowd, submitted=sum(event.kind == Kind.ANSWER for event in history))
     firings = []
     for rule in rules:
-        earlier = [fired for fired in past if fired.key == rule.key]
-        if any(fired.ends_at > now for fired in earlier):
+        earlier = [fired for fired in past if fired.grounds == grounds_of(rule)]
+        once = all(condition.metric == "submitted" for condition in rule.conditions)
+        if any(once or fired.ends_at > now for fired in earlier):
             continue
-        after = max((fired.upto for fired in earlier), default=0)
-        fresh = [event for event in events if event.id > after]
+        after = max((fired.upto for fired in past if fired in earlier or not fired.grounds), default=0)
+        seen = seen_by(rule, history, ends)
+        fresh = [event for event in standing(seen) if event.id > after]
         if not fresh:
             continue
-        firing = _judged(rule, fresh, crowd, now, after)
+        firing = _judged(rule, fresh, crowd, now, _as_of(rule, seen, now), after)
         if firing is not None:
             firings.append(firing)
     return firings
@@ -76,14 +104,29 @@ def holds(rule: Rule, history: Sequence[Event], *, crowd: Crowd, now: datetime, 
     The history goes on beyond `upto` only to say what was taken back.
     """
     events = [event for event in standing(history) if after < event.id <= upto]
-    return bool(events) and _judged(rule, events, crowd, now, after) is not None
+    seen = [event for event in history if event.id <= upto]
+    return bool(events) and _judged(rule, events, crowd, now, _as_of(rule, seen, now), after) is not None
 
 
-def _judged(rule: Rule, events: Sequence[Event], crowd: Crowd, now: datetime, after: int) -> Firing | None:
-    window = windowed(events, rule.window, now)
+def _as_of(rule: Rule, seen: Sequence[Event], now: datetime) -> datetime:
+    """The moment from which days are counted back. Between two steps no answer may leave the window of a rule that
+    sees steps: that would tell of the one answer as acting on it would."""
+    if step_of(rule) == 1:
+        return now
+    return max((event.made_at for event in seen if event.kind != Kind.UNDO), default=now)
+
+
+def _judged(
+    rule: Rule, events: Sequence[Event], crowd: Crowd, now: datetime, as_of: datetime, after: int
+) -> Firing | None:
+    window = windowed(events, rule.window, as_of)
     if not window:
         return None
-    view = View(window, events, crowd, now)
+    answers = sum(event.kind == Kind.ANSWER for event in window)
+    # Some days may hold fewer answers than a step.
+    if step_of(rule) > 1 and answers < STEP:
+        return None
+    view = View(window, events, crowd, as_of)
     figures: list[tuple[Condition, Measured]] = []
     for condition in rule.conditions:
         figure = measure(condition.metric, view)
@@ -94,7 +137,7 @@ def _judged(rule: Rule, events: Sequence[Event], crowd: Crowd, now: datetime, af
         rule=rule,
         evidence=tuple(_told(condition, figure) for condition, figure in figures),
         in_doubt=any(_in_doubt(condition, figure) for condition, figure in figures),
-        answers=sum(event.kind == Kind.ANSWER for event in window),
+        answers=answers,
         after=after,
         upto=events[-1].id,
         at=now,

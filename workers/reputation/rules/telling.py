@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from marketplace.accounts.evidence import OPEN
+from marketplace.batches.quality.catalogue import CLOSED
 from marketplace.batches.quality.forms import Rule
 
 # The reason of a sanction is that of the first of these that the rule looks at.
@@ -36,7 +37,7 @@ def told(rule: Rule, evidence: Sequence[Mapping[str, Any]], answers: int) -> dic
 
 def looks_at_closed(rule: Rule) -> bool:
     """Whether the rule looks at a figure that the worker may not know."""
-    return any(condition.metric not in OPEN for condition in rule.conditions)
+    return any(condition.metric in CLOSED for condition in rule.conditions)
 
 
 def words_of(rule: Rule) -> str:
