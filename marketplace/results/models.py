@@ -53,7 +53,8 @@ class Consensus(models.Model):
     `posterior` is that of the least sure field.
 
     `sure` says that it is beyond doubt, `settled` that no place is open and what could be judged is, `judged_at` when
-    it first was. Not for workers' eyes: a task that everybody agrees on may become gold.
+    the first of its answers was judged by the others, which may be earlier. Not for workers' eyes: a task that
+    everybody agrees on may become gold.
     """
 
     task = models.OneToOneField(Task, on_delete=models.PROTECT, primary_key=True, related_name="+")
@@ -72,7 +73,7 @@ class Consensus(models.Model):
             models.Index(fields=["batch_id", "task"], name="consensus_of_batch"),
             models.Index(
                 fields=["batch_id", "made_at"],
-                condition=Q(sure=True, settled=False, judged_at=None),
+                condition=Q(sure=True, settled=False),
                 name="consensus_sure",
             ),
         ]

@@ -49,9 +49,13 @@ def as_gold_reader(sql: str, *params: Any) -> list[tuple[Any, ...]]:
 
 
 def all_of(worker: Worker, batch: Batch, label: str) -> int:
-    leases = make.take(worker, batch, TASKS)
+    leases = make.take(worker, batch, TASKS, seed=2)
     make.answer(worker, leases, label)
     return len(leases)
+
+
+def agreed() -> list[tuple[Any, ...]]:
+    return as_gold_reader("SELECT assignment_id, score, weight FROM reputation_outcome WHERE kind = 'agreement'")
 
 
 def test_tasks_that_the_first_agree_on_judge_those_who_come_later(committed: str) -> None:
@@ -81,15 +85,17 @@ def test_tasks_that_the_first_agree_on_judge_those_who_come_later(committed: str
              for worker in (right, wrong)}  # fmt: skip
     assert score[wrong.pk] < 2 / 3 < score[right.pk]
 
-    # The rest of the places is filled: ordinary tasks are judged by agreement, gold is not.
+    # The rest of the places is filled: ordinary tasks are judged by agreement, gold no longer is.
     with suppress(NothingToClaim):
         for _ in range(20):
             all_of(make.make_worker(), batch, "cat")
             swept()
-    agreed = {row[0] for row in as_gold_reader("SELECT task_id FROM reputation_outcome WHERE kind = 'agreement'")}
+    others = as_gold_reader("SELECT task_id, worker_id FROM reputation_outcome WHERE kind = 'agreement'")
     plain = {row[0] for row in rows("SELECT id FROM batches_task WHERE taken = overlap")} - gold
-    assert agreed == plain
     assert plain
+    assert {task for task, _ in others} - gold == plain
+    made = {(task, worker.pk) for task in gold for worker in first}
+    assert {(task, worker) for task, worker in others if task in gold} == made, "those it was made of"
     assert [finding.name for finding in check_promises() if finding.violations] == []
 
 
@@ -113,3 +119,44 @@ def test_what_somebody_finds_unclear_does_not_become_gold(committed: str) -> Non
         submit(worker_id=first[3].pk, page=page, then_claim=None, chance=Random(1))
     swept()
     assert as_gold_reader("SELECT 1 FROM batches_goldkey") == []
+
+
+def test_a_task_whose_answers_were_judged_by_each_other_becomes_gold_when_it_is_sure(committed: str) -> None:
+    batch = make.make_batch(tasks=TASKS, overlap=OVERLAP, gold_policy=POLICY)
+    strangers, good = [make.make_worker() for _ in range(3)], known(batch, 2)
+    for worker in strangers:
+        all_of(worker, batch, "cat")
+    swept()
+    judged = as_gold_reader(
+        "SELECT assignment_id, score, weight FROM reputation_outcome WHERE kind = 'agreement' ORDER BY 1"
+    )
+    assert len(judged) == 3 * TASKS and as_gold_reader("SELECT 1 FROM batches_goldkey") == []
+    for worker in good:
+        all_of(worker, batch, "cat")
+    swept()
+    keys = as_gold_reader("SELECT task_id FROM batches_goldkey WHERE origin = 'consensus'")
+    assert keys
+    again = as_gold_reader(
+        "SELECT assignment_id, score, weight FROM reputation_outcome WHERE kind = 'agreement' ORDER BY 1"
+    )
+    assert set(judged) <= set(again)
+    assert as_gold_reader("SELECT 1 FROM gold_verdict") == []
+    assert [finding.name for finding in check_promises() if finding.violations] == []
+
+
+def test_answers_since_a_key_was_offered_wait_for_the_word_of_the_requester(committed: str) -> None:
+    """Until then the others do not judge them: once it is confirmed, the key does."""
+    batch = make.make_batch(tasks=TASKS, overlap=OVERLAP, gold_policy={**POLICY, "refill": "confirm"})
+    for worker in known(batch, 3):
+        all_of(worker, batch, "cat")
+    swept()
+    waiting = {row[0] for row in as_gold_reader("SELECT task_id FROM batches_goldkey WHERE state = 'waiting'")}
+    assert waiting
+    late = known(batch, 1)[0]
+    all_of(late, batch, "cat")
+    swept()
+    by_others = as_gold_reader(
+        "SELECT task_id FROM reputation_outcome WHERE kind = 'agreement' AND worker_id = %s", late.pk
+    )
+    tasks = {row[0] for row in rows("SELECT task_id FROM assignments_assignment WHERE worker_id = %s", [late.pk])}
+    assert tasks & waiting and {row[0] for row in by_others} == tasks - waiting

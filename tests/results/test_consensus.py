@@ -101,8 +101,8 @@ def the_task(batch: Batch) -> int:
 
 
 def test_the_consensus_of_a_task_moves_with_each_answer() -> None:
-    batch = make.make_batch(tasks=1, overlap=4, gold_policy=NEVER)
-    first, second, third = known(batch, 3)
+    batch = make.make_batch(tasks=1, overlap=5, gold_policy=NEVER)
+    first, second, third, fourth = known(batch, 4)
     task = the_task(batch)
     assert consensus_of([task]) == {}
     give(first, batch, "cat")
@@ -120,7 +120,77 @@ def test_the_consensus_of_a_task_moves_with_each_answer() -> None:
     after = consensus_of([task])[task]
     assert (after.value, after.answers, after.settled) == ({"label": "dog"}, 3, False)
     assert after.posterior == pytest.approx(alone.posterior, abs=1e-6)
-    assert agreement_rows() == [], "a place is open"
+    assert set(agreements()) == {first.pk}, "of the others each has one for and one against him"
+    early = agreement_rows()
+    give(fourth, batch, "dog")
+    make_consensus(batch)
+    assert agreement_rows()[:1] == early, "what was judged stays judged"
+    assert {worker: score for worker, (score, _) in agreements().items()} == {
+        first.pk: 0.0, second.pk: 1.0, third.pk: 1.0, fourth.pk: 1.0
+    }  # fmt: skip
+    assert len(agreement_rows()) == 4 and not consensus_of([task])[task].settled
+    assert broken() == []
+
+
+def test_one_other_judges_nobody_while_places_are_open_however_good_he_is() -> None:
+    batch = make.make_batch(tasks=1, overlap=4, gold_policy=NEVER)
+    for worker in known(batch, 2):
+        give(worker, batch, "cat")
+    make_consensus(batch)
+    assert agreement_rows() == []
+
+
+def test_two_workers_of_one_person_are_one_other() -> None:
+    batch = make.make_batch(tasks=1, overlap=4, gold_policy=NEVER)
+    first, second, third = known(batch, 3)
+    give(first, batch, "cat")
+    for worker in (second, third):
+        give(worker, batch, "cat")
+    task = the_task(batch)
+    persons = {
+        pk: at for at, pk in enumerate(pk for (pk,) in rows("SELECT id FROM assignments_assignment ORDER BY id"))
+    }
+    asked = {answer.answer.assignment_id: answer for answer in found_of(batch)}
+    one = consensus._tasks([task])[task]
+    assert [one.tells_early(agreement) for agreement in asked.values()] == [True] * 3
+    one.persons = {pk: min(person, 1) for pk, person in persons.items()}
+    assert [one.tells_early(agreement) for agreement in asked.values()] == [False] * 3
+
+
+def found_of(batch: Batch) -> list[Any]:
+    task = consensus._tasks([the_task(batch)])[the_task(batch)]
+    workers = [answer.worker_id for answer in task.answers]
+    fields = batch.version.interface["answer"]
+    return consensus.judge(fields, task.answers, trust_of(project_id=batch.project_id, worker_ids=workers)).agreements
+
+
+def test_others_who_are_unsure_judge_when_the_task_is_full() -> None:
+    batch = make.make_batch(tasks=1, overlap=4, gold_policy=NEVER)
+    poor = known(batch, 3, right=13)
+    for worker in poor:
+        give(worker, batch, "cat")
+    make_consensus(batch)
+    assert agreement_rows() == [], "half of the time they are wrong"
+    give(known(batch, 1)[0], batch, "cat")
+    make_consensus(batch)
+    assert {worker.pk for worker in poor} == set(agreements()), "beside a good one they are sure enough"
+    with one_transaction(principal="t"):
+        cancel(batch_id=batch.pk)
+    make_consensus(batch)
+    assert len(agreement_rows()) == 4
+    assert agreement_rows()[-1][4] < consensus.EARLY_WEIGHT, "what three who toss coins say weighs little"
+
+
+def test_an_unclear_mark_among_the_first_answers_is_not_judged_and_is_no_other() -> None:
+    batch = make.make_batch(tasks=1, overlap=5, gold_policy=NEVER)
+    first, second, third, fourth = known(batch, 4)
+    for worker, label in ((first, "cat"), (second, None), (third, "cat")):
+        give(worker, batch, label)
+    make_consensus(batch)
+    assert agreement_rows() == []
+    give(fourth, batch, "cat")
+    make_consensus(batch)
+    assert set(agreements()) == {first.pk, third.pk, fourth.pk}
 
 
 def test_when_every_place_has_its_answer_each_is_judged_by_the_others_once() -> None:

@@ -1,7 +1,7 @@
 """What rules look at, read from the database: bounded windows of outcomes, what has fired, and the crowd around."""
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,14 +14,12 @@ from workers.reputation.rules.engine import Fired, grounds_of
 from workers.reputation.rules.events import Crowd, Event
 from workers.reputation.rules.haste import Timed, fast_limits
 from workers.reputation.rules.ladder import Measure
+from workers.reputation.rules.repetition import shares_of
 from workers.reputation.rules.steps import STEPS, last_full
 
 WINDOW = 500
 CROWD_ANSWERS = 2_000
 CROWD_LIVES_S = 15
-CROWD_WORKERS_LEAST = 5
-CROWD_EACH_LEAST = 3
-SHARES_MAX = 200
 # A worker is trusted, for his times, with so much judged and so good a standing.
 TRUSTED = "s.evidence >= 3 AND s.alpha - 2 + s.beta - 1 >= 2 AND (s.alpha - 1) / (s.alpha + s.beta - 1) >= 0.6"
 
@@ -197,20 +195,12 @@ def crowd_facts(place: Place) -> dict[str, Any]:
 
 
 def _shares(given: Sequence[tuple[int, str | None]]) -> dict[str, float]:
-    """The share of each answer, every worker counted alike; nothing where too few workers are known."""
-    by_worker: dict[int, list[str]] = defaultdict(list)
+    """The share of each answer, at most likely; nothing where too little is known."""
+    by_worker: dict[int, Counter[str]] = defaultdict(Counter)
     for worker, key in given:
         if key is not None:
-            by_worker[worker].append(key)
-    known = [keys for keys in by_worker.values() if len(keys) >= CROWD_EACH_LEAST]
-    if len(known) < CROWD_WORKERS_LEAST:
-        return {}
-    shares: dict[str, float] = defaultdict(float)
-    for keys in known:
-        for key in keys:
-            shares[key] += 1 / len(keys) / len(known)
-    most = sorted(shares.items(), key=lambda item: (-item[1], item[0]))[:SHARES_MAX]
-    return {key: round(share, 6) for key, share in most}
+            by_worker[worker][key] += 1
+    return shares_of(by_worker.values())
 
 
 def _renewed(place: Place) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from marketplace.common.database import acting_as, rows, run, try_sweep_lock, wa
 from marketplace.common.outbox import Delivered, read
 from marketplace.common.transactions import require_transaction
 from marketplace.projects.answer_types.labels import is_single_label, label_field
-from marketplace.results.judging import Agreement, FieldConsensus, Given, judge, sure_labels
+from marketplace.results.judging import AGREEMENT, Agreement, FieldConsensus, Given, judge, sure_labels
 from marketplace.results.queries.consensus import trust_of
 from workers.assignments.events import (
     AnswerRejected,
@@ -33,6 +33,9 @@ EVENTS = 200
 # So many tasks are judged in one transaction; fewer where comparing answers may take long, as with texts and boxes.
 GROUP, GROUP_OF_OTHERS = 200, 20
 FAILURES_MAX = 3
+# Before a task has all its answers, one is judged where that weighs at least half of what agreement may weigh, by at
+# least so many other people: a worker is known sooner, and two who disagree judge nobody.
+EARLY_WEIGHT, EARLY_OTHERS = AGREEMENT / 2, 2
 # What several people say with this posterior is beyond doubt.
 GOLD_POSTERIOR, GOLD_ANSWERS = 0.99, 3
 OFFERS = 200
@@ -41,19 +44,24 @@ ENDING = (BatchState.CLOSING, BatchState.SETTLED, BatchState.CANCELLED)
 
 @dataclass
 class _Task:
-    """A task as one statement saw it, with the answers that count."""
+    """A task as one statement saw it, with the answers that count and who gave them, by assignment."""
 
     places: int
     taken: int
     quarantined: bool
     answers: list[Given] = field(default_factory=list)
-    persons: set[int] = field(default_factory=set)
+    persons: dict[int, int] = field(default_factory=dict)
     unclear: int = 0
     held: int = 0
 
     def is_full(self) -> bool:
         """Whether every place has its answer; of a task in quarantine, every place that can still get one."""
         return self.held >= (self.taken if self.quarantined else self.places)
+
+    def tells_early(self, agreement: Agreement) -> bool:
+        """Whether the others are enough people, and sure enough, to judge the answer while places are open."""
+        own = self.persons[agreement.answer.assignment_id]
+        return agreement.weight >= EARLY_WEIGHT and len(set(self.persons.values()) - {own}) >= EARLY_OTHERS
 
 
 def notice(*, limit: int = EVENTS) -> int:
@@ -80,9 +88,10 @@ def consider(*, batch_id: int, limit: int | None = None) -> int:
     """Make the consensus of tasks of the batch whose answers have changed, or that its end leaves open; returns how
     many.
 
-    When a task has all its answers, each of them gets one outcome for how it agrees with the others, unless it was
-    marked unclear, the task is gold, or the others say nothing. One transaction does it for a batch; another that comes
-    meanwhile finds nothing. Repeatable: an answer's outcome stays what it was first. Locks what `record_outcomes` does.
+    Each answer gets one outcome for how it agrees with the others, once these are sure enough or the task has all its
+    answers, unless it was marked unclear, the task is gold, or the others say nothing. One transaction does it for a
+    batch; another that comes meanwhile finds nothing. Repeatable: an answer's outcome stays what it was first. Locks
+    what `record_outcomes` does.
     """
     require_transaction()
     if not try_sweep_lock(f"consensus:{batch_id}"):
@@ -97,12 +106,14 @@ def consider(*, batch_id: int, limit: int | None = None) -> int:
     answers = [answer for task in tasks.values() for answer in task.answers]
     workers = sorted({answer.worker_id for answer in answers})
     found = judge(fields, answers, trust_of(project_id=batch.project_id, worker_ids=workers))
-    gold = _gold(task_ids)
+    (gold, offered), done = _gold(task_ids), _judged([answer.assignment_id for answer in answers])
     full = {task_id for task_id, task in tasks.items() if batch.state in ENDING or task.is_full()}
     agreements = [
         agreement
         for agreement in found.agreements
-        if agreement.answer.task_id in full and agreement.answer.task_id not in gold
+        if (task_id := agreement.answer.task_id) not in gold
+        and agreement.answer.assignment_id not in done
+        and (task_id in full or (task_id not in offered and tasks[task_id].tells_early(agreement)))
     ]
     _store(batch, tasks, found.tasks, full, {agreement.answer.task_id for agreement in agreements})
     record_outcomes([_outcome(batch, agreement) for agreement in agreements])
@@ -113,9 +124,10 @@ def offer_sure(*, batch_id: int, limit: int = OFFERS) -> int:
     """Offer to gold the tasks of the batch that several people have answered alike beyond doubt, that nobody found
     unclear, and that others may still be asked; returns how many became gold.
 
-    They are those with the latest answers, so that what gold refuses stands in nobody's way. A task whose answers were
-    judged by each other already is not among them. Waits for a transaction that makes the batch's consensus. Locks what
-    `offer_keys` does: commit it before anything else.
+    They are those with the latest answers, so that what gold refuses stands in nobody's way. Answers that were judged
+    by each other before keep that outcome, and no key judges those that it was made of: only who comes later meets it
+    as gold. Waits for a transaction that makes the batch's consensus. Locks what `offer_keys` does: commit it before
+    anything else.
     """
     require_transaction()
     batch = Batch.objects.select_related("version").get(pk=batch_id)
@@ -125,7 +137,7 @@ def offer_sure(*, batch_id: int, limit: int = OFFERS) -> int:
     with acting_as("gold_reader"):
         sure = rows(
             "SELECT c.task_id, c.values FROM results_consensus c WHERE c.batch_id = %s AND c.sure AND NOT c.settled"
-            " AND c.judged_at IS NULL AND NOT EXISTS (SELECT 1 FROM batches_goldkey g WHERE g.task_id = c.task_id)"
+            " AND NOT EXISTS (SELECT 1 FROM batches_goldkey g WHERE g.task_id = c.task_id)"
             " ORDER BY c.made_at DESC LIMIT %s",
             [batch_id, limit],
         )
@@ -208,7 +220,7 @@ def _tasks(task_ids: list[int]) -> dict[int, _Task]:
             task.unclear += 1
         elif votes:
             task.answers.append(Given(pk, task_id, worker_id, values))
-            task.persons.add(person_id)
+            task.persons[pk] = person_id
     return tasks
 
 
@@ -222,7 +234,8 @@ def _store(
     table = []
     for task_id, task in tasks.items():
         of_fields = consensus.get(task_id, {})
-        sure = not task.unclear and len(task.persons) >= GOLD_ANSWERS and _key(batch, of_fields) is not None
+        people = len(set(task.persons.values()))
+        sure = not task.unclear and people >= GOLD_ANSWERS and _key(batch, of_fields) is not None
         table.append((
             task_id, Jsonb({name: found.as_json() for name, found in of_fields.items()}),
             min((found.posterior for found in of_fields.values()), default=0.0), len(task.answers), task.unclear,
@@ -242,23 +255,37 @@ def _store(
     )
 
 
-def _gold(task_ids: list[int]) -> set[int]:
-    """Those of the tasks that are gold, or were while somebody was shown them. What the crowd agreed on and the
-    requester has not confirmed is an ordinary task."""
+def _gold(task_ids: list[int]) -> tuple[set[int], set[int]]:
+    """Those of the tasks that are gold, or were while somebody was shown them; and those that wait to become it.
+
+    What the crowd agreed on and the requester has not confirmed is an ordinary task, but its key may yet judge the
+    answers that came since, so that the others judge them only when no place is left to confirm it for.
+    """
     with acting_as("gold_reader"):
-        return {
-            row[0]
-            for row in rows(
-                "SELECT task_id FROM batches_goldkey WHERE task_id = ANY(%s)"
-                " AND (origin = 'requester' OR state IN ('live', 'flagged') OR shown > 0)",
-                [task_ids],
-            )
-        }
+        found = rows(
+            "SELECT task_id, origin = 'requester' OR state IN ('live', 'flagged') OR shown > 0, state = 'waiting'"
+            " FROM batches_goldkey WHERE task_id = ANY(%s)",
+            [task_ids],
+        )
+    return {pk for pk, is_gold, _ in found if is_gold}, {pk for pk, _, waits in found if waits}
 
 
 def _key(batch: Batch, consensus: dict[str, FieldConsensus]) -> dict[str, str] | None:
     fields = batch.version.interface["answer"]
     return sure_labels(fields, consensus, at_least=GOLD_POSTERIOR, answers=GOLD_ANSWERS)
+
+
+def _judged(assignment_ids: list[int]) -> set[int]:
+    """Those of the answers that were judged by the others before."""
+    with acting_as("gold_reader"):
+        return {
+            row[0]
+            for row in rows(
+                "SELECT assignment_id FROM reputation_outcome WHERE assignment_id = ANY(%s) AND kind = 'agreement'"
+                " AND round = 0",
+                [assignment_ids],
+            )
+        }
 
 
 def _outcome(batch: Batch, agreement: Agreement) -> Judged:

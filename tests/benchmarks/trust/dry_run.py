@@ -21,6 +21,7 @@ from tests.benchmarks.trust.figures import binomial_tail
 from tests.crowd.recording import Recording
 from workers.reputation.rules.engine import Fired, Firing, evaluate
 from workers.reputation.rules.events import Crowd, Event
+from workers.reputation.rules.repetition import shares_of
 from workers.reputation.scoring import PRIOR, Posterior, updated
 from workers.reputation.states import Kind
 
@@ -161,13 +162,8 @@ class DryRun:
         )
 
     def _shares(self) -> dict[str, float]:
-        """Of each label among all answers so far, each worker counted alike."""
-        busy = [one.labels for one in self.workers.values() if one.given]
-        return {
-            label: sum(labels[label] / labels.total() for labels in busy) / len(busy)
-            for label in self.recording.labels
-            if busy
-        }
+        """Of each label among all answers so far, as the market makes them."""
+        return shares_of(one.labels for one in self.workers.values())
 
     def _evaluate(self, worker: str, now: datetime, *, at_once: bool = False) -> None:
         """Look at him where something weighty or enough has come since the last time."""

@@ -1,5 +1,6 @@
 """Figures from a history: known values, their intervals, and what does not change them."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -14,12 +15,13 @@ from marketplace.accounts.evidence import OPEN
 from marketplace.batches.quality import rules_of
 from marketplace.batches.quality.catalogue import METRICS
 from marketplace.batches.quality.forms import Window
+from workers.reputation.rules import turning
 from workers.reputation.rules.engine import Fired, evaluate, grounds_of, holds, windowed
 from workers.reputation.rules.events import Crowd, Event, Measured, scored, standing
 from workers.reputation.rules.haste import Timed, fast_limits
 from workers.reputation.rules.ladder import RUNGS, Measure, next_rung
 from workers.reputation.rules.metrics import View, measure
-from workers.reputation.rules.repetition import longest_runs
+from workers.reputation.rules.repetition import longest_runs, shares_of
 from workers.reputation.rules.spam import guessing, spammer_score, spammer_scores
 from workers.reputation.rules.telling import told
 from workers.reputation.states import Kind
@@ -364,3 +366,32 @@ def test_no_figure_made_of_check_questions_or_of_agreement_is_told_to_the_worker
     closed = set(METRICS) - set(OPEN)
     of_gold = {"gold_accuracy", "gold_answers", "reliability", "guessing", "spammer_score", "turned"}
     assert closed == of_gold | {"agreement", "agreements"}
+
+
+def test_shares_are_known_once_enough_others_have_answered_whoever_is_left_out() -> None:
+    five = [Counter(a=20, b=10)] * 5
+    assert shares_of([]) == shares_of(five) == {}, "besides one of them there are four"
+    assert shares_of([*five[:4], Counter(a=500), Counter(a=2)]) == {}, "who gave two answers is hardly there"
+    assert shares_of([*[Counter(a=2, b=1)] * 6, Counter(a=500)]) == {}, "one who floods the batch is not the crowd"
+    known = shares_of([*five, Counter(a=10, b=20)])
+    assert 11 / 18 < known["a"] < 0.75 and 7 / 18 < known["b"] < 0.55
+
+
+def test_a_mistake_where_others_err_too_turns_nobody() -> None:
+    good = [event(n, Kind.GOLD, score=1.0) for n in range(1, 61)]
+    hard, easy = (
+        [event(n, Kind.AGREEMENT, score=0.0, weight=0.5, easiness=easiness) for n in range(61, 91)]
+        for easiness in (0.5, 1.0)
+    )
+    assert figure("turned", good + hard).value == 0
+    assert figure("turned", good + easy).value > 6  # type: ignore[operator]
+
+
+def test_a_short_clump_of_mistakes_is_no_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    good = [event(n, Kind.GOLD, score=1.0) for n in range(1, 61)]
+    clump = [event(n, Kind.GOLD, score=0.0) for n in range(61, 68)]
+    after = [event(n, Kind.GOLD, score=1.0) for n in range(68, 75)]
+    fires = 6
+    assert figure("turned", good + clump + after).value < fires  # type: ignore[operator]
+    monkeypatch.setattr(turning, "TEMPER", 1.0)
+    assert figure("turned", good + clump + after).value > fires  # type: ignore[operator]

@@ -34,8 +34,8 @@ class Crowd:
 
     batch_id       whose times and shares these are; other batches' answers are not compared with them
     fast_below_ms  by answer type, faster than which all but a few honest answers are not; nothing where unknown
-    shares         of each answer (label, or digest as text) among all answers, each worker counted alike; nothing
-                   where too few are known
+    shares         of each answer (label, or digest as text) among all answers, at most likely, each worker counted
+                   alike; nothing where too few are known
     classes        how many labels there are to choose from; 0 where answers are no labels
     pay_micros     what an answer pays, by batch
     submitted      how many answers the worker gave in all, where the history is only the latest of them

@@ -7,8 +7,8 @@ beta-binomial tail. Runs: Feller, "An Introduction to Probability Theory", vol. 
 """
 
 import math
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 
 from workers.reputation.rules.events import Event, Measured
 from workers.reputation.states import Kind
@@ -17,6 +17,9 @@ LIKE = 20.0
 # What a class is taken for that hardly anybody names.
 SHARE_LEAST = 0.05
 ANSWERS_LEAST = 6
+# Shares are known once so many others have given so many answers between them, each of them a few.
+OTHERS_LEAST, OTHERS_ANSWERS_LEAST, EACH_LEAST = 5, 100, 3
+SHARES_MAX = 200
 
 
 def answer_key(event: Event) -> str | None:
@@ -24,6 +27,34 @@ def answer_key(event: Event) -> str | None:
     if event.given is not None:
         return event.given
     return None if event.digest is None else f"#{event.digest}"
+
+
+def shares_of(crowd: Iterable[Counter[str]]) -> dict[str, float]:
+    """The largest share of each answer that the crowd makes likely, from what each of its people answered; nothing
+    while too little is known.
+
+    Everybody counts alike, with one answer more that is like all people's. The share is two standard errors of the mean
+    above it: the first few may have met other tasks than the rest will. Whoever is left out, enough others remain.
+    """
+    known = [counts for counts in crowd if counts.total() >= EACH_LEAST]
+    sizes = [counts.total() for counts in known]
+    if len(known) <= OTHERS_LEAST or sum(sizes) - max(sizes) < OTHERS_ANSWERS_LEAST:
+        return {}
+    sums: dict[str, float] = defaultdict(float)
+    squares: dict[str, float] = defaultdict(float)
+    together = sum(known, Counter[str]())
+    for counts in known:
+        for key, count in counts.items():
+            share = (count + together[key] / together.total()) / (counts.total() + 1)
+            sums[key] += share
+            squares[key] += share**2
+    shares = {}
+    for key, total in sums.items():
+        mean = total / len(known)
+        deviation = math.sqrt(max(0.0, squares[key] / len(known) - mean**2))
+        shares[key] = min(1.0, mean + 2 * deviation / math.sqrt(len(known)))
+    most = sorted(shares.items(), key=lambda item: (-item[1], item[0]))[:SHARES_MAX]
+    return {key: round(share, 6) for key, share in most}
 
 
 def repetition(events: Sequence[Event], shares: Mapping[str, float]) -> Measured:

@@ -79,9 +79,9 @@ def guessing(judged: Sequence[Scored], classes: int) -> Measured:
         return Measured(1.0, 1.0, 1.0, 0)
     scores = np.array([one.score for one in judged])
     chance = chance_of(classes)
-    ease = _beyond(np.array([1.0 if one.easiness is None else one.easiness for one in judged]), chance)
+    ease = beyond(np.array([1.0 if one.easiness is None else one.easiness for one in judged]), chance)
     clarity = np.array([one.clarity for one in judged])
-    skill = _beyond(HONEST, chance)
+    skill = beyond(HONEST, chance)
     # Nobody is expected to be better at a task than it is easy.
     known = np.minimum(skill[:, None], ease[None, :]) * clarity[None, :]
     right = np.clip(chance + (1 - chance) * known, _TINY, 1 - _TINY)
@@ -97,6 +97,6 @@ def chance_of(classes: int) -> float:
     return 1.0 / classes if classes >= 2 else CHANCE_OF_FREE_ANSWERS
 
 
-def _beyond(accuracy: NDArray[np.float64], chance: float) -> NDArray[np.float64]:
+def beyond(accuracy: NDArray[np.float64], chance: float) -> NDArray[np.float64]:
     """How much of what chance leaves is got right, from 0 to 1."""
     return np.clip((accuracy - chance) / (1 - chance), 0.0, 1.0)
