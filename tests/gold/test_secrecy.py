@@ -136,15 +136,19 @@ def test_no_worker_meets_a_gold_task_twice() -> None:
 def test_gold_lies_anywhere_on_a_page() -> None:
     """Over many workers each of the first twenty positions is gold about equally often."""
     policy = {"min_share": 0.2, "max_share": 0.2, "probation": 20, "probation_share": 0.2}
-    batch = make.make_batch(tasks=40, gold=14, overlap=50, gold_policy=policy, lease_cap=20)
     at = [0] * 20
-    for number in range(90):
-        for position, lease in enumerate(make.take(make.make_worker(), batch, 20, seed=number)):
-            at[position] += is_gold(lease)
-    # A little less than the schedule says: where no key was met about as often as the work beside it, there is none.
-    assert 90 * 2 <= sum(at) <= 90 * 4
-    assert max(at) <= 18 + 18, at
-    assert min(at) >= 1, at
+    # Where no key was met about as often as the work beside it, there is no gold: how much there is varies.
+    for _batch in range(10):
+        batch = make.make_batch(tasks=40, gold=14, overlap=50, gold_policy=policy, lease_cap=20)
+        for number in range(60):
+            for position, lease in enumerate(make.take(make.make_worker(), batch, 20, seed=number)):
+                at[position] += is_gold(lease)
+        if sum(at) >= 300:
+            break
+    assert sum(at) >= 300
+    mean = sum(at) / 20
+    assert max(at) <= mean * 2.5, at
+    assert min(at) >= mean / 5, at
 
 
 def answered(worker: Worker, batch: Batch, count: int, label: str) -> None:
