@@ -291,7 +291,7 @@ _ALL = [
     Mutant(
         "not_folded",
         "What an answer was judged does not count in what is known of its worker.",
-        sources=[("workers.reputation.commands", r"held\.tally = counted\(", "_ = counted(")],
+        sources=[("workers.reputation.commands.outcomes", r"held\.tally = counted\(", "_ = counted(")],
     ),
     Mutant(
         "half_imports_shown",
