@@ -214,7 +214,8 @@ CONDITIONS = st.builds(
     },
     st.sampled_from(sorted(METRICS)),
     st.sampled_from(COMPARISONS),
-    st.floats(0, 1),
+    # Far enough apart that the figures tried below lie between any two.
+    st.integers(0, 1_000).map(lambda thousandths: thousandths / 1_000),
     st.sampled_from(BOUNDS),
 )
 
