@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,7 +15,7 @@ from workers.reputation.rules.events import Crowd, Event
 from workers.reputation.rules.haste import Timed, fast_limits
 from workers.reputation.rules.ladder import Measure
 from workers.reputation.rules.repetition import shares_of
-from workers.reputation.rules.steps import STEPS, last_full
+from workers.reputation.rules.steps import last_full
 
 WINDOW = 500
 CROWD_ANSWERS = 2_000
@@ -96,9 +96,9 @@ def answers_given(*, worker_id: int, scope: str, scope_id: int) -> int:
     )
 
 
-def steps_of(*, worker_id: int, scope: str, place: Place) -> dict[int, int]:
-    """Which answer ended the worker's last full step of each length, in the project or anywhere; for a batch, the last
-    at which enough of the answers were in it. The caller acts as the gold reader."""
+def steps_of(*, worker_id: int, scope: str, place: Place, lengths: Collection[int]) -> dict[int, int]:
+    """Which answer ended the worker's last full step of each of the lengths, in the project or anywhere; for a batch,
+    the last at which enough of the answers were in it. The caller acts as the gold reader."""
     within = "platform" if scope == "platform" else "project"
     return {
         step: last_full(
@@ -111,7 +111,7 @@ def steps_of(*, worker_id: int, scope: str, place: Place) -> dict[int, int]:
             ),
             step,
         )
-        for step in STEPS
+        for step in lengths
     }
 
 

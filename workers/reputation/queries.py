@@ -92,11 +92,20 @@ class Recorded:
 
 def posterior_of(*, worker_id: int, project_id: int) -> Known:
     """The worker's posterior in the project as of today; the prior when nothing is known yet."""
-    row = one(
-        f"SELECT alpha, beta, evidence, day, {TODAY} FROM reputation_standing WHERE worker_id = %s AND project_id = %s",
-        [worker_id, project_id],
+    return posteriors_of(worker_ids=[worker_id], project_id=project_id)[worker_id]
+
+
+def posteriors_of(*, worker_ids: Collection[int], project_id: int) -> dict[int, Known]:
+    """The posterior of each of the workers in the project as of today, as `posterior_of` gives it, by one statement."""
+    found = rows(
+        f"SELECT worker_id, alpha, beta, evidence, day, {TODAY} FROM reputation_standing"
+        " WHERE worker_id = ANY(%s) AND project_id = %s",
+        [sorted(set(worker_ids)), project_id],
     )
-    return _known([Tally(row[0], row[1], row[2], row[3], STRANGER.floor)], row[4]) if row else Known(PRIOR, 0)
+    return dict.fromkeys(worker_ids, Known(PRIOR, 0)) | {
+        worker: _known([Tally(alpha, beta, evidence, day, STRANGER.floor)], today)
+        for worker, alpha, beta, evidence, day, today in found
+    }
 
 
 def facet_of(*, worker_id: int, facet: str) -> Known:

@@ -6,8 +6,8 @@ from typing import Any
 
 from marketplace.common.database import rows
 from marketplace.results.judging import Trust
-from workers.reputation.facets import STRANGER, class_facet
-from workers.reputation.queries import TODAY
+from workers.reputation.facets import class_facet
+from workers.reputation.queries import TODAY, posteriors_of
 from workers.reputation.scoring import PRIOR, Tally, aged
 
 
@@ -38,34 +38,25 @@ def trust_of(*, project_id: int, worker_ids: Sequence[int]) -> dict[int, Trust]:
 
     A stranger is taken by the prior; a label of which little is known as the project, with the weight of the prior.
     """
-    tallies = rows(
-        f"SELECT worker_id, '', alpha, beta, day, {TODAY} FROM reputation_standing WHERE project_id = %s"
-        " AND worker_id = ANY(%s) UNION ALL"
-        f" SELECT worker_id, facet, alpha, beta, day, {TODAY} FROM reputation_facet WHERE worker_id = ANY(%s)"
-        " AND starts_with(facet, %s)",
-        [project_id, list(worker_ids), list(worker_ids), class_facet(project_id, "", "").rstrip(":") + ":"],
-    )
-    overall = dict.fromkeys(worker_ids, PRIOR.mean)
-    for worker_id, facet, alpha, beta, day, today in tallies:
-        if not facet:
-            now = aged(Tally(alpha, beta, day=day, floor=STRANGER.floor), today)
-            overall[worker_id] = now.alpha / (now.alpha + now.beta)
+    overall = accuracies(project_id=project_id, worker_ids=worker_ids)
     by_label: dict[int, dict[tuple[str, str], float]] = {}
-    for worker_id, facet, alpha, beta, day, today in tallies:
-        if facet:
-            now, prior = aged(Tally(alpha, beta, day=day), today), PRIOR.alpha + PRIOR.beta
-            field, label = facet.split(":", 3)[2:]
-            by_label.setdefault(worker_id, {})[field, label] = (prior * overall[worker_id] + now.alpha) / (
-                prior + now.alpha + now.beta
-            )
+    for worker_id, facet, alpha, beta, day, today in rows(
+        f"SELECT worker_id, facet, alpha, beta, day, {TODAY} FROM reputation_facet WHERE worker_id = ANY(%s)"
+        " AND starts_with(facet, %s)",
+        [list(worker_ids), class_facet(project_id, "", "").rstrip(":") + ":"],
+    ):
+        now, prior = aged(Tally(alpha, beta, day=day), today), PRIOR.alpha + PRIOR.beta
+        field, label = facet.split(":", 3)[2:]
+        by_label.setdefault(worker_id, {})[field, label] = (prior * overall[worker_id] + now.alpha) / (
+            prior + now.alpha + now.beta
+        )
     return {worker_id: Trust(mean, by_label.get(worker_id, {})) for worker_id, mean in overall.items()}
 
 
 def accuracies(*, project_id: int, worker_ids: Sequence[int]) -> dict[int, float]:
     """How often each of the workers is expected to be right in the project, whatever the label."""
-    return {
-        worker_id: known.overall for worker_id, known in trust_of(project_id=project_id, worker_ids=worker_ids).items()
-    }
+    known = posteriors_of(worker_ids=worker_ids, project_id=project_id)
+    return {worker_id: of.posterior.mean for worker_id, of in known.items()}
 
 
 def batches_to_consider() -> list[int]:

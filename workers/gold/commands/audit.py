@@ -11,7 +11,7 @@ from workers.gold.events import KeyFlagged
 from workers.gold.locks import keys_to_audit
 from workers.gold.suspicion import Met, suspicious
 from workers.reputation.commands import Judged, record_outcomes, undo_outcomes
-from workers.reputation.queries import posterior_of
+from workers.reputation.queries import posteriors_of
 from workers.reputation.states import Kind
 
 GROUP = 200
@@ -45,7 +45,8 @@ def flag_suspicious(*, limit: int = GROUP) -> int:
             continue
         _, batch_id, project_id, state, *_ = of[0]
         fresh = [row for row in of if row[6]]
-        verdicts = [Met(row[5], posterior_of(worker_id=row[4], project_id=project_id).posterior) for row in fresh]
+        known = posteriors_of(worker_ids=[row[4] for row in fresh], project_id=project_id)
+        verdicts = [Met(row[5], known[row[4]].posterior) for row in fresh]
         if state == "live" and suspicious(verdicts)[0] and _set_state(batch_id, task_id, ["live"], "flagged"):
             flagged.add(batch_id)
             state = "flagged"

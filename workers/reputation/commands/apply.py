@@ -23,6 +23,7 @@ from workers.reputation.histories import (
 )
 from workers.reputation.rules.engine import Firing, evaluate
 from workers.reputation.rules.events import Event
+from workers.reputation.rules.steps import step_of
 
 GROUP = 20
 LOOK = 2_000
@@ -80,11 +81,12 @@ def judge(person: Person, place: Place, rules: Sequence[Rule]) -> list[Firing]:
         if not of_scope:
             continue
         scope_id = place.batch_id if scope == "batch" else place.project_id
+        lengths = {step_of(rule) for rule in of_scope} - {1}
         counted = any(condition.metric == "submitted" for rule in of_scope for condition in rule.conditions)
         with acting_as("gold_reader"):
             events = history(worker_id=person.worker_id, scope=scope, scope_id=scope_id)
             submitted = answers_given(worker_id=person.worker_id, scope=scope, scope_id=scope_id) if counted else None
-            ends = steps_of(worker_id=person.worker_id, scope=scope, place=place)
+            ends = steps_of(worker_id=person.worker_id, scope=scope, place=place, lengths=lengths)
         crowd = crowd_around(place, prices=prices_of(_batches(events)), submitted=submitted)
         past = fired_before(worker_id=person.worker_id, scope=scope, place=place)
         firings += evaluate(of_scope, events, crowd=crowd, now=moment, past=past, ends=ends)
