@@ -1,6 +1,6 @@
 """The only place of this app that locks rows. Order: worker → batch → task → assignment → ledger accounts."""
 
-from marketplace.batches.errors import BatchNotOpen, WrongState
+from marketplace.batches.errors import WrongState
 from marketplace.batches.models import Batch, Import
 from marketplace.batches.states import BatchState
 from marketplace.common.database import rows
@@ -9,14 +9,6 @@ from marketplace.common.database import rows
 def batch_for_update(batch_id: int) -> Batch:
     """The batch under FOR UPDATE, for publish, pause, close, cancel and settle: no claim runs beside them."""
     return Batch.objects.select_for_update().get(pk=batch_id)
-
-
-def open_batch_shared(batch_id: int) -> Batch:
-    """The batch under FOR KEY SHARE: many claims at once, none beside publish, pause, close, cancel or settle."""
-    batch = Batch.objects.raw("SELECT * FROM batches_batch WHERE id = %s FOR KEY SHARE", [batch_id])[0]
-    if batch.state != BatchState.PUBLISHED:
-        raise BatchNotOpen("This batch takes no work now.", batch=str(batch.public_id), state=batch.state)
-    return batch
 
 
 def share_batch(batch_id: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import erfc, exp, lgamma, log, sqrt
+from math import exp, lgamma, log, sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -136,8 +136,3 @@ def binomial_tail(hits: int, tries: int, chance: float) -> float:
     ]
     top = max(logs)
     return min(1.0, exp(top) * sum(exp(one - top) for one in logs))
-
-
-def normal_tail(z: float) -> float:
-    """Two-sided."""
-    return erfc(abs(z) / sqrt(2))
