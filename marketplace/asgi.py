@@ -1,4 +1,4 @@
-"""The live server: WebSockets, and a health check beside them. Pages and API are `marketplace.wsgi`'s."""
+"""The live server: WebSockets, and long-poll and a health check beside them. Pages and API are `marketplace.wsgi`'s."""
 
 import os
 
@@ -11,14 +11,19 @@ django.setup()
 
 # They need the apps, so they come after the set-up.
 from marketplace.common.durability import require_durability  # noqa: E402
+from workers.live.admin_socket import AdminConsumer  # noqa: E402
 from workers.live.consumers import WorkerConsumer  # noqa: E402
-from workers.live.http import health, lifespan, refuse_unknown_sockets  # noqa: E402
+from workers.live.http import lifespan, plain, refuse_unknown_sockets  # noqa: E402
+from workers.live.requester_socket import RequesterConsumer  # noqa: E402
 
 require_durability()
+SOCKETS = (WorkerConsumer, RequesterConsumer, AdminConsumer)
 application = ProtocolTypeRouter(
     {
-        "http": health,
+        "http": plain,
         "lifespan": lifespan,
-        "websocket": refuse_unknown_sockets(URLRouter([path("ws/worker/", WorkerConsumer.as_asgi())])),
+        "websocket": refuse_unknown_sockets(
+            URLRouter([path(f"ws/{kind.socket}/", kind.as_asgi()) for kind in SOCKETS])
+        ),
     }
 )

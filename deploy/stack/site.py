@@ -1,4 +1,4 @@
-"""The processes of the site itself: web, live, worker and beat."""
+"""The processes of the site itself: web, live, relay, worker and beat."""
 
 from __future__ import annotations
 
@@ -126,21 +126,18 @@ def _free(port: int) -> bool:
 def processes(
     env: Mapping[str, str], data: Path, web_port: int, live_port: int
 ) -> tuple[list[SiteProcess], list[SiteProcess]]:
-    """The site's processes in the order in which they start: the two that answer people, then the two that work."""
+    """The site's processes in the order in which they start: the two that answer people, then those that work."""
     workers = max(1, min(2, len(os.sched_getaffinity(0))))
     web: list[str | Path] = [PYTHON, "-m", "granian", "--interface", "wsgi", "--host", HOST, "--port", str(web_port)]
     web += ["--workers", str(workers), "--blocking-threads", "8", "--respawn-failed-workers"]
     web += ["--workers-kill-timeout", "5", "--no-access-log", "marketplace.wsgi:application"]
     live: list[str | Path] = [PYTHON, "-m", "uvicorn", "--host", HOST, "--port", str(live_port), "--no-access-log"]
-    live += [
-        "--ws-max-size",
-        "65536",
-        "--ws-per-message-deflate",
-        "false",
-        "--timeout-graceful-shutdown",
-        "3",
-        "marketplace.asgi:application",
-    ]
+    # It would write two lines for every socket.
+    live += ["--log-level", "warning", "--loop", "uvloop", "--http", "httptools", "--ws", "websockets-sansio"]
+    live += ["--ws-max-size", "65536", "--ws-per-message-deflate", "false"]
+    # What does not answer within 30 s is gone, however much it could still be sent.
+    live += ["--ws-ping-interval", "20", "--ws-ping-timeout", "8"]
+    live += ["--timeout-graceful-shutdown", "3", "marketplace.asgi:application"]
     celery: list[str | Path] = [PYTHON, "-m", "celery", "-A", "marketplace.celery"]
     # Prefork, because the tasks' time limits work in no other pool.
     worker = [*celery, "worker", "--pool", "prefork", "--concurrency", "2", "--without-gossip", "--without-mingle"]
@@ -151,7 +148,9 @@ def processes(
         SiteProcess("web", web, env, data, port=web_port),
         SiteProcess("live", live, env, data, port=live_port),
     ]
+    relay = [PYTHON, ROOT / "manage.py", "relay"]
     working = [
+        SiteProcess("relay", relay, env, data, seconds_to_stop=3),
         SiteProcess("worker", worker, env, data, seconds_to_stop=10),
         SiteProcess("beat", beat, env, data, seconds_to_stop=3),
     ]

@@ -100,6 +100,8 @@ def for_children(stack: Stack, *, settings: str) -> dict[str, str]:
     if stack.has_site:
         env.update(TOUCHSTONE_PORT=str(stack.web_port), TOUCHSTONE_LIVE_PORT=str(stack.live_port))
         env.setdefault("TOUCHSTONE_LIVE_URL", f"ws://{HOST}:{stack.live_port}")
+        pages = [f"http://{host}:{stack.web_port}" for host in ("localhost", HOST)]
+        env.setdefault("TOUCHSTONE_LIVE_ORIGINS", ",".join(pages))
     return env
 
 

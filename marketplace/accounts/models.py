@@ -262,3 +262,24 @@ class Sanction(models.Model):
             models.Index(fields=["user", "id"], name="sanction_of_user"),
             models.Index(fields=["scope", "scope_id"], name="sanction_of_scope"),
         ]
+
+
+class Ticket(models.Model):
+    """What opens one socket, once, within seconds; bound to the key or the session by which it was asked for."""
+
+    digest = models.TextField(primary_key=True)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+", db_index=False)
+    key_digest = models.TextField(null=True)  # noqa: DJ001  (the one or the other)
+    session_key = models.TextField(null=True)  # noqa: DJ001
+    socket = models.TextField()
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(key_digest=None, session_key__isnull=False) | Q(key_digest__isnull=False, session_key=None),
+                name="ticket_bound",
+            ),
+            models.CheckConstraint(condition=Q(socket__in=["worker", "requester", "admin"]), name="ticket_socket"),
+        ]
+        indexes = [models.Index(fields=["expires_at"], name="ticket_expires_at")]

@@ -6,7 +6,11 @@ from typing import Any
 from django.core.mail import send_mail
 
 from marketplace.accounts import second_factor  # noqa: F401  (registers what it forgets)
-from marketplace.accounts.commands import notice_sent, take_notices
+from marketplace.accounts.commands import (
+    notice_sent,
+    take_notices,
+    tickets,  # noqa: F401  (the same)
+)
 from marketplace.common.sweeps import got_on, sweep
 from marketplace.common.transactions import one_transaction
 

@@ -155,7 +155,9 @@ class ResultsView(APIView):
             return boundary.replay or boundary.respond(
                 run_shape(
                     aggregate(
-                        batch_id=batch_for(request.user.pk, batch, at_least="reviewer").pk, method=ask.get("method")
+                        batch_id=batch_for(request.user.pk, batch, at_least="reviewer").pk,
+                        method=ask.get("method"),
+                        with_gold=ask["with_gold"],
                     )
                 ),
                 status=201,

@@ -19,6 +19,8 @@ from marketplace.batches.row_checks import EXTERNAL_ID_MAX
 from marketplace.batches.states import Order
 from marketplace.common.errors import Unprocessable
 from marketplace.common.money import AMOUNT_MAX, BASIS_POINTS
+from marketplace.projects.answer_types.registry import aggregation_methods
+from marketplace.projects.label_studio.configs import CONFIG_BYTES_MAX
 from marketplace.rest.ask import Ask
 from marketplace.rest.ask import EmptyAsk as EmptyAsk
 from workers.assignments.states import RejectReason
@@ -49,6 +51,10 @@ class ProjectAsk(Ask):
 class VersionAsk(Ask):
     interface = serializers.JSONField()
     instructions = serializers.CharField(allow_blank=True, max_length=100_000, default="", trim_whitespace=False)
+
+
+class LabellingConfigAsk(Ask):
+    config = serializers.CharField(trim_whitespace=False, max_length=CONFIG_BYTES_MAX, help_text="XML")
 
 
 class BatchAsk(Ask):
@@ -141,7 +147,30 @@ class DecisionAsk(Ask):
 
 
 class AggregateAsk(Ask):
-    method = serializers.ChoiceField(choices=["majority", "dawid_skene", "weighted_majority"], required=False)
+    method = serializers.ChoiceField(choices=aggregation_methods(), required=False)
+    with_gold = serializers.BooleanField(
+        default=False, help_text="Your gold keys are given to methods that learn about workers, as known answers"
+    )
+
+
+class DatasetAsk(Ask):
+    format = serializers.CharField(max_length=40)  # type: ignore[assignment]
+    options = serializers.DictField(default=dict, help_text="Of the format")
+    run = serializers.UUIDField(required=False, help_text="An aggregation; the newest where absent")
+    answers = serializers.BooleanField(default=False, help_text="With the single answers, where the format has them")
+    gold = serializers.BooleanField(default=True, help_text="With the items that you brought as gold")
+    splits = serializers.DictField(
+        child=serializers.FloatField(min_value=0, max_value=1),
+        required=False,
+        help_text='Shares that add up to 1, as `{"train": 0.8, "val": 0.1, "test": 0.1}`',
+    )
+    seed = serializers.CharField(max_length=100, required=False, help_text="Another seed draws other splits")
+    stratify = serializers.CharField(
+        max_length=64, required=False, help_text="An answer field; the first with labels where absent"
+    )
+    require_valid = serializers.BooleanField(
+        default=False, help_text="Make no data set where the validation report finds something"
+    )
 
 
 class DepositAsk(Ask):

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.views import APIView
 
@@ -25,10 +25,12 @@ from marketplace.batches.commands.imports import (
 )
 from marketplace.batches.commands.priorities import set_priorities
 from marketplace.batches.errors import ImportTooLarge
+from marketplace.batches.label_studio import LABEL_STUDIO
 from marketplace.batches.models import Import
 from marketplace.batches.queries import batch_for, import_for, imports_of
 from marketplace.batches.rows import Cursor
 from marketplace.common.transactions import one_transaction
+from marketplace.rest.ask import refuse_unknown
 from marketplace.rest.boundary import (
     Boundary,
     again,
@@ -50,6 +52,9 @@ IMPORT_BYTES_MAX = 1024 * 1024 * 1024
 # Up to here one transaction does it all within the request; so much is in memory at most.
 WHOLE_BYTES_MAX = 8 * 1024 * 1024
 KINDS = {"application/x-ndjson": "jsonl", "text/csv": "csv"}
+FORMAT = OpenApiParameter(
+    "format", str, enum=[LABEL_STUDIO], description="Of a JSON array: tasks as Label Studio imports and exports them"
+)
 
 
 class ImportsView(APIView):
@@ -61,30 +66,36 @@ class ImportsView(APIView):
         return page_of(request, imports_of(batch_for(request.user.pk, batch)), import_shape)
 
     @extend_schema(
-        summary="Import tasks as JSONL or CSV, all or nothing",
+        summary="Import tasks as JSONL, CSV or Label Studio's JSON, all or nothing",
         description=(
             "A body of up to 8 MiB is imported at once and answered with 201. A larger one, of up to 1 GiB, is "
-            "answered with 202 when it has arrived: follow the import until `finished_at` is set."
+            "answered with 202 when it has arrived: follow the import until `finished_at` is set. With "
+            "`format=label_studio` the body is a JSON array of Label Studio's tasks. Their annotations are by controls "
+            "that are named as the answer fields; one marked as ground truth becomes the gold key. Other annotations "
+            "and all predictions are counted in `left_out`."
         ),
         tags=["batches"],
-        request={"application/x-ndjson": OpenApiTypes.BINARY, "text/csv": OpenApiTypes.BINARY},
+        parameters=[FORMAT],
+        request={
+            "application/x-ndjson": OpenApiTypes.BINARY,
+            "text/csv": OpenApiTypes.BINARY,
+            "application/json": {"type": "array", "items": {"type": "object"}},
+        },
         responses={201: ImportShape, 202: ImportShape},
     )
     def post(self, request: KeyRequest, batch: UUID) -> HttpResponse:
-        kind = (request.content_type or "").partition(";")[0].strip().lower()
-        if kind not in KINDS:
-            raise UnsupportedMediaType(kind, "Send application/x-ndjson or text/csv.")
+        kind = _kind(request)
         key = idempotency_key(request)
         body = _Body(request)
         begun = body.read(WHOLE_BYTES_MAX)
         if body.ended:
             with once(request, body_hash=request_hash(request, body.digest)) as boundary:
-                return boundary.replay or self._whole(request, boundary, batch, KINDS[kind], begun, body.digest)
+                return boundary.replay or self._whole(request, boundary, batch, kind, begun, body.digest)
         if answered_already(request):
             return self._repeat(request, body)
         into = batch_for(request.user.pk, batch, at_least="manager")
         with one_transaction(principal=principal_of(request)):
-            it = receive(batch_id=into.pk, principal=principal_of(request), key=key, kind=KINDS[kind])
+            it = receive(batch_id=into.pk, principal=principal_of(request), key=key, kind=kind)
         if it is None:
             return self._repeat(request, body)
         self._keep(request, it, body, begun)
@@ -127,6 +138,23 @@ class ImportsView(APIView):
             with one_transaction(principal=principal_of(request)):
                 give_up(of=it)
             raise
+
+
+def _kind(request: KeyRequest) -> str:
+    """What the body is said to be. Raises `Malformed` and `UnsupportedMediaType` for what is not known."""
+    refuse_unknown(request.query_params, {"format"})
+    said = (request.content_type or "").partition(";")[0].strip().lower()
+    wanted = request.query_params.get("format")
+    if wanted is None:
+        if said not in KINDS:
+            hint = "Send application/x-ndjson or text/csv, or application/json with format=label_studio."
+            raise UnsupportedMediaType(said, hint)
+        return KINDS[said]
+    if wanted != LABEL_STUDIO:
+        raise Malformed(f"`format` is {LABEL_STUDIO}, or absent.", field="format")
+    if said != "application/json":
+        raise UnsupportedMediaType(said, f"Send application/json with format={LABEL_STUDIO}.")
+    return LABEL_STUDIO
 
 
 class _Body:

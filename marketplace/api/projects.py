@@ -7,9 +7,17 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.views import APIView
 
 from marketplace.accounts.queries import requester_for
-from marketplace.api.asks import EmptyAsk, ProjectAsk, VersionAsk
-from marketplace.api.shapes import ProjectShape, VersionShape, project_shape, version_shape
+from marketplace.api.asks import EmptyAsk, LabellingConfigAsk, ProjectAsk, VersionAsk
+from marketplace.api.shapes import (
+    LabellingConfigShape,
+    ProjectShape,
+    VersionShape,
+    labelling_config_shape,
+    project_shape,
+    version_shape,
+)
 from marketplace.projects.commands import add_version, create_project, publish_version
+from marketplace.projects.label_studio.configs import interface_of
 from marketplace.projects.queries import project_for, projects_of, version_of
 from marketplace.rest.boundary import once, respond
 from marketplace.rest.openapi import listing
@@ -72,6 +80,25 @@ class VersionsView(APIView):
                 ),
                 status=201,
             )
+
+
+class LabellingConfigView(APIView):
+    permission_classes = [IsRequesterKey]
+
+    @extend_schema(
+        summary="The interface that a labelling config of Label Studio asks for; nothing is kept",
+        description=(
+            "Make a project or a version with the interface. A tag without an answer type of ours, and an option that "
+            "cannot be kept, is an error that names the tag."
+        ),
+        tags=["projects"],
+        request=LabellingConfigAsk,
+        responses=LabellingConfigShape,
+    )
+    def post(self, request: KeyRequest) -> HttpResponse:
+        ask = LabellingConfigAsk.of(request)
+        with once(request) as boundary:
+            return boundary.replay or boundary.respond(labelling_config_shape(interface_of(ask["config"])))
 
 
 class VersionView(APIView):

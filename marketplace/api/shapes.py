@@ -9,12 +9,23 @@ from marketplace.batches.models import Batch, Import
 from marketplace.batches.queries import BatchProgress, Estimate
 from marketplace.batches.states import PAUSE_EXPLAINED, BatchState, ImportState, Order, PauseReason
 from marketplace.ledger.queries import Head
+from marketplace.projects.label_studio.configs import Config
 from marketplace.projects.models import Project, Version
 from marketplace.results.models import Run
 from marketplace.results.states import Cause
 
 VERSION_STATES = ("draft", "published")
 ANSWER_STATES = ("submitted", "accepted", "rejected", "upheld")
+DIGITS = 6
+
+
+def rounded(told: Any) -> Any:
+    """What is told, with its numbers to six digits: more of them would be of no account."""
+    if isinstance(told, float):
+        return round(told, DIGITS)
+    if isinstance(told, dict):
+        return {name: rounded(value) for name, value in told.items()}
+    return [rounded(value) for value in told] if isinstance(told, list | tuple) else told
 
 
 class VersionLineShape(serializers.Serializer[Any]):
@@ -56,6 +67,18 @@ def version_shape(version: Version) -> dict[str, Any]:
         "instructions": version.instructions,
         "published_at": version.published_at,
     }
+
+
+class LabellingConfigShape(serializers.Serializer[Any]):
+    interface = serializers.DictField(help_text="In its normal form, with every default filled in")
+    controls = serializers.DictField(
+        child=serializers.CharField(),
+        help_text="The answer field for the results of each control",
+    )
+
+
+def labelling_config_shape(config: Config) -> dict[str, Any]:
+    return {"interface": config.interface, "controls": config.controls}
 
 
 class BatchShape(serializers.Serializer[Any]):
@@ -151,6 +174,9 @@ class ImportShape(serializers.Serializer[Any]):
     rows_read = serializers.IntegerField()
     bytes_total = serializers.IntegerField(help_text="What has arrived of the body")
     bytes_done = serializers.IntegerField(help_text="Of these, what has been read")
+    left_out = serializers.DictField(
+        child=serializers.IntegerField(), help_text="How many predictions and annotations were read and not taken"
+    )
     error_count = serializers.IntegerField()
     row_errors = RowErrorShape(many=True, help_text="The first 100")
     created_at = serializers.DateTimeField()
@@ -171,6 +197,7 @@ def import_shape(it: Import) -> dict[str, Any]:
         "rows_read": it.rows_read,
         "bytes_total": it.bytes_total,
         "bytes_done": it.bytes_done,
+        "left_out": it.left_out,
         "error_count": it.error_count,
         "row_errors": it.errors,
         "created_at": it.made_at,
@@ -272,6 +299,7 @@ class RunShape(serializers.Serializer[Any]):
     converged = serializers.BooleanField()
     iterations = serializers.IntegerField()
     final = serializers.BooleanField()
+    with_gold = serializers.BooleanField(help_text="Made with your gold keys, which therefore cannot judge it")
     created_at = serializers.DateTimeField()
 
 
@@ -284,6 +312,7 @@ def run_shape(run: Run) -> dict[str, Any]:
         "converged": run.converged,
         "iterations": run.iterations,
         "final": run.final,
+        "with_gold": run.with_gold,
         "created_at": run.made_at,
     }
 

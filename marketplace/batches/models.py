@@ -11,7 +11,7 @@ from django.db.models import Q
 
 from marketplace.accounts.models import Requester
 from marketplace.batches.costs import topup_place
-from marketplace.batches.states import BatchState, ImportState, KeyOrigin, KeyState, Order, PauseReason
+from marketplace.batches.states import BatchState, ImportState, KeyLane, KeyOrigin, KeyState, Order, PauseReason
 from marketplace.common.money import AMOUNT_MAX, BASIS_POINTS
 from marketplace.projects.models import Project, Version
 from workers.profiles.models import Worker
@@ -135,7 +135,7 @@ class Import(models.Model):
     public_id = models.UUIDField(default=uuid4, unique=True, editable=False)
     batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="imports")
     state = models.CharField(max_length=9, choices=ImportState.choices)
-    kind = models.CharField(max_length=5, default="jsonl")
+    kind = models.CharField(max_length=12, default="jsonl")
     # Whose request brings the body, so that its repeat goes on instead of standing in its own way; and which repeat.
     principal = models.TextField(default="")
     key = models.TextField(default="")
@@ -144,6 +144,8 @@ class Import(models.Model):
     bytes_done = models.BigIntegerField(default=0)
     rows_read = models.PositiveIntegerField(default=0)
     header = models.JSONField(null=True)
+    # How much of the file is not taken, by its name there.
+    left_out = models.JSONField(default=dict, db_default={})
     errors = models.JSONField(default=list)
     error_count = models.PositiveIntegerField(default=0)
     tasks = models.PositiveIntegerField(default=0)
@@ -234,7 +236,8 @@ class GoldKey(models.Model):
     waiting one waits for: `alike` (a key like it, `alike_id`, was shown or is live) or `ask` (the requester's word).
     `earlier` is how many workers had the task before it was gold, `frozen` what `shown` was when the key went out of
     use, `sealed` the number of the commitment that it is part of, `confirmed_at` when its requester last said of the
-    flagged key that it is right. Key and salt never change.
+    flagged key that it is right. `lane` says whether newcomers or others were shown it first: it stays with them. Key
+    and salt never change.
     """
 
     task = models.OneToOneField(Task, on_delete=models.PROTECT, primary_key=True, related_name="+")
@@ -251,6 +254,7 @@ class GoldKey(models.Model):
     alike_id = models.BigIntegerField(null=True)
     posterior = models.FloatField(null=True)
     earlier = models.SmallIntegerField(default=0)
+    lane = models.CharField(max_length=5, choices=KeyLane.choices, blank=True, default="", db_default="")
     frozen = models.SmallIntegerField(null=True)
     sealed = models.SmallIntegerField(null=True)
     confirmed_at = models.DateTimeField(null=True)
@@ -270,6 +274,7 @@ class GoldKey(models.Model):
             models.CheckConstraint(
                 condition=Q(origin__in=KeyOrigin.values, state__in=KeyState.values), name="gold_key_state"
             ),
+            models.CheckConstraint(condition=Q(lane__in=KeyLane.values), name="gold_key_lane"),
         ]
 
 

@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from json.encoder import encode_basestring
 from typing import Any
 
@@ -60,7 +61,10 @@ class RowChecker:
         self._interface = interface
         self._overlap = overlap
         self._order = order
-        self._required = {field["name"] for field in interface["answer"] if field["required"]}
+        # A field that is not always shown may be empty in an answer without a fault, as an optional one may.
+        self._required = {
+            field["name"] for field in interface["answer"] if field["required"] and "show_if" not in field
+        }
         self._names = {
             field["name"]: f"{json.dumps(field['name'], ensure_ascii=False)}:" for field in interface["data"]
         }
@@ -70,6 +74,10 @@ class RowChecker:
         for row in source:
             if row.problem:
                 errors.add(row.number, "", row.problem)
+                continue
+            if row.faults:
+                for name, message in row.faults:
+                    errors.add(row.number, name, message)
                 continue
             before = errors.count
             task = self._task(row.number, row.fields, errors)
@@ -88,7 +96,7 @@ class RowChecker:
         data = self._cleaned(clean_data, fields.get("data", {}), "data", number, errors)
         gold = fields.get("gold")
         if gold is not None:
-            gold = self._cleaned(clean_key, gold, "gold", number, errors)
+            gold = self._cleaned(partial(clean_key, data=data), gold, "gold", number, errors)
             if gold and self._required and not self._required & gold.keys():
                 # Whoever leaves an optional field empty has done nothing wrong, and would fail.
                 errors.add(number, "gold", f"must give one of the required fields: {', '.join(sorted(self._required))}")
@@ -112,7 +120,7 @@ class RowChecker:
         )
 
     def _cleaned(
-        self, clean: Callable[[Any, Any], dict[str, Any]], raw: Any, part: str, number: int, errors: RowErrors
+        self, clean: Callable[..., dict[str, Any]], raw: Any, part: str, number: int, errors: RowErrors
     ) -> dict[str, Any]:
         try:
             return clean(self._interface, raw)

@@ -17,24 +17,30 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 @dataclass(slots=True)
 class Row:
-    """A row as read: its number in the file (from 1, without the header) and its fields, or why it is unreadable."""
+    """A row as read: its number in the file (from 1, without the header) and its fields, or why it is unreadable: as a
+    whole (`problem`) or at some places (`faults`, each as field and message)."""
 
     number: int
     fields: dict[str, Any] = field(default_factory=dict)
     problem: str = ""
+    faults: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(slots=True)
 class Cursor:
-    """Where the next row begins: bytes before it, rows before it, and the header of a CSV. A reader moves it along."""
+    """Where the next row begins: bytes before it, rows before it, and the header of a CSV. A reader moves it along.
+
+    `left_out` counts what was read before it and is not taken, by its name in the file.
+    """
 
     offset: int = 0
     row: int = 0
     header: list[str] | None = None
+    left_out: dict[str, int] = field(default_factory=dict)
 
     def copy(self) -> "Cursor":
         """As it is now."""
-        return replace(self)
+        return replace(self, left_out=dict(self.left_out))
 
 
 def read_jsonl(body: BinaryIO, at: Cursor | None = None) -> Iterator[Row]:
@@ -56,7 +62,7 @@ def read_jsonl(body: BinaryIO, at: Cursor | None = None) -> Iterator[Row]:
         if fields is not None:
             yield Row(at.row, fields)
         elif line.strip():
-            yield _row_of(at.row, line)
+            yield row_of(at.row, line)
 
 
 def _strict(name: str) -> Any:
@@ -79,7 +85,8 @@ def _plain_object(line: bytes) -> dict[str, Any] | None:
     return fields if text[end:] in ("\n", "", "\r\n") else None
 
 
-def _row_of(number: int, line: bytes) -> Row:
+def row_of(number: int, line: bytes) -> Row:
+    """The row that some bytes of JSON say, or what is wrong with them."""
     try:
         fields = json.loads(line, parse_constant=_strict)
     except (ValueError, RecursionError) as error:

@@ -46,6 +46,14 @@ class KeyState(models.TextChoices):
     RETIRED = "retired"
 
 
+class KeyLane(models.TextChoices):
+    """To whom a key is shown: those with whom it began."""
+
+    NONE = ""
+    FIRST = "first"  # workers on probation
+    LATER = "later"
+
+
 class PauseReason(models.TextChoices):
     MANUAL = "manual"
     OUT_OF_FUNDS = "out_of_funds"

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from marketplace.common.database import run
+from marketplace.common.outbox import forget_seen
 from marketplace.common.transactions import require_transaction
 
 _forgetters: list[Callable[[int], int]] = []
@@ -26,12 +27,6 @@ def forget_old(*, limit: int = 10_000) -> int:
         " WHERE made_at < market_now() - interval '30 days' LIMIT %s)",
         [limit],
     )
-    events = run(
-        "DELETE FROM common_outbox WHERE id IN (SELECT e.id FROM common_outbox e"
-        " WHERE e.made_at < market_now() - interval '7 days'"
-        " AND (e.xid, e.id) <= (SELECT c.xid, c.last_id FROM common_outboxcursor c WHERE c.reader = 'relay')"
-        " AND (e.xid, e.id) <= ALL (SELECT c.xid, c.last_id FROM common_outboxcursor c) LIMIT %s)",
-        [limit],
-    )
+    events = forget_seen(limit=limit)
     runs = run("DELETE FROM common_sweeprun WHERE died_at < market_now() - interval '7 days'")
     return responses + events + runs + sum(forget(limit) for forget in _forgetters)

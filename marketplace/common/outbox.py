@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from marketplace.common.database import one, rows, run, try_sweep_lock
+from marketplace.common.database import rows, run, try_sweep_lock, value
 from marketplace.common.transactions import require_transaction
 
 
@@ -23,6 +23,26 @@ class Delivered:
     body: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Held:
+    """A transaction that has written, and that readers wait for: where it runs and what it is."""
+
+    pid: int
+    database: str
+    role: str
+    application: str
+
+
+# How long a transaction may hold readers back before somebody should look.
+HORIZON_ALARM_S = 5.0
+# Whoever reads under one of these names is waited for: events that he has not seen are kept, for as long as it takes.
+_named: set[str] = {"relay"}
+# What the reader, named twice, has not seen. Its place is looked up first, so that only the end of the index is walked.
+_UNSEEN = """FROM common_outbox e
+ WHERE (e.xid, e.id) > (coalesce((SELECT c.xid FROM common_outboxcursor c WHERE c.reader = %s), '0'),
+                        coalesce((SELECT c.last_id FROM common_outboxcursor c WHERE c.reader = %s), 0))"""
+# Of events that are committed: no transaction that is older than theirs still runs. What holds for those that may be read.
+_SETTLED = "AND e.xid < pg_snapshot_xmin(pg_current_snapshot())"
 _handlers: dict[str, list[Callable[[Delivered], None]]] = {}
 
 
@@ -35,6 +55,13 @@ def handles(*kinds: type[Event]) -> Callable[[Callable[[Delivered], None]], Call
         return function
 
     return register
+
+
+def name_reader(name: str) -> str:
+    """Declare a reader, where its app starts; returns the name. Events are kept until each declared reader has seen
+    them. One that reads without being declared is forgotten when it has not come for 7 days (`forget_seen`)."""
+    _named.add(name)
+    return name
 
 
 def publish(*events: Event) -> None:
@@ -64,7 +91,7 @@ def read(reader: str, *, limit: int = 500) -> Iterator[Delivered]:
     found = rows(
         "SELECT e.xid::text, e.id, e.kind, e.body FROM common_outbox e, common_outboxcursor c"
         " WHERE c.reader = %s AND (e.xid, e.id) > (c.xid, c.last_id)"
-        " AND e.xid < pg_snapshot_xmin(pg_current_snapshot()) ORDER BY e.xid, e.id LIMIT %s",
+        f" {_SETTLED} ORDER BY e.xid, e.id LIMIT %s",
         [reader, limit],
     )
     for _, event_id, kind, body in found:
@@ -84,10 +111,77 @@ def deliver(event: Delivered) -> None:
 
 def backlog(reader: str) -> int:
     """How many committed events the reader has not seen."""
-    row = one(
-        "SELECT count(*) FROM common_outbox e LEFT JOIN common_outboxcursor c ON c.reader = %s"
-        " WHERE (e.xid, e.id) > (coalesce(c.xid, '0'), coalesce(c.last_id, 0))",
-        [reader],
+    return int(value(f"SELECT count(*) {_UNSEEN}", [reader, reader]))
+
+
+def backlog_age_s(reader: str) -> float:
+    """The age in seconds of the oldest committed event that the reader has not seen; 0.0 where there is none."""
+    age = f"SELECT coalesce(extract(epoch FROM market_now() - min(e.made_at)), 0) {_UNSEEN}"
+    return float(value(age, [reader, reader]))
+
+
+def anything_to_read(reader: str) -> bool:
+    """Whether `read` would find an event; one cheap statement for whoever asks again and again."""
+    return bool(value(f"SELECT EXISTS (SELECT 1 {_UNSEEN} {_SETTLED})", [reader, reader]))
+
+
+def backlogs() -> dict[str, int]:
+    """The backlog of every reader that is declared or has read, by name."""
+    known = {row[0] for row in rows("SELECT reader FROM common_outboxcursor")}
+    return {reader: backlog(reader) for reader in sorted(known | _named)}
+
+
+def horizon() -> float:
+    """For how many seconds the oldest committed event has been kept from all readers, by a transaction that began
+    before it and still runs, in whatever database of the server; 0.0 where none is.
+
+    Above `HORIZON_ALARM_S` somebody should look who that is (`holders`). Costs one look at the end of an index.
+    """
+    return float(
+        value(
+            "SELECT coalesce(greatest(0, extract(epoch FROM market_now() - min(made_at))), 0) FROM common_outbox"
+            " WHERE xid >= pg_snapshot_xmin(pg_current_snapshot())"
+            " AND xid <> coalesce(pg_current_xact_id_if_assigned(), '0')"
+        )
     )
-    assert row is not None
-    return int(row[0])
+
+
+def holders() -> list[Held]:
+    """Who holds the horizon: sessions whose transaction is the oldest that has written anything, but for this one's.
+
+    A prepared transaction has no session and is not among them.
+    """
+    return [
+        Held(*row)
+        for row in rows(
+            "SELECT l.pid, coalesce(s.datname, ''), coalesce(s.usename, ''), coalesce(s.application_name, '')"
+            " FROM pg_locks l LEFT JOIN pg_stat_activity s ON s.pid = l.pid"
+            " WHERE l.locktype = 'transactionid' AND l.mode = 'ExclusiveLock' AND l.granted"
+            " AND l.pid <> pg_backend_pid()"
+            " AND l.transactionid = pg_snapshot_xmin(pg_current_snapshot())::xid ORDER BY l.pid"
+        )
+    ]
+
+
+def forget_seen(*, limit: int) -> int:
+    """Delete up to `limit` events that are 7 days old and that every reader has seen; how many went.
+
+    A reader that is not declared (`name_reader`) and has not come for 7 days is a reader no more: its cursor goes, so
+    that it holds nothing. One that is declared is waited for, even before it has read for the first time. The database
+    refuses to delete more than that.
+    """
+    require_transaction()
+    run(
+        "DELETE FROM common_outboxcursor WHERE reader <> ALL(%s) AND moved_at < market_now() - interval '7 days'",
+        [sorted(_named)],
+    )
+    come = {row[0] for row in rows("SELECT reader FROM common_outboxcursor")}
+    if not _named <= come:
+        return 0
+    return run(
+        "DELETE FROM common_outbox WHERE id IN (SELECT e.id FROM common_outbox e"
+        " WHERE e.made_at < market_now() - interval '7 days'"
+        " AND (e.xid, e.id) <= ALL (SELECT c.xid, c.last_id FROM common_outboxcursor c)"
+        " ORDER BY e.xid, e.id LIMIT %s)",
+        [limit],
+    )

@@ -6,28 +6,20 @@
 are checked against that form only.
 """
 
-import base64
-import binascii
-import math
-import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from json import dumps
 from typing import Any
-from urllib.parse import urlsplit
 
 from marketplace.projects.answer_types.base import FieldError, FieldInvalid, ValueRefused
 from marketplace.projects.answer_types.declaration import Declaration
-from marketplace.projects.answer_types.plain import VALUE_BYTES_MAX, bytes_of, text_problem
 from marketplace.projects.answer_types.registry import answer_type, answer_types
+from marketplace.projects.conditions import check_condition, conditions_schema, in_words, possible, shown
+from marketplace.projects.data_types import DATA_TYPES
 
 FIELDS_MAX = 100
 INTERFACE_BYTES_MAX = 1024 * 1024
 ERRORS_MAX = 100
-URL_MAX = 4_096
-TABLE_ROWS_MAX = 1_000
-TABLE_COLUMNS_MAX = 100
-COLUMN_NAME_MAX = 200
 # Exports put answers beside these columns.
 RESERVED_NAMES = frozenset(
     ["external_id", "worker", "state", "submitted_at", "instruction_version", "unclear", "gold", "task"]
@@ -78,15 +70,28 @@ def clean_data(interface: Interface, raw: Any) -> dict[str, Any]:
     return _clean(interface["data"], raw, _clean_data_value)
 
 
-def clean_values(interface: Interface, raw: Any) -> dict[str, Any]:
-    """An answer's values in canonical form, without what is absent. Raises `ValuesInvalid`."""
-    return _clean(interface["answer"], raw, _clean_answer_value)
+def clean_values(interface: Interface, raw: Any, data: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """An answer's values in canonical form, without what is absent. Raises `ValuesInvalid`.
+
+    A field that is not shown beside the others must be absent. With the item's cleaned data, values are checked against
+    that too; `depends_on_data` says whether that can change anything.
+    """
+    return _clean(interface["answer"], raw, partial(_clean_answer_value, data), shown)
 
 
-def clean_key(interface: Interface, raw: Any) -> dict[str, Any]:
-    """A gold key in canonical form: right values of one or more answer fields. Raises `ValuesInvalid`."""
+def depends_on_data(interface: Interface) -> bool:
+    """Whether a field's values can be right for one item and wrong for another, as spans beyond the end of a text."""
+    return any(hasattr(answer_type(field["type"]), "check_data") for field in interface["answer"])
+
+
+def clean_key(interface: Interface, raw: Any, data: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """A gold key in canonical form: right values of one or more answer fields. Raises `ValuesInvalid`.
+
+    It need not say why a field is shown, but must not hold one that is not shown beside what it says. `data` as in
+    `clean_values`.
+    """
     asked = [{**field, "required": False} for field in interface["answer"]]
-    key = _clean(asked, raw, _clean_answer_value)
+    key = _clean(asked, raw, partial(_clean_answer_value, data), possible)
     if not key:
         raise ValuesInvalid([_error("", "must give the right value of at least one answer field")])
     return key
@@ -94,14 +99,16 @@ def clean_key(interface: Interface, raw: Any) -> dict[str, Any]:
 
 def values_schema(interface: Interface) -> dict[str, Any]:
     """JSON Schema of an answer's values."""
+    conditions = conditions_schema(interface["answer"])
     return {
         "type": "object",
         "properties": {
             field["name"]: {"title": field["title"], **answer_type(field["type"]).json_schema(field)}
             for field in interface["answer"]
         },
-        "required": [field["name"] for field in interface["answer"] if field["required"]],
+        "required": [field["name"] for field in interface["answer"] if field["required"] and "show_if" not in field],
         "additionalProperties": False,
+        **({"allOf": conditions} if conditions else {}),
     }
 
 
@@ -132,6 +139,7 @@ def _check_fields(
         errors.append(_error(part, f"must be a list of {least} to {FIELDS_MAX} fields"))
         return []
     checked: list[dict[str, Any]] = []
+    refused: set[Any] = set()
     names: set[str] = set()
     for at, field in enumerate(raw):
         path = f"{part}[{at}]"
@@ -144,8 +152,12 @@ def _check_fields(
         elif isinstance(name, str):
             names.add(name)
         try:
-            checked.append(check(field))
+            checked_field = check(field)
+            # Whether a condition fits a field that is wrong itself cannot be said.
+            if "show_if" not in checked_field or checked_field["show_if"]["field"] not in refused:
+                checked.append(check_condition(checked_field, checked))
         except FieldInvalid as invalid:
+            refused.add(name if isinstance(name, str) else None)
             errors += [
                 _error(f"{path}.{error.path}" if error.path else path, error.message) for error in invalid.errors
             ]
@@ -177,23 +189,33 @@ def _check_answer_field(data: Any, field: Mapping[str, Any]) -> dict[str, Any]:
     checked = types[kind].check_field(field)
     if (of := getattr(types[kind], "of", ())) and checked["of"] not in _names(data, of):
         raise FieldInvalid([FieldError("of", f"must be the name of a data field of type {' or '.join(of)}")])
+    absent = [option for option in getattr(types[kind], "compares", ()) if checked[option] not in _names(data)]
+    if absent:
+        raise FieldInvalid([FieldError(option, "must be the name of a data field") for option in absent])
     return checked
 
 
-def _names(data: Any, types: tuple[str, ...]) -> set[Any]:
-    """Names of the data fields of these types, as far as `data` is well formed."""
+def _names(data: Any, types: tuple[str, ...] | None = None) -> set[Any]:
+    """Names of the data fields of these types, or of all, as far as `data` is well formed."""
     fields = [field for field in data if isinstance(field, Mapping)] if isinstance(data, list) else []
-    return {field["name"] for field in fields if field.get("type") in types and isinstance(field.get("name"), str)}
+    named = [field for field in fields if isinstance(field.get("name"), str)]
+    return {field["name"] for field in named if types is None or field.get("type") in types}
 
 
 # Values
 
 
-def _clean(fields: list[dict[str, Any]], raw: Any, clean: Callable[[Mapping[str, Any], Any], Any]) -> dict[str, Any]:
+def _clean(
+    fields: list[dict[str, Any]],
+    raw: Any,
+    clean: Callable[[Mapping[str, Any], Any], Any],
+    asked: Callable[..., bool] = shown,
+) -> dict[str, Any]:
     if not isinstance(raw, Mapping):
         raise ValuesInvalid([_error("", "must be an object")])
     cleaned: dict[str, Any] = {}
     errors: list[Error] = []
+    refused: set[str] = set()
     seen = 0
     for field in fields:
         name = field["name"]
@@ -202,10 +224,17 @@ def _clean(fields: list[dict[str, Any]], raw: Any, clean: Callable[[Mapping[str,
         if value is not None:
             try:
                 value = clean(field, value)
-            except ValueRefused as refused:
-                errors.append(_error(name, refused.message))
+            except ValueRefused as problem:
+                errors.append(_error(name, problem.message))
+                refused.add(name)
                 continue
-        if value is not None:
+        if "show_if" in field and not asked(field, fields, cleaned):
+            # Nobody can say whether it is shown by a field that was refused.
+            if field["show_if"]["field"] in refused:
+                refused.add(name)
+            elif value is not None:
+                errors.append(_error(name, f"must be empty: it is asked only {in_words(field['show_if'])}"))
+        elif value is not None:
             cleaned[name] = value
         elif field["required"]:
             errors.append(_error(name, "is required"))
@@ -217,103 +246,13 @@ def _clean(fields: list[dict[str, Any]], raw: Any, clean: Callable[[Mapping[str,
     return cleaned
 
 
-def _clean_answer_value(field: Mapping[str, Any], value: Any) -> Any:
-    return answer_type(field["type"]).clean(field, value)
+def _clean_answer_value(data: Mapping[str, Any] | None, field: Mapping[str, Any], value: Any) -> Any:
+    kind = answer_type(field["type"])
+    cleaned = kind.clean(field, value)
+    if data is not None and cleaned is not None and hasattr(kind, "check_data"):
+        kind.check_data(field, cleaned, data)
+    return cleaned
 
 
 def _clean_data_value(field: Mapping[str, Any], value: Any) -> Any:
     return DATA_TYPES[field["type"]](value)
-
-
-def _text(value: Any) -> str | None:
-    if not isinstance(value, str):
-        raise ValueRefused("must be text")
-    if problem := text_problem(value):
-        raise ValueRefused(problem)
-    if bytes_of(value) > VALUE_BYTES_MAX:
-        raise ValueRefused(f"must have at most {VALUE_BYTES_MAX} bytes")
-    return value if value and not value.isspace() else None
-
-
-def _url(value: Any) -> str | None:
-    """An absolute http or https URL with a host and without credentials: nothing that runs, nothing relative."""
-    url = _text(value)
-    if url is None:
-        return None
-    if len(url) > URL_MAX:
-        raise ValueRefused(f"must have at most {URL_MAX} characters")
-    # Browsers repair such characters in ways of their own, so that what was checked is not what is opened.
-    if any(character <= " " or character in '\\<>"\x7f' or character.isspace() for character in url):
-        raise ValueRefused("must be a URL without spaces, quotes, angle brackets, backslashes and control characters")
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError as error:
-        raise ValueRefused(f"is not a URL: {error}") from None
-    if parts.scheme not in ("http", "https") or not host:
-        raise ValueRefused("must be a URL that begins with https:// or http://")
-    if "@" in parts.netloc:
-        raise ValueRefused("must be a URL without a user name or password")
-    return url
-
-
-def _image(value: Any) -> str | None:
-    if not isinstance(value, str) or value[:5].lower() != "data:":
-        return _url(value)
-    matched = DATA_URL.fullmatch(value) if len(value) <= VALUE_BYTES_MAX else None
-    if matched is None:
-        raise ValueRefused(
-            f"must be a URL, or data:image/png, jpeg, gif or webp in base64 of at most {VALUE_BYTES_MAX} bytes"
-        )
-    try:
-        base64.b64decode(matched[1], validate=True)
-    except binascii.Error:
-        raise ValueRefused("is not base64") from None
-    return value
-
-
-def _table(value: Any) -> Any:
-    """An object of scalars, or a list of up to 1,000 of them; 64 KiB in all."""
-    rows = value if isinstance(value, list) else [value]
-    if len(rows) > TABLE_ROWS_MAX:
-        raise ValueRefused(f"must have at most {TABLE_ROWS_MAX} rows")
-    size = 0
-    for row in rows:
-        if not isinstance(row, dict):
-            raise ValueRefused("must be an object of texts, numbers, true, false and null, or a list of such objects")
-        if len(row) > TABLE_COLUMNS_MAX:
-            raise ValueRefused(f"must have at most {TABLE_COLUMNS_MAX} columns")
-        for name, cell in row.items():
-            if len(name) > COLUMN_NAME_MAX or text_problem(name):
-                raise ValueRefused(f"must have column names of at most {COLUMN_NAME_MAX} characters, without NUL")
-            size += len(name) + _cell_size(cell)
-    if size > VALUE_BYTES_MAX:
-        raise ValueRefused(f"must have at most {VALUE_BYTES_MAX} bytes")
-    return value if any(rows) else None
-
-
-def _cell_size(cell: Any) -> int:
-    if isinstance(cell, str):
-        if problem := text_problem(cell):
-            raise ValueRefused(problem)
-        return bytes_of(cell)
-    if cell is None or isinstance(cell, bool):
-        return 5
-    if not isinstance(cell, int | float):
-        raise ValueRefused("must hold texts, numbers, true, false and null only; nothing nested")
-    if not (abs(cell) < CELL_INTEGER_END if isinstance(cell, int) else math.isfinite(cell)):
-        raise ValueRefused("must hold finite numbers only, whole ones below 2**63")
-    return 20
-
-
-CELL_INTEGER_END = 2**63
-DATA_URL = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,([A-Za-z0-9+/]+={0,2})")
-DATA_TYPES: dict[str, Callable[[Any], Any]] = {
-    "text": _text,
-    "markdown": _text,
-    "image": _image,
-    "audio": _url,
-    "video": _url,
-    "table": _table,
-    "url": _url,
-}

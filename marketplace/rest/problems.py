@@ -31,6 +31,7 @@ NAMES = {
     406: ("not-acceptable", "No such representation"),
     413: ("too-large", "The request is too large"),
     415: ("unsupported-media-type", "This content type is not understood"),
+    416: ("range-not-satisfiable", "There are no such bytes"),
     422: ("invalid", "Some values are not valid"),
     429: ("too-many-requests", "Too many requests"),
     500: ("internal-error", "Something went wrong"),

@@ -16,3 +16,22 @@ class ReviewDecided(Conflict):
 class OwnReview(Forbidden):
     code = "own-review"
     title = "This review is not yours to decide"
+
+
+class TooManyDatasets(Conflict):
+    code = "data-sets-unfinished"
+    title = "Other versions of this data set are not finished yet"
+
+
+class DatasetUnfinished(Conflict):
+    code = "data-set-unfinished"
+    title = "This version is not finished yet"
+
+
+class DatasetFailed(Conflict):
+    code = "data-set-failed"
+    title = "This version could not be made"
+
+
+class BuildRefused(Exception):
+    """Why a data set cannot be built, in words for its requester; trying again would not help."""

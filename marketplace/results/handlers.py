@@ -1,7 +1,11 @@
 """What results does about events: it hastens the sweep that makes final results."""
 
 from marketplace.batches.events import BatchSettled
-from marketplace.common.outbox import Delivered, handles
+from marketplace.common.outbox import Delivered, handles, name_reader
+from marketplace.results.commands import consensus, reviews
+
+name_reader(consensus.READER)
+name_reader(reviews.READER)
 
 
 @handles(BatchSettled)

@@ -2,18 +2,20 @@
 
 from uuid import uuid4
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
 from marketplace.accounts.models import User
 from marketplace.batches.models import Batch, Task
-from marketplace.results.states import Cause, ReviewState
+from marketplace.results.states import Cause, DatasetState, PartKind, ReviewState
 from workers.assignments.models import Assignment
 from workers.assignments.states import RejectReason
 
 
 class Run(models.Model):
-    """One aggregation of a batch. It is never changed; a later one stands beside it. `final` was made at settlement."""
+    """One aggregation of a batch. It is never changed; a later one stands beside it. `final` was made at settlement,
+    `with_gold` was given the requester's gold keys as known values."""
 
     public_id = models.UUIDField(default=uuid4, unique=True, editable=False)
     batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="runs")
@@ -23,6 +25,7 @@ class Run(models.Model):
     converged = models.BooleanField()
     iterations = models.PositiveIntegerField()
     final = models.BooleanField(default=False)
+    with_gold = models.BooleanField(default=False, db_default=False)
     made_at = models.DateTimeField()
 
     class Meta:
@@ -32,7 +35,11 @@ class Run(models.Model):
 
 
 class Result(models.Model):
-    """The aggregated value of one answer field of one task."""
+    """The aggregated value of one answer field of one task.
+
+    `support` has for each object of the value, in its order, the share of the answers that have it, and of those that
+    have it alike by 0.5 and by 0.75; null where the value is no list of objects.
+    """
 
     pk = models.CompositePrimaryKey("run_id", "task_id", "field")
     run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="results", db_index=False)
@@ -43,9 +50,23 @@ class Result(models.Model):
     answers = models.PositiveSmallIntegerField()
     method = models.CharField(max_length=30)
     version = models.PositiveIntegerField()
+    # Not `objects`, which would hide the manager.
+    support = models.JSONField(null=True, db_column="objects")
 
     class Meta:
         indexes = [models.Index(fields=["task"], name="result_of_task")]
+
+
+class Provenance(models.Model):
+    """On which answers the results of one task in a run rest: their assignments by rising id, and of each the revision
+    that was read. A field rests on those of them that say something in it."""
+
+    pk = models.CompositePrimaryKey("run_id", "task_id")
+    run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="+", db_index=False)
+    # No task with answers is ever deleted, so that nothing has to be looked for here when another one is.
+    task = models.ForeignKey(Task, on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False)
+    assignments = ArrayField(models.BigIntegerField())
+    revisions = ArrayField(models.SmallIntegerField())
 
 
 class Consensus(models.Model):
@@ -150,3 +171,81 @@ class ReviewDue(models.Model):
 
     assignment = models.OneToOneField(Assignment, on_delete=models.PROTECT, primary_key=True, related_name="+")
     due_at = models.DateTimeField(db_index=True)
+
+
+class Dataset(models.Model):
+    """A numbered version of a batch's data set in one format. Once it is finished nothing of it ever changes.
+
+    `after_task_id`, `items_written` and `stretch` say how far gathering and writing have come. Whoever builds it holds
+    it under `token` until `held_until`; `attempts` counts how often somebody took it up and did not finish a step.
+    """
+
+    public_id = models.UUIDField(default=uuid4, unique=True, editable=False)
+    batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="datasets", db_index=False)
+    run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="+")
+    number = models.PositiveIntegerField()
+    format = models.CharField(max_length=40)
+    # What the format's writer is told, and what shapes the data set whatever the format.
+    options = models.JSONField()
+    plan = models.JSONField()
+    state = models.CharField(max_length=9, choices=DatasetState.choices, default=DatasetState.GATHERING)
+    error = models.TextField(blank=True, default="")
+    made_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    made_at = models.DateTimeField()
+    touched_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+    token = models.UUIDField(null=True)
+    held_until = models.DateTimeField(null=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    after_task_id = models.BigIntegerField(default=0)
+    items = models.PositiveIntegerField(default=0)
+    answers = models.PositiveBigIntegerField(default=0)
+    items_written = models.PositiveIntegerField(default=0)
+    stretch = models.PositiveIntegerField(default=0)
+    tally = models.JSONField(default=dict)
+    losses = models.JSONField(default=list)
+    validation = models.JSONField(null=True)
+    manifest = models.JSONField(null=True)
+    content_sha256 = models.BinaryField(null=True)
+    archive_sha256 = models.BinaryField(null=True)
+    size = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["batch", "number"], name="dataset_number"),
+            models.CheckConstraint(condition=Q(state__in=DatasetState.values, number__gte=1), name="dataset_state"),
+            models.CheckConstraint(
+                condition=(Q(finished_at=None) & ~Q(state__in=["done", "failed"]))
+                | Q(finished_at__isnull=False, state="failed", archive_sha256=None)
+                | Q(
+                    finished_at__isnull=False,
+                    state="done",
+                    archive_sha256__isnull=False,
+                    content_sha256__isnull=False,
+                    manifest__isnull=False,
+                ),
+                name="dataset_finished",
+            ),
+        ]
+        indexes = [models.Index(fields=["touched_at"], condition=Q(finished_at=None), name="dataset_unfinished")]
+
+
+class DatasetPart(models.Model):
+    """A piece of a data set, kept in the database so that any process can go on with it and any can serve it. `at` is
+    where it is in the archive; the archive is its parts by `at`. Rows are numbered by their first item."""
+
+    pk = models.CompositePrimaryKey("of_id", "kind", "path", "stretch", "number")
+    of = models.ForeignKey(
+        Dataset, on_delete=models.PROTECT, db_column="dataset_id", related_name="parts", db_index=False
+    )
+    kind = models.CharField(max_length=6, choices=PartKind.choices)
+    path = models.CharField(max_length=400, blank=True, default="")
+    stretch = models.PositiveIntegerField(default=0)
+    number = models.PositiveIntegerField(default=0)
+    at = models.BigIntegerField(null=True)
+    body = models.BinaryField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["of", "at"], condition=~Q(at=None), name="dataset_part_at"),
+        ]

@@ -1,4 +1,4 @@
-"""The life of a review of rejections, as values. The database holds its steps in a trigger."""
+"""The lives of a review of rejections and of a data set, as values. The database holds their steps in triggers."""
 
 from django.db import models
 
@@ -17,3 +17,26 @@ class Cause(models.TextChoices):
 
     COUNT = "count"
     CONSENSUS = "consensus"
+
+
+class DatasetState(models.TextChoices):
+    """A version of a data set on its way; it is finished once it is done or failed."""
+
+    GATHERING = "gathering"  # items are read from the tables
+    ARRANGING = "arranging"  # near-duplicates are put together, splits drawn, the whole looked at
+    WRITING = "writing"  # the files are written
+    SEALING = "sealing"  # their hashes are taken, and the archive is put together
+    DONE = "done"
+    FAILED = "failed"
+
+
+class PartKind(models.TextChoices):
+    """What a part of a data set holds; only those of the archive stay."""
+
+    ROWS = "rows"  # some gathered items
+    SIGNS = "signs"  # what tells how alike these items are, and what label they have
+    SPLITS = "splits"  # the split of each item
+    INDEX = "index"  # what the files of a stretch are
+    GROWN = "grown"  # a piece of a file that grows from stretch to stretch
+    WHOLE = "whole"  # whole files of a stretch, as the archive has them
+    FRAME = "frame"  # what an archive has around its files

@@ -1,6 +1,7 @@
 """Celery entry points of results."""
 
 import logging
+import time
 from typing import Any
 
 from django.db import InterfaceError, OperationalError
@@ -9,6 +10,8 @@ from marketplace.common.sweeps import got_on, sweep
 from marketplace.common.transactions import one_transaction
 from marketplace.results.commands.aggregate import aggregate
 from marketplace.results.commands.consensus import EVENTS, consider, notice, offer_sure, put_off
+from marketplace.results.commands.datasets import advance
+from marketplace.results.commands.holding import let_go, take_next
 from marketplace.results.commands.rejections import apply_approved, lapse_reviews
 from marketplace.results.commands.reviews import record_reviews as record
 from marketplace.results.queries import settled_without_results
@@ -16,6 +19,8 @@ from marketplace.results.queries.consensus import batches_to_consider, next_to_c
 
 logger = logging.getLogger("touchstone.results")
 ROUNDS = 40
+# No step of a data set begins later in a turn: one may take 40 s, and tasks are killed after 60.
+TURN_S = 8.0
 
 
 @sweep
@@ -101,3 +106,27 @@ def record_reviews(**_: Any) -> None:
                 got_on()
         if not done:
             return
+
+
+@sweep
+def build_datasets(**_: Any) -> None:
+    """Take steps of the data set that has waited longest, for a while."""
+    until = time.monotonic() + TURN_S
+    while time.monotonic() < until:
+        with one_transaction(principal="system"):
+            it = take_next()
+        if it is None:
+            return
+        try:
+            for _step in advance(it):
+                with one_transaction(principal="system"):
+                    got_on()
+                if time.monotonic() > until:
+                    break
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception:
+            # It goes behind the others, and fails for good after three tries.
+            logger.exception("could not take a step of version %s of the data set of batch %s", it.number, it.batch_id)
+        with one_transaction(principal="system"):
+            let_go(it)

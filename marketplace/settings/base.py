@@ -22,6 +22,9 @@ CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 # How many proxies in front add the client's address; what they say is believed, and nothing beyond.
 PROXIES: int = env.int("TOUCHSTONE_PROXIES", default=0)
 LIVE_URL: str = env.str("TOUCHSTONE_LIVE_URL", default="")
+# The pages that may open sockets, each as scheme://host[:port]; by default those that may post.
+LIVE_ORIGINS: list[str] = env.list("TOUCHSTONE_LIVE_ORIGINS", default=CSRF_TRUSTED_ORIGINS)
+LIVE_SOCKETS_MAX: int = env.int("TOUCHSTONE_LIVE_SOCKETS_MAX", default=12_000)
 EMAIL_URL: str = env.str("EMAIL_URL", default="consolemail://")
 # What the platform asks of each batch, frozen on it when it is made: the fee on each paid answer in basis points of its
 # price and at least a minimum, the least share of places to set aside for disputes, and how long one can contest.
@@ -52,6 +55,12 @@ PAYOUT_REVIEW_MICROS: int = env.int("TOUCHSTONE_PAYOUT_REVIEW_MICROS", default=5
 # The provider for trials; it is not offered without both.
 PAYOUT_TEST_URL: str = env.str("TOUCHSTONE_PAYOUT_TEST_URL", default="")
 PAYOUT_TEST_SECRET: str = env.str("TOUCHSTONE_PAYOUT_TEST_SECRET", default="")
+# Where webhooks may go: public hosts at these ports, but for further networks to keep out of, as the site's own public
+# addresses. Single addresses to let in all the same ("127.0.0.1:8443"), and who certifies them, are for tests.
+EGRESS_PORTS: list[int] = env.list("TOUCHSTONE_EGRESS_PORTS", cast=int, default=[443, 8443])
+EGRESS_REFUSE: list[str] = env.list("TOUCHSTONE_EGRESS_REFUSE", default=[])
+EGRESS_ALLOW: list[str] = env.list("TOUCHSTONE_EGRESS_ALLOW", default=[])
+EGRESS_CA_FILE: str = env.str("TOUCHSTONE_EGRESS_CA_FILE", default="")
 # Who sends the invoices; without a name none is issued. Lines of the address are separated by "|".
 INVOICE_SELLER: dict[str, str] = {
     "name": env.str("TOUCHSTONE_INVOICE_SELLER", default=""),
@@ -100,6 +109,7 @@ INSTALLED_APPS = [
     "marketplace.common",
     "marketplace.accounts",
     "marketplace.ledger",
+    "marketplace.streams",
     "marketplace.payouts",
     "marketplace.projects",
     "workers.profiles",
@@ -111,6 +121,7 @@ INSTALLED_APPS = [
     "workers.earnings",
     "workers.appeals",
     "marketplace.billing",
+    "marketplace.webhooks",
     "marketplace.rest",
     "marketplace.pages",
     "marketplace.api",
@@ -190,6 +201,8 @@ SECURE_REFERRER_POLICY = "same-origin"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": ["'self'"],
+        # The live server has a port of its own where no proxy stands before both; of its address the origin counts.
+        "connect-src": ["'self'", *(["/".join(LIVE_URL.split("/")[:3])] if LIVE_URL else [])],
         "img-src": ["'self'", "data:"],
         "object-src": ["'none'"],
         "base-uri": ["'none'"],
@@ -200,9 +213,6 @@ CONTENT_SECURITY_POLICY = {
 
 # --- Redis carries hints only ------------------------------------------------------------------------------------
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
-CHANNEL_LAYERS = {
-    "default": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": {"hosts": [REDIS_URL]}}
-}
 # Celery spells a unix socket its own way.
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://").replace("?db=", "?virtual_host=")
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
@@ -231,6 +241,7 @@ CELERY_BEAT_SCHEDULE = {
         ("audit-gold", "workers.gold.tasks.flag_suspicious", 5.0),
         ("wanted", "workers.assignments.tasks.do_wanted", 1.0),
         ("due", "workers.assignments.tasks.apply_due_everywhere", 1.0),
+        ("match", "workers.assignments.tasks.match_waiting", 1.0),
         ("settle", "workers.assignments.tasks.settle_due", 1.0),
         ("seal", "marketplace.ledger.tasks.seal_transfers", 1.0),
         ("anchor", "marketplace.ledger.tasks.anchor_daily", 3600.0),
@@ -239,11 +250,14 @@ CELERY_BEAT_SCHEDULE = {
         ("import", "marketplace.batches.tasks.advance_imports", 1.0),
         ("consensus", "marketplace.results.tasks.follow_consensus", 1.0),
         ("results", "marketplace.results.tasks.aggregate_settled", 10.0),
+        ("datasets", "marketplace.results.tasks.build_datasets", 1.0),
         ("finish", "workers.assignments.tasks.finish_batches", 1.0),
         ("disputes", "workers.assignments.tasks.release_disputes", 60.0),
         ("reviews", "marketplace.results.tasks.move_reviews", 5.0),
         ("record-reviews", "marketplace.results.tasks.record_reviews", 5.0),
         ("appeals", "workers.appeals.tasks.settle_appeals", 5.0),
+        ("note-webhooks", "marketplace.webhooks.tasks.note_events", 1.0),
+        ("send-webhooks", "marketplace.webhooks.tasks.send_due", 1.0),
         ("notices", "marketplace.accounts.tasks.send_notices", 2.0),
         ("approve-payouts", "marketplace.payouts.tasks.approve_unreviewed", 5.0),
         ("send-payouts", "marketplace.payouts.tasks.send_approved", 2.0),
@@ -262,6 +276,8 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["marketplace.rest.parsing.StrictJSONParser"],
     "EXCEPTION_HANDLER": "marketplace.rest.problems.to_problem",
     "DEFAULT_SCHEMA_CLASS": "marketplace.rest.openapi.Schema",
+    # Views that take a format say what it means.
+    "URL_FORMAT_OVERRIDE": None,
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
     "NUM_PROXIES": PROXIES,
 }

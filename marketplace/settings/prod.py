@@ -1,6 +1,11 @@
 """Behind TLS: cookies and redirects are strict."""
 
+from django.core.exceptions import ImproperlyConfigured
+
 from marketplace.settings.base import *
+
+if EGRESS_ALLOW or EGRESS_CA_FILE:
+    raise ImproperlyConfigured("TOUCHSTONE_EGRESS_ALLOW and TOUCHSTONE_EGRESS_CA_FILE are for tests: leave them out.")
 
 SECURE_SSL_REDIRECT = True
 SECURE_HSTS_SECONDS = 31_536_000

@@ -176,6 +176,7 @@ ATTACKS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("what", ATTACKS)
+@pytest.mark.usefixtures("untold")
 def test_the_database_takes_no_sanction(what: str) -> None:
     user = make.make_user()
     with pytest.raises(IntegrityError), transaction.atomic():
@@ -185,6 +186,7 @@ def test_the_database_takes_no_sanction(what: str) -> None:
 
 
 @pytest.mark.django_db
+@pytest.mark.usefixtures("untold")
 def test_the_database_dates_a_sanction_itself_and_takes_a_firing_once() -> None:
     user = make.make_user()
     run(*raw(user, made_at="2000-01-01", firing_id=5, made_by_id=None))
@@ -218,6 +220,7 @@ def test_nobody_changes_a_sanction(committed: str, as_owner: psycopg.Connection[
     assert Sanction.objects.get() == made
 
 
+@pytest.mark.usefixtures("untold")
 def test_a_lift_is_final_and_dated_by_the_database(committed: str, as_owner: psycopg.Connection[Any]) -> None:
     limited(make.make_user())
     assert run(LIFT) == 1

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from marketplace.aggregation import dawid_skene as module
+from marketplace.aggregation import layout as module
 from marketplace.aggregation.dawid_skene import dawid_skene
 from marketplace.aggregation.votes import Votes
 

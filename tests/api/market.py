@@ -15,6 +15,8 @@ from marketplace.payouts.models import Destination, Payout, Run
 from marketplace.projects.models import Project
 from marketplace.results.commands.rejections import Why, reject
 from marketplace.results.models import RejectionReview
+from marketplace.webhooks.commands.subscriptions import add_webhook, send_test
+from marketplace.webhooks.models import Delivery, Subscription
 from tests import factories as make
 from tests.api.callers import Caller, Reply, caller_for
 from tests.payouts import people
@@ -172,3 +174,12 @@ def make_appeal(market: Market) -> Appeal:
     worker_id = batch.assignments.get().worker_id
     with one_transaction(principal="test"):
         return contest_answer(worker_id=worker_id, assignment=answers[0], words="It is a cat.")
+
+
+def make_webhook(market: Market) -> tuple[Subscription, Delivery]:
+    """A webhook of the organisation's, and a test of it that has not been sent."""
+    by, url = make.owner_of(market.requester), "https://hooks.example.org/in"
+    with one_transaction(principal="test"):
+        made, _ = add_webhook(requester_id=market.requester.pk, url=url, events=["batch.settled"], by=by)
+    with one_transaction(principal="test"):
+        return made, send_test(webhook_id=made.pk)

@@ -16,7 +16,7 @@ from marketplace.projects.models import Project
 from tests import factories as make
 from tests.api.callers import Caller, Reply
 from tests.api.described import description
-from tests.api.market import Market, make_appeal, make_market, make_review, two_ids
+from tests.api.market import Market, make_appeal, make_market, make_review, make_webhook, two_ids
 from tests.factories import INTERFACE
 from tests.payouts import people
 
@@ -33,10 +33,13 @@ def fitting(market: Market) -> dict[str, tuple[str, dict[str, Any]]]:
     requester = str(market.requester.public_id)
     people.forget_codes()
     proof = {"password": people.PASSWORD, "code": people.code_of(market.worker.user)}
+    webhook, delivery = make_webhook(market)
+    hook = f"webhooks/{webhook.public_id}"
     return {
         "accounts": ("anonymous", {"email": "new@people.example", "password": "twelve apples", "name": "N"}),
         "invitations": ("staff", {"accounts": [{"email": "i@people.example", "name": "I", "worker": True}]}),
         "invitations/accept": ("anonymous", {"code": str(uuid4()), "password": "twelve apples"}),
+        "tickets": ("worker", {"socket": "worker"}),
         "requesters": ("owner", {"name": "R"}),
         f"requesters/{requester}/members": ("owner", {"email": market.worker.user.email, "role": "viewer"}),
         f"requesters/{requester}/skills": ("owner", {"kind": "skill", "name": "S", "description": ""}),
@@ -67,6 +70,14 @@ def fitting(market: Market) -> dict[str, tuple[str, dict[str, Any]]]:
             },
         ),
         f"requesters/{requester}/sanctions/{market.sanction.public_id}/lift": ("owner", {"reason": "mistake"}),
+        f"{at}/datasets": ("owner", {"format": "jsonl", "splits": {"train": 0.5, "test": 0.5}, "seed": "s"}),
+        "label-studio/interface": (
+            "owner",
+            {
+                "config": '<View><Text name="t" value="$t"/><Choices name="c" toName="t"><Choice value="a"/>'
+                '<Choice value="b"/></Choices></View>'
+            },
+        ),
         "deposits": (
             "staff",
             {
@@ -114,6 +125,17 @@ def fitting(market: Market) -> dict[str, tuple[str, dict[str, Any]]]:
             {"email": make.make_user().email, "reason": "expert"},
         ),
         f"requesters/{requester}/appeals/{make_appeal(market).public_id}/statement": ("owner", {"words": "It barks."}),
+        f"requesters/{requester}/webhooks": (
+            "owner",
+            {"url": "https://hooks.example.org/in", "events": ["batch.settled"], "description": "Mine"},
+        ),
+        f"{hook}/pause": ("owner", {}),
+        f"{hook}/resume": ("owner", {}),
+        f"{hook}/rotate": ("owner", {"overlap_s": 60}),
+        f"{hook}/test": ("owner", {}),
+        f"{hook}/replay": ("owner", {"since": "2026-01-01T00:00:00Z", "until": "2026-02-01T00:00:00Z"}),
+        f"{hook}/deliveries/{delivery.public_id}/replay": ("owner", {}),
+        f"{hook}/remove": ("owner", {}),
         "worker/appeals": ("worker", {"assignment": str(uuid4()), "words": "No."}),
         f"{at}/answers/uphold": ("staff", {"answers": [str(uuid4())], "reason": "right"}),
         f"{at}/bonuses": ("owner", {"worker": "w_x", "amount_micros": 5, "reason": "good", "reference": "one"}),
@@ -190,6 +212,8 @@ def test_the_bodies_below_are_all_that_the_api_reads(market: Market) -> None:
     }  # fmt: skip
     named = {re.sub(r"/(deposit|invoice|appeal)s/[0-9a-f-]{36}", r"/\1s/{\1}", path) for path in named}
     named = {re.sub(r"/rejection-reviews/[0-9a-f-]{36}", "/rejection-reviews/{review}", path) for path in named}
+    named = {re.sub(r"/webhooks/[0-9a-f-]{36}", "/webhooks/{webhook}", path) for path in named}
+    named = {re.sub(r"/deliveries/[0-9a-f-]{36}", "/deliveries/{delivery}", path) for path in named}
     named = {
         path
         if "/assignments/" not in path or "/return" not in path
@@ -197,8 +221,8 @@ def test_the_bodies_below_are_all_that_the_api_reads(market: Market) -> None:
         for path in named
     }
 
-    # Steps take an empty body, and keys are made with a password: they are looked at on their own.
-    assert described - named == {"/api/v1/keys"}
+    # Keys are made with a password, and a file of tasks is no body of fields: they are looked at on their own.
+    assert described - named == {"/api/v1/keys", "/api/v1/batches/{batch}/imports"}
 
 
 def test_a_field_that_is_not_known_is_refused_everywhere_and_nothing_is_done(market: Market) -> None:

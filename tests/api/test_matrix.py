@@ -17,7 +17,7 @@ from marketplace.common.database import MarketNow
 from marketplace.common.models import DeadLetter
 from tests import factories as make
 from tests.api.callers import BASE, Reply, caller_for
-from tests.api.market import ROLES, Market, make_appeal, make_market, make_review, two_ids
+from tests.api.market import ROLES, Market, make_appeal, make_market, make_review, make_webhook, two_ids
 from tests.api.test_openapi import served
 from tests.payouts import people
 
@@ -73,6 +73,7 @@ def step(own: set[str], body: Body = lambda market: {}, good: tuple[int, ...] = 
 
 
 PROJECT = {"name": "P", "interface": make.INTERFACE, "instructions": ""}
+CONFIG = '<View><Text name="t" value="$text"/><Rating name="stars" toName="t"/></View>'
 TERMS = {"name": "B", "price_micros": 1_000, "overlap": 1}
 RULES = {"quality": {"preset": "fast"}, "note": "From today."}
 NOBODYS = str(uuid4())
@@ -88,11 +89,13 @@ PAYOUT_REPORT = {
 STAFF = May({"staff"}, {"staff"})
 SANCTION = {"reason": "haste", "words": "Slow down.", "evidence": "Two seconds each.", "expires_in_s": 60}
 BANK_REPORT = b"reference,amount,currency,date\nR1,12.50,EUR,2026-10-01\n"
+WEBHOOK = {"url": "https://hooks.example.org/in", "events": ["batch.settled"]}
 STEPS = ("publish", "pause", "resume", "close", "cancel")
 ROUTES: dict[str, Route] = {
     "accounts": Route(
         {"POST": May(ANYBODY, ANYBODY, lambda m: {"email": f"{uuid4()}@a.example", "password": PASSWORD}, (201,))}
     ),
+    "tickets": Route({"POST": May(WORKERS, WORKERS, lambda m: {"socket": "worker"}, (201,))}),
     # A key is made with a password, so that no key is let in here.
     "keys": Route({"GET": May(KEYS, KEYS), "POST": May(set(), set(), lambda m: {"name": "k", "scopes": ["worker"]})}),
     "keys/{key}": Route({"DELETE": May(KEYS, {"owner"}, None, (204,))}),
@@ -104,6 +107,10 @@ ROUTES: dict[str, Route] = {
             "POST": step({"owner"}, lambda m: {"email": m.worker.user.email, "role": "viewer"}, (201,)),
         }
     ),
+    "requesters/{requester}/snapshot": Route({"GET": read()}),
+    "requesters/{requester}/stream": Route({"GET": read()}),
+    "requesters/{requester}/presence": Route({"GET": read()}),
+    "presence": Route({"GET": STAFF}),
     "requesters/{requester}/skills": Route(
         {"GET": read(), "POST": step(MANAGERS, lambda m: {"kind": "skill", "name": str(uuid4())}, (201,))}
     ),
@@ -238,6 +245,7 @@ ROUTES: dict[str, Route] = {
             "POST": step(MANAGERS, lambda m: {**PROJECT, "requester": str(m.requester.public_id)}, (201,)),
         }
     ),
+    "label-studio/interface": Route({"POST": step(REQUESTERS, lambda m: {"config": CONFIG})}),
     "projects/{project}": Route({"GET": read()}),
     "projects/{project}/versions": Route(
         {"POST": step(MANAGERS, lambda m: {"interface": make.INTERFACE}, (201,))}
@@ -293,6 +301,23 @@ ROUTES: dict[str, Route] = {
         )
         for name in ("approve", "refuse")
     },
+    # The address of a webhook may hold a secret of its receiver.
+    "requesters/{requester}/webhooks": Route(
+        {"GET": read(MANAGERS), "POST": step(MANAGERS, lambda m: WEBHOOK, (201,))}
+    ),
+    "webhooks/{webhook}": Route({"GET": read(MANAGERS), "PUT": step(MANAGERS, lambda m: WEBHOOK)}),
+    "webhooks/{webhook}/pause": Route({"POST": step(MANAGERS)}),
+    "webhooks/{webhook}/resume": Route({"POST": step(MANAGERS)}),
+    # The second of those who may do it finds it gone.
+    "webhooks/{webhook}/remove": Route({"POST": step(MANAGERS, lambda m: {}, (200, 404))}),
+    "webhooks/{webhook}/rotate": Route({"POST": step(MANAGERS, lambda m: {}, (201,))}),
+    "webhooks/{webhook}/test": Route({"POST": step(MANAGERS, lambda m: {}, (409,))}),
+    "webhooks/{webhook}/replay": Route(
+        {"POST": step(MANAGERS, lambda m: {"since": "2026-01-01T00:00:00Z"}, (201,))}
+    ),
+    "webhooks/{webhook}/deliveries": Route({"GET": read(MANAGERS)}),
+    "webhooks/{webhook}/deliveries/{delivery}": Route({"GET": read(MANAGERS)}),
+    "webhooks/{webhook}/deliveries/{delivery}/replay": Route({"POST": step(MANAGERS, lambda m: {}, (409,))}),
     "appeals": Route({"GET": STAFF}),
     # Whoever was named to judge may be anybody; to all others there is no such appeal.
     "appeals/{appeal}": Route({"GET": May(KEYS, {"staff"}, foreign=False)}),
@@ -330,7 +355,17 @@ ROUTES: dict[str, Route] = {
             ),
         }
     ),
+    "batches/{batch}/agreement": Route({"GET": read()}),
+    "batches/{batch}/quality-report": Route({"GET": May(REQUESTERS, VIEWERS, None, (404,))}),
+    "batches/{batch}/results/provenance": Route({"GET": May(REQUESTERS, VIEWERS, None, (404,))}),
     "batches/{batch}/results": Route({"GET": read(), "POST": step(REVIEWERS, lambda m: {}, (409,))}),
+    "batches/{batch}/datasets": Route(
+        {"GET": read(), "POST": step(REVIEWERS, lambda m: {"format": "jsonl"}, (404,))}
+    ),
+    **{
+        f"batches/{{batch}}/datasets/{{number}}{what}": Route({"GET": May(REQUESTERS, VIEWERS, None, (404,))})
+        for what in ("", "/validation", "/manifest", "/archive")
+    },
     **{
         f"batches/{{batch}}/exports/{what}": Route({"GET": May(REQUESTERS, VIEWERS, None, good)})
         for what, good in {
@@ -342,6 +377,8 @@ ROUTES: dict[str, Route] = {
     "worker": Route(
         {"GET": May(WORKERS, WORKERS), "PATCH": May(WORKERS, WORKERS, lambda m: {"country": "DE"})}
     ),
+    "worker/snapshot": Route({"GET": May(WORKERS, WORKERS)}),
+    "worker/stream": Route({"GET": May(WORKERS, WORKERS)}),
     "worker/firings": Route({"GET": May(WORKERS, WORKERS)}),
     "worker/skills": Route({"GET": May(WORKERS, WORKERS)}),
     "worker/sanctions": Route({"GET": May(WORKERS, WORKERS)}),
@@ -413,7 +450,11 @@ def ids(market: Market) -> dict[str, dict[str, Any]]:
     def key_of(user: Any) -> Any:
         return user.auth_token_set.get().public_id
 
+    webhook, delivery = make_webhook(market)
+    their_webhook, their_delivery = make_webhook(theirs)
     own = {
+        "webhook": webhook.public_id,
+        "delivery": delivery.public_id,
         "requester": market.requester.public_id,
         "project": market.project.public_id,
         "batch": market.batch.public_id,
@@ -438,6 +479,8 @@ def ids(market: Market) -> dict[str, dict[str, Any]]:
         "provider": "manual",
     }
     foreign = {
+        "webhook": their_webhook.public_id,
+        "delivery": their_delivery.public_id,
         "requester": theirs.requester.public_id,
         "project": theirs.project.public_id,
         "batch": theirs.batch.public_id,

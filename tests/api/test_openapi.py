@@ -10,9 +10,10 @@ from django.test import Client
 from django.urls import URLPattern, get_resolver
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from marketplace.results.tasks import build_datasets
 from tests import factories as make
 from tests.api.described import description, findings
-from tests.api.market import Market, make_appeal, make_review
+from tests.api.market import Market, make_appeal, make_review, make_webhook
 
 UNSAFE = ("post", "put", "patch", "delete")
 # What some reads cannot do without.
@@ -83,6 +84,8 @@ def test_an_operation_says_what_it_is_who_may_use_it_and_what_comes_back(
     good = {status: reply for status, reply in operation["responses"].items() if status.startswith("2")}
     # One way to succeed; but a body that is large is answered before its work is done, and rejections may wait.
     later = {"/imports": {"201", "202"}, "/answers/reject": {"200", "202"}} if method == "post" else {}
+    # A download goes on where it broke off.
+    later |= {"/archive": {"200", "206"}}
     wanted = next((statuses for end, statuses in later.items() if path.endswith(end)), None)
     assert set(good) == wanted if wanted else len(good) == 1
     for status, reply in good.items():
@@ -112,7 +115,12 @@ def test_every_read_says_what_its_description_says(market: Market) -> None:
     ).expect(200)
     market["owner"].post(f"batches/{market.batch.public_id}/answers/accept", {"all_submitted": True}).expect(200)
     market["owner"].post(f"batches/{market.batch.public_id}/results", {}).expect(201)
+    market["owner"].post(f"batches/{market.batch.public_id}/datasets", {"format": "jsonl"}).expect(202)
+    build_datasets()
+    webhook, delivery = make_webhook(market)
     ids = {
+        "webhook": webhook.public_id,
+        "delivery": delivery.public_id,
         "batch": market.batch.public_id,
         "project": market.project.public_id,
         "requester": market.requester.public_id,

@@ -269,6 +269,7 @@ def _raw_lease(batch: Batch, task_id: int, worker: Worker, place: int, lease_no:
     )
 
 
+@pytest.mark.usefixtures("untold")
 def test_raw_sql_cannot_exceed_overlap_places_or_the_lease_cap() -> None:
     batch = make.make_batch(tasks=3, overlap=2, lease_cap=2)
     first, second, third = Task.objects.filter(batch=batch).order_by("pk").values_list("pk", flat=True)

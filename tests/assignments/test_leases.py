@@ -93,6 +93,7 @@ def test_a_heartbeat_never_shortens_a_lease(worker: Worker, clock: Forward) -> N
     assert beat(worker, lease) == [Beat(lease.id, lease.lease_until, True)]
 
 
+@pytest.mark.usefixtures("untold")
 def test_no_statement_can_prolong_a_lease_beyond_what_the_batch_allows(batch: Batch, worker: Worker) -> None:
     [lease] = make.take(worker, batch)
     run("UPDATE assignments_assignment SET lease_until = leased_at + interval '150 s'")
@@ -207,6 +208,7 @@ def test_a_draft_is_kept_even_after_the_lease_is_lost_and_then_prolongs_nothing(
     assert live_leases(worker.pk)[0].lease_until == again.lease_until
 
 
+@pytest.mark.usefixtures("untold")
 def test_what_is_submitted_takes_no_draft_any_more(batch: Batch, worker: Worker) -> None:
     [lease] = make.take(worker, batch)
     make.answer(worker, [lease])

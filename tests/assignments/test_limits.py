@@ -132,6 +132,7 @@ ATTACK = (
         ({"pair_limit": 1}, "share more tasks"),
     ],
 )
+@pytest.mark.usefixtures("untold")
 def test_raw_sql_gets_no_further(committed: str, terms: dict[str, Any], wall: str) -> None:
     batch = make.make_batch(tasks=2, overlap=2, **terms)
     first, second = Task.objects.filter(batch=batch).order_by("pk")

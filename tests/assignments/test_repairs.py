@@ -171,6 +171,7 @@ def test_raw_sql_returns_nothing_without_a_reason_and_nothing_twice() -> None:
             run(sql)
 
 
+@pytest.mark.usefixtures("untold")
 def test_without_its_wall_an_answer_goes_back_for_ever(committed: str, as_owner: psycopg.Connection[Any]) -> None:
     given(make.make_batch(tasks=1, overlap=1))
     with pytest.raises(IntegrityError), transaction.atomic():

@@ -311,6 +311,7 @@ MUTANTS = {
 
 
 @pytest.mark.parametrize("mutant", MUTANTS)
+@pytest.mark.usefixtures("untold")
 def test_without_the_wall_a_lease_begins_and_the_checker_sees_it(
     committed: str, as_owner: psycopg.Connection[Any], mutant: str
 ) -> None:

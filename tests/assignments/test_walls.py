@@ -69,6 +69,7 @@ def test_no_lease_is_revived_in_a_batch_that_is_not_published(clock: Forward) ->
 
 
 @pytest.mark.django_db
+@pytest.mark.usefixtures("untold")
 def test_a_lease_of_one_batch_is_never_on_a_task_of_another() -> None:
     batch, other = make.make_batch(tasks=1), make.make_batch(tasks=1)
     foreign = Task.objects.get(batch=other)
@@ -99,6 +100,7 @@ def test_a_lease_keeps_its_token_place_and_attempts_while_it_lives(change: str) 
 
 
 @pytest.mark.django_db
+@pytest.mark.usefixtures("untold")
 def test_a_lease_names_a_task_and_the_version_of_its_batch_and_counts_from_one() -> None:
     batch, worker = make.make_batch(tasks=1), make.make_worker()
     [batch_id, task_id, worker_id, version_id] = lease_of(batch, Task.objects.get(batch=batch), worker)
@@ -165,6 +167,7 @@ SETTLE = "UPDATE batches_batch SET state = 'settled', settled_at = market_now() 
 
 
 @pytest.mark.django_db
+@pytest.mark.usefixtures("untold")
 def test_a_batch_settles_neither_over_a_lease_nor_an_answer_nor_a_payment_that_is_due() -> None:
     batch, worker = make.make_batch(tasks=1, overlap=1), make.make_worker()
     lease = make.take(worker, batch)

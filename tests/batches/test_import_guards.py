@@ -33,6 +33,7 @@ def receiving(draft: Batch) -> Import:
 
 
 @pytest.mark.django_db
+@pytest.mark.usefixtures("untold")
 def test_the_database_publishes_no_batch_beside_an_unfinished_import() -> None:
     draft = make.make_draft()
     make.add_rows(draft, make.rows(2))
@@ -127,6 +128,7 @@ def found() -> set[str]:
     return {finding.name for finding in check_promises() if finding.violations}
 
 
+@pytest.mark.usefixtures("untold")
 def test_parts_that_stay_an_import_that_miscounts_and_a_publication_beside_one_are_found(
     committed: str, as_owner: psycopg.Connection[Any]
 ) -> None:

@@ -219,6 +219,7 @@ def test_a_pause_says_why_and_a_repeat_does_not_change_the_reason(reason: PauseR
         run("UPDATE batches_batch SET pause_reason = ''")
 
 
+@pytest.mark.usefixtures("untold")
 def test_a_publication_that_forgot_the_hold_is_refused_or_found() -> None:
     draft = draft_with(0)
     try:

@@ -28,6 +28,7 @@ def step(batch: Batch, state: BatchState) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("start", BatchState)
+@pytest.mark.usefixtures("untold")
 def test_every_pair_of_states_passes_or_is_refused_as_the_table_says(start: BatchState) -> None:
     batch = make.make_draft()
     for state in PATHS[start]:

@@ -1,12 +1,16 @@
-"""Dawid–Skene and majority against crowd-kit, in one process and on the same votes; prints JSON.
+"""Dawid–Skene and majority against crowd-kit, in one process and on the same votes, and how right every method is on
+recorded crowds; prints JSON.
 
-    ./run bench aggregation [--rounds 5] [--tasks 1000000]
+    ./run bench aggregation [DIR] [--rounds 5] [--tasks 1000000] [--judges]
 
 Both start from columns in memory: crowd-kit from a data frame, ours from the same columns encoded by `Votes.of`.
 `seconds` is the fit alone and `ratio` that of the medians; `with_encoding_s` and `ratio_with_encoding` are the whole
-way. The recorded crowd is read from the folder that TOUCHSTONE_CROWDS names and left out without it; the large crowd is
-simulated: three of 10,000 workers per task, four labels. Where crowd-kit is not installed it is brought into an
-environment of the benchmark, in which everything then runs; where it cannot be, ours is measured alone.
+way. Recorded crowds are read from DIR, or the folder that TOUCHSTONE_CROWDS names, and left out without it; the large
+crowd is simulated: three of 10,000 workers per task, four labels. `accuracy` has every method on `product-matching`
+beside the figures that the README in DIR states, and the errors of the methods for numbers on `emotion`. With --judges
+crowd-kit's one-coin, MACE and GLAD are run on `product-matching` too, once, in a minute. Where crowd-kit is not
+installed it is brought into an environment of the benchmark, in which everything then runs; where it cannot be, ours is
+measured alone.
 """
 
 import argparse
@@ -31,6 +35,7 @@ from marketplace.aggregation.dawid_skene import dawid_skene
 from marketplace.aggregation.majority import majority
 from marketplace.aggregation.votes import Votes
 from tests.benchmarks.environments import NotInstallable, environment
+from tests.benchmarks.label_accuracy import LABELS, of_labels, of_numbers
 from tests.benchmarks.report import progress
 
 CROWD_KIT = "crowd-kit==1.4.2"
@@ -145,11 +150,42 @@ def compare(name: str, given: Columns, rounds: int, rounds_of_theirs: int) -> di
     }
 
 
+def other_judges(given: Columns) -> dict[str, Any]:
+    """Our other methods and crowd-kit's on the same votes: seconds, and the share of equal labels."""
+    import crowdkit.aggregation
+    import pandas
+
+    data = pandas.DataFrame(given)
+    votes, words = Votes.of(*given.values())
+    judges = {
+        "one_coin": crowdkit.aggregation.OneCoinDawidSkene(n_iter=100),
+        "glad": crowdkit.aggregation.GLAD(),
+        "mace": crowdkit.aggregation.MACE(),
+    }
+    results = {}
+    for name, judge in judges.items():
+        started = time.perf_counter()
+        theirs = judge.fit_predict(data).loc[list(words.tasks)].to_numpy()
+        theirs_s = time.perf_counter() - started
+        started = time.perf_counter()
+        labels = np.array(words.labels, dtype=object)[LABELS[name](votes).labels]
+        ours_s = time.perf_counter() - started
+        results[name] = {
+            "seconds": round(ours_s, 4),
+            "crowd_kit_s": round(theirs_s, 2),
+            "ratio": round(theirs_s / ours_s, 1),
+            "equal_labels": round(float(np.mean(labels == theirs)), 4),
+        }
+    return results
+
+
 def main(argv: list[str]) -> int:
     """Run the command; its exit code."""
     parser = argparse.ArgumentParser(prog="./run bench aggregation", description=__doc__.partition("\n")[0])
+    parser.add_argument("crowds", nargs="?", metavar="DIR", default=os.environ.get("TOUCHSTONE_CROWDS"))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--tasks", type=int, default=1_000_000, help="size of the simulated crowd; 0 leaves it out")
+    parser.add_argument("--judges", action="store_true", help="run crowd-kit's slower methods too")
     parser.add_argument("--json", action="store_true", help="the output is JSON in any case")
     options = parser.parse_args(argv)
     judged = importlib.util.find_spec("crowdkit") is not None
@@ -162,15 +198,21 @@ def main(argv: list[str]) -> int:
             again = [str(binaries / "python"), "-P", "-m", "tests.benchmarks", "aggregation", *argv]
             return subprocess.run(again, check=False).returncode
     crowds = []
-    if folder := os.environ.get("TOUCHSTONE_CROWDS"):
-        crowds.append(("product-matching", recorded(Path(folder) / "product-matching"), options.rounds))
+    report: dict[str, Any] = {}
+    if options.crowds:
+        folder = Path(options.crowds)
+        matching = recorded(folder / "product-matching")
+        crowds.append(("product-matching", matching, options.rounds))
+        report["accuracy"] = {"product-matching": of_labels(folder), "emotion": of_numbers(folder)}
+        if judged and options.judges:
+            report["other_methods"] = other_judges(matching)
     if options.tasks:
         crowds.append(("simulated", simulated(options.tasks), 1))
     results = [
         compare(name, columns, options.rounds, rounds_of_theirs) if judged else alone(name, columns, options.rounds)
         for name, columns, rounds_of_theirs in crowds
     ]
-    print(json.dumps({"aggregation": results}, indent=2))
+    print(json.dumps({"aggregation": results, **report}, indent=2))
     return 0
 
 

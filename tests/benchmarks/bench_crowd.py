@@ -1,6 +1,6 @@
 """Whom the market trusts: a simulated crowd on the product's own commands, or a recorded one through its rules.
 
-    ./run bench crowd [--seed 1] [--workers 30] [--tasks 1500] [--preset balanced] [--json]
+    ./run bench crowd [--seed 1] [--workers 60] [--tasks 3000] [--preset balanced] [--json]
     ./run bench crowd --recorded product-matching [--gold-share 0.05] [--preset balanced] [--json]
 
 The simulated crowd has the shares of promise R40 and a few of every other kind on top. It works in virtual time, once
@@ -116,8 +116,8 @@ def main(argv: list[str]) -> int:
     """Run the command; its exit code: 1 when a target is missed."""
     parser = argparse.ArgumentParser(prog="./run bench crowd", description=__doc__.partition("\n")[0])
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--workers", type=int, default=30)
-    parser.add_argument("--tasks", type=int, default=1_500)
+    parser.add_argument("--workers", type=int, default=60)
+    parser.add_argument("--tasks", type=int, default=3_000)
     parser.add_argument("--overlap", type=int, default=5)
     parser.add_argument("--turns-after", type=int, default=200, help="good answers of a sleeper before he turns (200)")
     parser.add_argument("--preset", default="balanced", help="of the quality rules: fast, balanced, careful")

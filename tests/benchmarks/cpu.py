@@ -11,6 +11,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 SITE = {
     "web": "granian",
     "live": "uvicorn",
+    "relay": "relay",
     "worker": "worker",
     "beat": "beat",
     "postgres": "postgres",

@@ -14,7 +14,7 @@ DAY = date(2031, 3, 1)
 
 
 @pytest.fixture
-def places(db: None) -> Places:
+def places(untold: None) -> Places:
     set_time(DAY)
     requester = make.make_requester(funds_micros=0)
     batch = make.make_draft(make.make_project(requester))

@@ -55,20 +55,28 @@ def test_the_runtime_role_may_delete_these_rows_of_ours_and_no_others() -> None:
     assert own & deletable == {
         "accounts_apikey",
         "accounts_notice",
+        "accounts_ticket",
         "accounts_usedcode",
         "assignments_draft",
+        "assignments_waiting",
         "batches_importpart",
         "batches_progressdelta",
         "common_idempotency",
         "common_outbox",
+        "common_outboxcursor",
         "common_sweeprun",
         "gold_attempt",
         "gold_toscore",
         "payouts_threshold",
         "reputation_toevaluate",
+        "results_datasetpart",
         "results_reviewdue",
         "results_toclose",
         "results_toconsider",
+        "streams_skipped",
+        "webhooks_attempt",
+        "webhooks_delivery",
+        "webhooks_event",
     }
 
 

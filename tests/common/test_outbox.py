@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.db import connections
 
-from marketplace.common.database import run, value
+from marketplace.common.database import value
 from marketplace.common.outbox import Event, backlog, deliver, handles, publish, read
 from marketplace.common.transactions import one_transaction
 
@@ -141,4 +141,3 @@ def test_handlers_hear_the_events_they_asked_for(committed: str) -> None:
             for event in read("h"):
                 deliver(event)
     assert heard == [7]
-    run("DELETE FROM common_outbox")

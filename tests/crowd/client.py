@@ -171,6 +171,23 @@ class Session:
         lines = self.http.lines(f"/batches/{batch_id}/exports/{what}.jsonl", {"run": run_id})
         return (json.loads(line) for line in lines if line)
 
+    def agreement(self, batch_id: str, field: str) -> Json:
+        """How far the workers agree on a field: {fields: [{figures, words, advice, …}], …}."""
+        reply: Json = self.http.call("GET", f"/batches/{batch_id}/agreement", query={"field": field})
+        return reply
+
+    def quality_report(self, batch_id: str) -> Json:
+        """How much error is to be expected of the newest results: {fields: [{claimed, expected, low, high, …}], …}."""
+        return self._get(f"/batches/{batch_id}/quality-report")
+
+    def make_dataset(self, batch_id: str, asked: Json) -> Json:
+        """Ask for a new version of the data set: {number, state, …}."""
+        return self._post(f"/batches/{batch_id}/datasets", asked)
+
+    def dataset(self, batch_id: str, number: int) -> Json:
+        """A version and how far it is: {number, state, finished_at, content_sha256, …}."""
+        return self._get(f"/batches/{batch_id}/datasets/{number}")
+
     # Work
 
     def worker(self) -> Json:

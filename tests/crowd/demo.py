@@ -27,6 +27,7 @@ from tests.crowd.proof import accuracy, duplicate_answers, euros, labels_of, ove
 from tests.crowd.recording import NotInRecording, canonical
 from tests.crowd.replay import Clock
 from tests.crowd.settle import AcceptingAlongside, TooSlow, settle
+from tests.crowd.taken_home import taken_home
 
 PRICE_MICROS = 20_000
 CURRENCY = "EUR"
@@ -38,6 +39,7 @@ PAGE = 5
 REST_S = 0.4  # a simulated worker rests this long after each page: people are slower than programs
 THREADS = 8
 SETTLE_LIMIT_S = 180.0
+DATASET_LIMIT_S = 60.0
 METHODS = ("majority", "dawid_skene")
 
 Say = Callable[[str], None]
@@ -264,10 +266,11 @@ def demo(base_url: str, staff_key: str, tasks: list[Digit], *, seed: int, say: S
     with clock.phase("results"):
         results = results_measured(stage)
         answers = list(stage.owner.session.export(stage.batch_id, "answers"))
+        home = taken_home(stage.owner.session, stage.batch_id, field=FIELD, limit_s=DATASET_LIMIT_S)
         for hired in stage.crew:
             hired.sanctions = hired.member.session.sanctions()
     proof = stage.staff.check()
-    measured = answers_measured(stage, answers) | crowd_measured(stage.crew) | results
+    measured = answers_measured(stage, answers) | crowd_measured(stage.crew) | results | home
     measured |= {
         "ledger_sum_micros": proof["ledger_sum_micros"],
         "invariant_violations": proof["violations"],
@@ -300,6 +303,11 @@ def report(measured: Json, crew: Sequence[Hired], proof: Json, say: Say) -> None
     say(f"  single answers    {measured['accuracy_answers']:.1%} right, of {measured['answers']}")
     say(f"  majority          {measured['accuracy_majority'] or 0:.1%} of the results right")
     say(f"  Dawid-Skene       {measured['accuracy_dawid_skene'] or 0:.1%} of the results right")
+    say(
+        f"  expected error    {measured['expected_error'] or 0:.1%} ({measured['expected_error_low'] or 0:.1%} to"
+        f" {measured['expected_error_high'] or 0:.1%}, told from confidence and gold, without the truth)"
+    )
+    say(f"  agreement         Krippendorff's alpha {measured['alpha'] or 0:.2f}: {measured['alpha_words']}")
     say(f"  gold              {measured['gold_share']:.1%} of the answers")
     say(
         f"  bad workers       {measured['bad_workers_noticed']} of {measured['bad_workers']} noticed,"
@@ -326,6 +334,11 @@ def report(measured: Json, crew: Sequence[Hired], proof: Json, say: Say) -> None
     for promise in proof["promises"]:
         if promise["violations"]:
             say(f"    broken: {promise['name']} {promise['sentence']} ({promise['violations']})")
+    home = measured["dataset"]
+    say(
+        f"  data set          version {home['number']} ({home['format']}): {home['items']} items in three splits,"
+        f" {home['bytes']} bytes, SHA-256 {home['content_sha256'][:16]}…"
+    )
     say(
         f"  throughput        {measured['answers_per_s']} answers/s while working"
         f" ({measured['phases_s']['work']:.1f} s; the whole demo {measured['seconds']:.1f} s)"

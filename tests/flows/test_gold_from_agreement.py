@@ -13,6 +13,8 @@ from marketplace.results.tasks import follow_consensus
 from tests import factories as make
 from workers.assignments.commands.submit import Submission, submit
 from workers.assignments.errors import NothingToClaim
+from workers.gold.commands.supply import Candidate, drawn_for_gold
+from workers.gold.injection import Policy
 from workers.gold.tasks import score_due
 from workers.profiles.models import Worker
 from workers.reputation.commands import Judged, record_outcomes
@@ -21,6 +23,18 @@ from workers.reputation.states import Kind
 
 TASKS, OVERLAP = 6, 8
 POLICY = {"min_share": 0.5, "max_share": 0.5, "probation": 3, "probation_share": 1.0, "refill": "auto"}
+
+
+def batch_of_both(policy: dict[str, Any] = POLICY) -> Batch:
+    """A batch by whose lots some of its tasks may become gold, and others never."""
+    while True:
+        batch = make.make_batch(tasks=TASKS, overlap=OVERLAP, gold_policy=policy)
+        ids = rows("SELECT id FROM batches_task WHERE batch_id = %s", [batch.pk])
+        tasks = [Candidate(pk, {}, 1.0) for (pk,) in ids]
+        with one_transaction(principal="test"):
+            drawn = drawn_for_gold(batch, Policy(**policy), tasks)
+        if 0 < len(drawn) < TASKS:
+            return batch
 
 
 def known(batch: Batch, count: int) -> list[Worker]:
@@ -59,7 +73,7 @@ def agreed() -> list[tuple[Any, ...]]:
 
 
 def test_tasks_that_the_first_agree_on_judge_those_who_come_later(committed: str) -> None:
-    batch = make.make_batch(tasks=TASKS, overlap=OVERLAP, gold_policy=POLICY)
+    batch = batch_of_both()
     first = known(batch, 3)
     for worker in first[:2]:
         assert all_of(worker, batch, "cat") == TASKS
@@ -109,7 +123,7 @@ def test_a_policy_without_refill_makes_no_gold(committed: str) -> None:
 
 
 def test_what_somebody_finds_unclear_does_not_become_gold(committed: str) -> None:
-    batch = make.make_batch(tasks=TASKS, overlap=OVERLAP, gold_policy=POLICY)
+    batch = batch_of_both()
     first = known(batch, 4)
     for worker in first[:3]:
         all_of(worker, batch, "cat")
@@ -122,7 +136,7 @@ def test_what_somebody_finds_unclear_does_not_become_gold(committed: str) -> Non
 
 
 def test_a_task_whose_answers_were_judged_by_each_other_becomes_gold_when_it_is_sure(committed: str) -> None:
-    batch = make.make_batch(tasks=TASKS, overlap=OVERLAP, gold_policy=POLICY)
+    batch = batch_of_both()
     strangers, good = [make.make_worker() for _ in range(3)], known(batch, 2)
     for worker in strangers:
         all_of(worker, batch, "cat")
@@ -146,7 +160,7 @@ def test_a_task_whose_answers_were_judged_by_each_other_becomes_gold_when_it_is_
 
 def test_answers_since_a_key_was_offered_wait_for_the_word_of_the_requester(committed: str) -> None:
     """Until then the others do not judge them: once it is confirmed, the key does."""
-    batch = make.make_batch(tasks=TASKS, overlap=OVERLAP, gold_policy={**POLICY, "refill": "confirm"})
+    batch = batch_of_both({**POLICY, "refill": "confirm"})
     for worker in known(batch, 3):
         all_of(worker, batch, "cat")
     swept()

@@ -42,6 +42,23 @@ class Socket(ApplicationCommunicator):
         await self.leave()
         return int(answer["code"])
 
+    async def hello(self) -> Any:
+        """The first frame after authentication."""
+        said = await self.receive_json()
+        assert said["type"] == "hello", said
+        return said
+
+    async def join(self, cursor: Any = None) -> Any:
+        """Join, and the answer: a snapshot where no cursor is given."""
+        await self.send_json({"type": "join"} | ({} if cursor is None else {"cursor": cursor}))
+        return await self.receive_json()
+
+    async def refused_with(self) -> tuple[int, str]:
+        """The code with which the server closes, and the error frame's detail before it."""
+        said = await self.receive_json()
+        assert said["type"] == "error", said
+        return await self.closed_with(), said["detail"]
+
     async def leave(self) -> None:
         await self.send_input({"type": "websocket.disconnect", "code": 1000})
         await self.wait(timeout=10)

@@ -9,6 +9,7 @@ from django.db import OperationalError
 
 from marketplace.asgi import application
 from tests.live.communicators import get
+from workers.live.protocol import document
 
 
 def answer(path: str, method: str = "GET") -> tuple[int, Any]:
@@ -33,6 +34,10 @@ def test_health_is_503_without_it(db: None, monkeypatch: pytest.MonkeyPatch) -> 
 )
 def test_nothing_else_is_here(db: None, path: str, method: str, status: int) -> None:
     assert answer(path, method)[0] == status
+
+
+def test_the_schemas_of_the_protocol_are_given_to_anybody() -> None:
+    assert answer("/live/protocol.json") == (200, document())
 
 
 def test_start_and_end_are_acknowledged() -> None:

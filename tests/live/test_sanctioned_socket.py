@@ -9,15 +9,14 @@ from django.test import Client
 from marketplace.accounts.commands import ensure_staff
 from marketplace.accounts.commands.sanctions import impose, lift
 from marketplace.accounts.models import Sanction
-from marketplace.common.database import rows
-from marketplace.common.outbox import Delivered, deliver
 from marketplace.common.transactions import one_transaction
 from tests import factories as make
 from tests.api_client import key_for
 from tests.live.communicators import Socket
-from tests.live.test_worker_socket import opened, run, socket
+from tests.live.test_streams_socket import run
+from tests.live.test_worker_socket import PAGE, opened, socket
 from workers.live import watch as watching
-from workers.live.watch import watch
+from workers.live.listener import listener
 from workers.profiles.commands.links import link_accounts
 from workers.profiles.models import Worker
 
@@ -38,12 +37,6 @@ def linked(*workers: Worker) -> None:
         link_accounts(workers=[worker.public_id for worker in workers], reason="one phone", by=staff)
 
 
-def relay() -> None:
-    """Deliver what was written about sanctions, as the relay does."""
-    for number, kind, body in rows("SELECT id, kind, body FROM common_outbox WHERE kind LIKE 'Sanction%%' ORDER BY id"):
-        deliver(Delivered(number, kind, body))
-
-
 def test_a_ban_closes_the_sockets_of_all_accounts_and_no_new_one_opens(db: None) -> None:
     one, two, other = (make.make_worker() for _ in range(3))
     linked(one, two)
@@ -52,14 +45,14 @@ def test_a_ban_closes_the_sockets_of_all_accounts_and_no_new_one_opens(db: None)
     async def story() -> None:
         first, second, third = [(await opened(key))[0] for key in keys]
         made = await database_sync_to_async(sanction)(one)
-        await watch.look()
+        await listener().watch.look()
         assert await first.closed_with() == 4403
         assert await second.closed_with() == 4403
         assert await third.receive_nothing(timeout=0.2)
         await third.leave()
         for key in keys[:2]:
             assert await socket(key).connect() == (False, 4403)
-        late = Socket()
+        late = Socket(origin=PAGE)
         assert (await late.connect())[0]
         await late.send_json({"type": "authenticate", "key": keys[0]})
         assert await late.closed_with() == 4403
@@ -70,7 +63,7 @@ def test_a_ban_closes_the_sockets_of_all_accounts_and_no_new_one_opens(db: None)
         assert shown.status_code == 200
         await database_sync_to_async(lift_it)(made)
         back, _ = await opened(keys[0])
-        await watch.look()
+        await listener().watch.look()
         assert await back.receive_nothing(timeout=0.2)
         await back.leave()
 
@@ -95,25 +88,18 @@ def test_a_ban_reaches_open_sockets_within_five_seconds(db: None) -> None:
     run(story)
 
 
-def test_a_limit_and_its_end_are_hints_to_all_accounts_and_close_nothing(db: None) -> None:
-    one, two, other = (make.make_worker() for _ in range(3))
-    linked(one, two)
-    keys = [key_for(worker.user, "worker") for worker in (one, two, other)]
+def test_a_limit_closes_nothing_and_is_in_the_next_snapshot(db: None) -> None:
+    one = make.make_worker()
+    key = key_for(one.user, "worker")
 
     async def story() -> None:
-        first, second, third = [(await opened(key))[0] for key in keys]
-        made = await database_sync_to_async(sanction)(one, "limit")
-        await watch.look()
-        await database_sync_to_async(relay)()
-        for connected in (first, second):
-            assert await connected.receive_json() == {"type": "look", "about": "Sanctioned"}
-        await database_sync_to_async(lift_it)(made)
-        await database_sync_to_async(relay)()
-        for connected in (first, second):
-            assert (await connected.receive_json())["about"] == "SanctionLifted"
-        assert await third.receive_nothing(timeout=0.2)
-        for connected in (first, second, third):
-            await connected.leave()
+        connected, before = await opened(key)
+        await database_sync_to_async(sanction)(one, "limit")
+        await listener().watch.look()
+        await connected.send_json({"type": "snapshot"})
+        after = await connected.receive_json()
+        assert (before["sanctions"], [row["measure"] for row in after["sanctions"]]) == ([], ["limit"])
+        await connected.leave()
 
     run(story)
 
@@ -122,13 +108,15 @@ def test_without_the_look_at_bans_the_socket_would_stay(db: None, monkeypatch: p
     """The mutant that shows that the test above tests the watch."""
     worker = make.make_worker()
     key = key_for(worker.user, "worker")
-    found = watching.working_keys
-    monkeypatch.setattr(watching, "working_keys", lambda digests: [(digest, False) for digest, _ in found(digests)])
+    found = watching.standings
+    monkeypatch.setattr(
+        watching, "standings", lambda holders: [stand._replace(banned=False) for stand in found(holders)]
+    )
 
     async def story() -> None:
         connected, _ = await opened(key)
         await database_sync_to_async(sanction)(worker)
-        await watch.look()
+        await listener().watch.look()
         assert await connected.receive_nothing(timeout=0.2)
         await connected.leave()
 

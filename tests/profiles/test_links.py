@@ -104,7 +104,7 @@ def test_a_link_names_two_workers_that_exist() -> None:
     assert not Link.objects.exists()
 
 
-@pytest.mark.django_db
+@pytest.mark.usefixtures("untold")
 def test_two_linked_accounts_cannot_both_answer_a_task_not_even_by_raw_sql() -> None:
     batch, a, b, c = make.make_batch(tasks=1, overlap=3), *(make.make_worker() for _ in range(3))
     link(a, b)

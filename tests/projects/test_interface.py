@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from marketplace.projects.answer_types.registry import answer_types
 from marketplace.projects.interface import (
     InterfaceInvalid,
     ValuesInvalid,
@@ -102,7 +103,7 @@ def test_all_that_is_wrong_is_reported_at_once():
         "answer[0].min": "is only for choices with multiple: true",
         "answer[0].labels[1].value": "is the value of another label too",
         "answer[0].labels[1].color": "is not known",
-        "answer[1].type": "must be one of boxes, choice, number, ranking, rating, text",
+        "answer[1].type": f"must be one of {', '.join(answer_types())}",
         "answer[2].minimum": "must be less than maximum",
         "answer[2].step": "is not known",
     }

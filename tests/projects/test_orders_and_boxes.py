@@ -167,7 +167,7 @@ def test_what_boxes_declare_must_make_sense():
     assert wrong(width=0) == {"width"}
     assert wrong(width=10, min_size=11) == {"min_size"}
     assert wrong(min=5, max=4) == {"min"}
-    assert wrong(max=101) == {"max"}
+    assert wrong(max=1_001) == {"max"}
     assert wrong(iou=0) == {"iou"}
     assert wrong(iou="0.5") == {"iou"}
 

@@ -3,13 +3,15 @@
 import math
 from itertools import combinations, permutations
 
+import numpy as np
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
+from marketplace.aggregation.geometry.rectangles import overlaps
+from marketplace.aggregation.text.edits import edit_distance
 from marketplace.projects.answer_types.base import AnswerTable, FieldInvalid
-from marketplace.projects.answer_types.box_matching import overlap_of
-from marketplace.projects.answer_types.edits import edit_distance
+from marketplace.projects.answer_types.boxes.likeness import edges_of
 from marketplace.projects.answer_types.registry import answer_type
 from marketplace.projects.interface import InterfaceInvalid, check_interface, clean_key
 
@@ -277,6 +279,13 @@ def test_levels_are_compared_by_tau_b():
 # Boxes
 
 
+def overlap_of(one, other):
+    wide = min(one["x"] + one["width"], other["x"] + other["width"]) - max(one["x"], other["x"])
+    high = min(one["y"] + one["height"], other["y"] + other["height"]) - max(one["y"], other["y"])
+    shared = max(wide, 0) * max(high, 0)
+    return shared / (one["width"] * one["height"] + other["width"] * other["height"] - shared)
+
+
 def best_by_trying(key, value, least):
     """The greatest number of pairs, by trying every way to give the boxes of the shorter list partners."""
     short, long = sorted((key, value), key=len)
@@ -316,8 +325,10 @@ def test_boxes_count_by_f1_of_those_that_match_in_place_and_label():
 @given(boxes)
 def test_a_box_overlaps_itself_wholly_and_none_by_more(found):
     for one in found:
-        assert overlap_of(one, one) == 1.0
-        assert all(0.0 <= overlap_of(one, two) <= 1.0 for two in found)
+        with_each = overlaps(np.array(edges_of(one)), np.array([edges_of(two) for two in found]))
+
+        assert overlaps(np.array(edges_of(one)), np.array(edges_of(one))) == 1.0
+        assert with_each == pytest.approx([overlap_of(one, two) for two in found], abs=1e-9)
 
 
 # Keys and interfaces

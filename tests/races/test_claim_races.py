@@ -309,6 +309,7 @@ LEASE = (
 
 
 @pytest.mark.parametrize("guard", MUTANTS)
+@pytest.mark.usefixtures("untold")
 def test_each_wall_alone_stops_its_attack_and_without_it_the_checkers_see_the_damage(
     committed: str, as_owner: psycopg.Connection[Any], guard: str
 ) -> None:

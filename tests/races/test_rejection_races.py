@@ -83,6 +83,7 @@ def test_not_even_past_the_program_do_several_reject_more_than_the_allowance(
 
 
 @pytest.mark.parametrize("wall", [True, False])
+@pytest.mark.usefixtures("untold")
 def test_the_count_waits_for_whoever_rejects_beside_it(
     committed: str, as_owner: Any, together: Together, wall: bool
 ) -> None:

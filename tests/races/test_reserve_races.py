@@ -215,6 +215,7 @@ def test_money_that_was_forgotten_aside_is_found(committed: str, clock: Forward)
     assert disputes_over(10) == []
 
 
+@pytest.mark.usefixtures("untold")
 def test_a_bonus_that_went_to_somebody_else_is_found(committed: str) -> None:
     batch = make.make_batch(tasks=1, overlap=1)
     worker, other = make.make_worker(), make.make_worker()

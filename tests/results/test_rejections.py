@@ -372,6 +372,7 @@ UPDATE assignments_assignment a SET state = 'rejected', end_reason = 'spam', com
 
 
 @pytest.mark.django_db
+@pytest.mark.usefixtures("untold")
 def test_no_statement_rejects_more_than_the_allowance() -> None:
     answered(100, "cat")
     with pytest.raises(IntegrityError, match="so many rejections need a review"), transaction.atomic():
@@ -419,6 +420,7 @@ MUTANTS = {
 
 
 @pytest.mark.parametrize("view", MUTANTS)
+@pytest.mark.usefixtures("untold")
 def test_without_its_wall_the_damage_is_done_and_found(
     view: str, committed: str, as_owner: psycopg.Connection[Any]
 ) -> None:

@@ -69,7 +69,7 @@ class Adversary:
         return row
 
     def _straggle(self) -> None:
-        """Write an event, dawdle, and see whether the relay has passed it before it was there to be seen."""
+        """Write an event, dawdle, and see whether a reader has passed it before it was there to be seen."""
         while not self._over.is_set():
             try:
                 with self._site.connect("app") as writer, self._site.connect() as reader, writer.transaction():
@@ -78,7 +78,7 @@ class Adversary:
                     passed = reader.execute(sql.CURSOR_PASSED, row).fetchone()
                     writer.execute("SELECT 1")  # a writer that a fault has ended meanwhile has no event any more
                     if passed:
-                        what = "the relay passed an event that was not committed yet"
+                        what = f"{passed[0]} passed an event that was not committed yet"
                         self._findings.add([Finding(INVARIANT, "straggler", what, str(row))])
             except (psycopg.OperationalError, psycopg.InterfaceError):
                 pass
@@ -96,6 +96,7 @@ def attack(
                 database.execute(statement, facts)
             step = "forbidden"
             done = database.execute(forbidden, facts)
+            database.execute(sql.TELL, facts)
             database.execute("SET CONSTRAINTS ALL IMMEDIATE")
             if done.rowcount:
                 return Finding(INVARIANT, f"adversary:{name}", name, forbidden)

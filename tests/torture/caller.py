@@ -48,10 +48,20 @@ class Caller:
         self._connection: http.client.HTTPConnection | None = None
 
     def ask(
-        self, method: str, path: str, content: bytes | None, *, key: str | None, kind: str, cut: bool = False
+        self,
+        method: str,
+        path: str,
+        content: bytes | None,
+        *,
+        key: str | None,
+        kind: str,
+        cut: bool = False,
+        range: str | None = None,
     ) -> Reply:
         """One request. Raises `Unanswered`; with `cut` always, after the server has answered the proxy."""
         headers = {"Authorization": f"Bearer {self._key}"}
+        if range is not None:
+            headers["Range"] = range
         if content is not None:
             headers["Content-Type"] = kind
         if key is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 import time
@@ -9,12 +10,14 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any, ClassVar
 
 import psycopg
 
 from tests.torture import sql
-from tests.torture.compare import Held, Stored, compare, tasks_given_twice
+from tests.torture.archives import opened
+from tests.torture.compare import Held, Stored, Version, compare, tasks_given_twice
 from tests.torture.findings import (
     DEADLOCK,
     HTTP_5XX,
@@ -25,6 +28,7 @@ from tests.torture.findings import (
     Finding,
     Findings,
 )
+from tests.torture.heard import Entry, heard
 from tests.torture.journal import Journals
 from tests.torture.site import Site
 
@@ -125,10 +129,15 @@ class Due(Checker):
     quick = True
     every_s = 0.5
 
+    def __init__(self, scene: Scene) -> None:
+        super().__init__(scene)
+        self._began = time.monotonic()
+
     def look(self, database: psycopg.Connection[Any]) -> Iterator[Finding]:
         for kind, statement in sql.WAITING.items():
             row = database.execute(statement).fetchone()
-            late_s = float(row[0] or 0.0) if row else 0.0
+            # A run may begin with work that was left long ago: it had no more time for that than it has lasted.
+            late_s = min(float(row[0] or 0.0) if row else 0.0, time.monotonic() - self._began)
             # Both the work and the health of the site must be old enough.
             calm = min(late_s, self.scene.healthy_for_s())
             able_s = late_s - self.scene.halted_s(late_s)
@@ -181,6 +190,76 @@ class JournalsAgainstDatabase(Checker):
         yield from tasks_given_twice(facts)
 
 
+class DataSets(Checker):
+    """Opens every archive that is done, and looks again whether its bytes stay. Versions of a batch are numbered
+    without a gap; only accepted and upheld answers are in them (R42); equal inputs have equal bytes."""
+
+    name = "datasets"
+    every_s = 2.0
+
+    def __init__(self, scene: Scene) -> None:
+        super().__init__(scene)
+        self.built_s: dict[int, tuple[str, float]] = {}  # state and seconds since it was asked for, or until it ended
+        self._first: dict[int, tuple[str, str]] = {}  # of each version when it was first seen done
+        self._answers: dict[int, list[tuple[str, str]]] = {}
+        self._made_of: dict[str, tuple[str, str]] = {}  # by inputs: which version, and the hash of its archive
+
+    def look(self, database: psycopg.Connection[Any]) -> Iterator[Finding]:
+        with database.transaction():
+            database.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            yield from self._versions(database)
+            for run, answer, state in database.execute(sql.RESTS_ON_REJECTED).fetchall():
+                yield Finding(INVARIANT, self.name, f"results {run}", f"rest on answer {answer}, which is {state}")
+
+    def _versions(self, database: psycopg.Connection[Any]) -> Iterator[Finding]:
+        last: dict[str, int] = {}
+        states = {row[0]: row[1] for row in database.execute(sql.ASSIGNMENTS)}
+        for row in database.execute(sql.DATASETS).fetchall():
+            batch, number, state, error, dataset = row[0], row[1], row[6], row[7], row[10]
+            name = f"data set {batch} {number}"
+            if number != last.get(batch, 0) + 1:
+                yield Finding(INVARIANT, self.name, name, f"follows number {last.get(batch, 0)}")
+            last[batch] = number
+            self.built_s[dataset] = (state, row[11])
+            if state == "failed" and not error.strip():
+                yield Finding(INVARIANT, self.name, name, "failed without words")
+            if state == "done":
+                yield from self._archive(database, name, row, states)
+
+    def _archive(
+        self, database: psycopg.Connection[Any], name: str, row: tuple[Any, ...], states: dict[str, str]
+    ) -> Iterator[Finding]:
+        archive_sha256, content_sha256, dataset, stored = row[8], row[9], row[10], row[12]
+        content = b""
+        for at, body in database.execute(sql.ARCHIVE, [dataset]).fetchall():
+            if at != len(content):
+                yield Finding(INVARIANT, self.name, name, f"a part is at {at}, {len(content)} bytes come before it")
+                return
+            content += body
+        digest = sha256(content).hexdigest()
+        if dataset not in self._first:
+            self._first[dataset] = (digest, stored)
+            found = opened(content)
+            self._answers[dataset] = found.answers
+            problems = list(found.problems)
+            if (digest, found.content_sha256) != (archive_sha256, content_sha256):
+                problems.append(
+                    f"hashes {digest} and {found.content_sha256}, stored {archive_sha256}, {content_sha256}"
+                )
+            for problem in problems:
+                yield Finding(INVARIANT, self.name, name, problem)
+            # Single answers are read when the version is made: with others it has other inputs.
+            inputs = json.dumps([*row[2:6], sorted(found.answers)], sort_keys=True)
+            twin, wanted = self._made_of.setdefault(inputs, (name, digest))
+            if digest != wanted:
+                yield Finding(INVARIANT, self.name, name, f"has other bytes than {twin}, made of the same")
+        elif self._first[dataset] != (digest, stored):
+            yield Finding(INVARIANT, self.name, name, "changed after it was done")
+        for answer, said in self._answers[dataset]:
+            if states.get(answer) not in ("accepted", "upheld"):
+                yield Finding(INVARIANT, self.name, name, f"has answer {answer} as {said}: {states.get(answer)}")
+
+
 class ClientsSaw(Checker):
     """What clients noticed by themselves: wrong answers, refusals that make no sense, server errors."""
 
@@ -199,6 +278,21 @@ class ClientsSaw(Checker):
                 yield Finding(SURPRISE, "client", fact["what"], fact["detail"])
             elif fact["did"] == "5xx" and not self.scene.excused(fact["asked"], fact["at"]):
                 yield Finding(HTTP_5XX, "client", f"{fact['status']} {fact['at']}", f"{fact['path']} {fact['code']}")
+
+
+class ListenersHeard(Checker):
+    """What came over sockets is what the streams hold: every number once, in order, and none missing at the end."""
+
+    name = "heard"
+    every_s = 3.0
+
+    def look(self, database: psycopg.Connection[Any]) -> Iterator[Finding]:
+        self.scene.journals.read_on()
+        facts = [fact for fact in self.scene.journals.facts if fact["did"] in ("began", "heard", "left")]
+        streams: dict[str, dict[int, Entry]] = defaultdict(dict)
+        for worker, seq, kind, at in database.execute(sql.STREAMS, [list({fact["worker"] for fact in facts})]):
+            streams[worker][seq] = Entry(kind, at)
+        yield from heard(facts, streams, any(fact["did"] == "left" for fact in facts))
 
 
 class Deadlocks(Checker):
@@ -236,7 +330,9 @@ CHECKERS: list[type[Checker]] = [
     Due,
     LateReturns,
     JournalsAgainstDatabase,
+    DataSets,
     ClientsSaw,
+    ListenersHeard,
     Deadlocks,
 ]
 
@@ -275,6 +371,11 @@ class Watch:
         checker = next(checker for checker in self.checkers if isinstance(checker, LateReturns))
         with self._scene.site.connect() as database:
             return checker.measured(database)
+
+    def data_sets(self) -> list[tuple[str, float]]:
+        """Of each version of a data set its state, and the seconds from the request to its end."""
+        checker = next(checker for checker in self.checkers if isinstance(checker, DataSets))
+        return list(checker.built_s.values())
 
     def _run(self, checkers: list[Checker]) -> None:
         due = dict.fromkeys(checkers, 0.0)
@@ -315,6 +416,8 @@ def stored(database: psycopg.Connection[Any]) -> Stored:
             payouts={row[0]: (row[1], row[2]) for row in database.execute(sql.PAYOUTS)},
             bonuses={(row[0], row[1]): (row[2], row[3]) for row in database.execute(sql.BONUSES)},
             sanctions={row[0]: (row[1], row[2], row[3]) for row in database.execute(sql.SANCTIONS)},
+            runs=dict(database.execute(sql.RUNS).fetchall()),
+            datasets={(row[0], row[1]): Version(*row[2:10]) for row in database.execute(sql.DATASETS)},
             payments_twice=dict(database.execute(sql.PAYMENTS).fetchall()),
         )
 

@@ -40,6 +40,20 @@ class Held:
     lease_until: datetime
 
 
+@dataclass(frozen=True)
+class Version:
+    """A version of a data set as it is stored."""
+
+    format: str
+    options: Any
+    plan: Any
+    run: str
+    state: str
+    error: str
+    archive_sha256: str | None
+    content_sha256: str | None
+
+
 @dataclass
 class Stored:
     """What the database holds, read after the journals."""
@@ -53,6 +67,8 @@ class Stored:
     payouts: dict[str, tuple[str, int]] = field(default_factory=dict)  # state, amount
     bonuses: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)  # amount, transfers
     sanctions: dict[str, tuple[str, str, bool]] = field(default_factory=dict)  # worker, measure, lifted
+    runs: dict[str, str] = field(default_factory=dict)  # batch
+    datasets: dict[tuple[str, int], Version] = field(default_factory=dict)  # (batch, number)
     payments_twice: dict[str, int] = field(default_factory=dict)
 
 
@@ -172,6 +188,24 @@ def _sanction(fact: Fact, stored: Stored) -> Iterator[Finding]:
         yield _lost(f"sanction {fact['sanction']}", fact, there)
 
 
+def _run(fact: Fact, stored: Stored) -> Iterator[Finding]:
+    if stored.runs.get(fact["run"]) != fact["batch"]:
+        yield _lost(f"results {fact['run']}", fact, stored.runs.get(fact["run"]))
+
+
+def _dataset(fact: Fact, stored: Stored) -> Iterator[Finding]:
+    there = stored.datasets.get((fact["batch"], fact["number"]))
+    wanted = (fact["format"], fact["options"], fact["plan"], fact["run"])
+    if there is None or (there.format, there.options, there.plan, there.run) != wanted:
+        yield _lost(f"data set {fact['batch']} {fact['number']}", fact, there)
+
+
+def _archive(fact: Fact, stored: Stored) -> Iterator[Finding]:
+    there = stored.datasets.get((fact["batch"], fact["number"]))
+    if there is None or (there.archive_sha256, there.content_sha256) != (fact["sha256"], fact["content"]):
+        yield _lost(f"archive {fact['batch']} {fact['number']}", fact, there)
+
+
 CHECKS = {
     "answer": _answer,
     "lease": _lease,
@@ -187,6 +221,9 @@ CHECKS = {
     "batch": _batch,
     "import": _import,
     "sanction": _sanction,
+    "run": _run,
+    "dataset": _dataset,
+    "archive": _archive,
 }
 
 

@@ -177,6 +177,7 @@ FAULTS: dict[str, Callable[[Fault, Injury], bool]] = {
     "kill_web_worker": _kill_child("web"),
     "kill_web": _kill_main("web"),
     "kill_live": _kill_main("live"),
+    "kill_relay": _kill_main("relay"),
     "kill_worker": _kill_main("worker"),
     "kill_pool_child": _kill_child("worker"),
     "kill_beat": _kill_main("beat"),

@@ -40,10 +40,34 @@ SCORE = "workers.gold.tasks"
 MORE_PLACES = "workers.assignments.commands.more_places"
 SEAL = "marketplace.ledger.tasks"
 QUERIES = "marketplace.batches.queries"
+READER = "workers.live.reader"
+FOLLOWING = "workers.live.following"
+DATASETS = "marketplace.results.queries.datasets"
+SEALING = "marketplace.results.commands.sealing"
+ASK = "marketplace.results.commands.datasets"
 RELEASE = "assignments_free_places"
 PICK_GOLD = "assignments_pick_gold"
+GOLD_NEAR = "assignments_gold_near"
 
 _ALL = [
+    Mutant(
+        "fact_dropped",
+        "One fact in seven is not pushed to sockets.",
+        sources=[
+            (
+                READER,
+                r"follower\.connection\.push\(texts\[key\]\)",
+                "entry.seq % 7 == 0 or follower.connection.push(texts[key])",
+            )
+        ],
+    ),
+    Mutant(
+        "resume_skips",
+        "Who comes back is told one fact too few.",
+        sources=[
+            (FOLLOWING, r"self\._follow\(stream, seqs\[stream\] or 0,", "self._follow(stream, (seqs[stream] or 0) + 1,")
+        ],
+    ),
     Mutant(
         "place_index",
         "Two live assignments may hold the same place of a task.",
@@ -205,8 +229,8 @@ _ALL = [
         statements=["ALTER TABLE batches_goldkey DROP CONSTRAINT gold_exposure_cap"],
         functions=[
             (PICK_GOLD, r"AND shown < cap;", ";"),
-            (PICK_GOLD, r"AND g\.shown < g\.cap AND g\.rank >= start", "AND g.rank >= start"),
-            (PICK_GOLD, r"AND g\.shown < g\.cap AND g\.rank < start", "AND g.rank < start"),
+            (GOLD_NEAR, r"AND g\.shown < g\.cap(\s+AND g\.origin)", r"\1"),
+            (GOLD_NEAR, r"AND g\.shown < g\.cap(\s+AND g\.lane)", r"\1"),
         ],
     ),
     Mutant(
@@ -215,7 +239,8 @@ _ALL = [
         statements=["DROP TRIGGER key_step ON batches_goldkey"],
         functions=[
             (PICK_GOLD, r"AND state = 'live' AND shown < cap;", "AND shown < cap;"),
-            (PICK_GOLD, r"AND g\.state = 'live' AND g\.shown < g\.cap AND g\.rank >= start", "AND g.rank >= start"),
+            (GOLD_NEAR, r"AND g\.state = 'live' AND g\.shown < g\.cap(\s+AND g\.origin)", r"\1"),
+            (GOLD_NEAR, r"AND g\.state = 'live' AND g\.shown < g\.cap(\s+AND g\.lane)", r"\1"),
         ],
     ),
     Mutant(
@@ -261,7 +286,24 @@ _ALL = [
     Mutant(
         "horizon",
         "Events are read without waiting for older transactions.",
-        sources=[(OUTBOX, r'" AND e\.xid < pg_snapshot_xmin\(pg_current_snapshot\(\)\) ORDER BY', '" ORDER BY')],
+        sources=[(OUTBOX, r'"AND e\.xid < pg_snapshot_xmin\(pg_current_snapshot\(\)\)"', '""')],
+    ),
+    Mutant(
+        "answers_untold",
+        "Nobody is told of answers, and nothing asks for it.",
+        statements=["DROP TRIGGER told_step ON assignments_assignment"],
+        functions=[(SUBMIT, r"FOREACH batch IN ARRAY batches LOOP", "FOREACH batch IN ARRAY '{}'::bigint[] LOOP")],
+    ),
+    Mutant(
+        "payments_untold",
+        "Nobody is told of payments, and nothing asks for it.",
+        statements=["DROP TRIGGER told ON assignments_settlement"],
+        sources=[(PAY, r"for of_batch in sorted\(\{row\[1\] for row in due\}\):", "for of_batch in []:")],
+    ),
+    Mutant(
+        "money_untold",
+        "Money moves and nobody is told.",
+        statements=["DROP TRIGGER announced ON ledger_transfer"],
     ),
     Mutant(
         "never_expires",
@@ -292,6 +334,29 @@ _ALL = [
         "not_folded",
         "What an answer was judged does not count in what is known of its worker.",
         sources=[("workers.reputation.commands.outcomes", r"held\.tally = counted\(", "_ = counted(")],
+    ),
+    Mutant(
+        "datasets_rewritable",
+        "A version of a data set may be changed after it is done.",
+        statements=[
+            "DROP TRIGGER dataset_step ON results_dataset",
+            "DROP TRIGGER dataset_part ON results_datasetpart",
+        ],
+    ),
+    Mutant(
+        "rejected_exported",
+        "Rejected answers are in data sets.",
+        sources=[(DATASETS, r"IN \('accepted', 'upheld'\)", "IN ('accepted', 'upheld', 'rejected')")],
+    ),
+    Mutant(
+        "datasets_differ",
+        "A data set made again of the same is not the same bytes.",
+        sources=[(SEALING, r'"form": FORM,', '"form": FORM, "number": it.number,')],
+    ),
+    Mutant(
+        "numbers_skipped",
+        "The versions of a data set are numbered with gaps.",
+        sources=[(ASK, r"number=\(last or 0\) \+ 1", "number=(last or 0) + 2")],
     ),
     Mutant(
         "half_imports_shown",

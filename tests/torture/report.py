@@ -22,6 +22,9 @@ ACKNOWLEDGED = (
     "deposit",
     "batch",
     "import",
+    "run",
+    "dataset",
+    "archive",
     "sanction",
 )
 
@@ -55,6 +58,8 @@ def figures(options: Options, outcome: Outcome, planned: list[Fault]) -> dict[st
         "late_returns": len(outcome.late_returns),
         "late_returns_p99_s": round(percentile(outcome.late_returns, 0.99), 2),
         "late_returns_max_s": round(outcome.late_returns[-1] if outcome.late_returns else 0.0, 2),
+        "data_sets": dict(sorted(Counter(state for state, _ in outcome.data_sets).items())),
+        "data_sets_max_s": round(max((built for _, built in outcome.data_sets), default=0.0), 2),
         "kills": kills,
         "kills_planned": planned_kills,
         "faults": counts(outcome.happened),
@@ -85,6 +90,7 @@ def lines(figures: dict[str, Any], outcome: Outcome) -> list[str]:
         f"  attacks        {figures['attacks_refused']} by raw SQL",
         f"  late returns   p99 {figures['late_returns_p99_s']} s, longest {figures['late_returns_max_s']} s,"
         f" of {figures['late_returns']} leases that ran out",
+        f"  data sets      {figures['data_sets']}, the longest took {figures['data_sets_max_s']} s",
         f"  looks          {figures['checks']} by the checkers; at rest after {figures['at_rest_after_s']} s",
     ]
     told += [f"  {kind:<22} {figures[kind]}" for kind in KINDS]

@@ -39,6 +39,7 @@ class Outcome:
     journals: Journals
     seconds: float
     late_returns: list[float] = field(default_factory=list)
+    data_sets: list[tuple[str, float]] = field(default_factory=list)
     cut: int = 0
     attacks: int = 0
     looks: int = 0
@@ -70,7 +71,9 @@ class Run:
         self.folder.mkdir(parents=True, exist_ok=True)
         control = Control()
         cutter = Cutter(HOST, self.site.web_port)
-        setting = Setting(self.stage, self.seed, self.site.web_port, cutter.port, self.folder, control)
+        setting = Setting(
+            self.stage, self.seed, self.site.web_port, cutter.port, self.folder, control, self.site.live_port
+        )
         # Forked before any thread of ours begins.
         processes = clients.start(crew(self.clients, setting))
         injury = Injury(self.site, control, Random(f"faults:{self.seed}"), [process.pid for process in processes])
@@ -111,7 +114,7 @@ class Run:
         outcome.broken_s, outcome.excused_s = engine.broken.seconds(), engine.excused.seconds()
         watch.end()
         cutter.close()
-        outcome.late_returns = watch.late_returns()
+        outcome.late_returns, outcome.data_sets = watch.late_returns(), watch.data_sets()
         outcome.cut, outcome.attacks, outcome.looks = cutter.cut, adversary.tried, watch.looks
         return outcome
 

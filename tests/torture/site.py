@@ -18,7 +18,7 @@ import redis
 from deploy.stack.variables import Stack
 from tests.torture.stage import HOST
 
-NAMES = {"web": "granian", "live": "uvicorn", "worker": " worker ", "beat": " beat "}
+NAMES = {"web": "granian", "live": "uvicorn", "relay": " relay ", "worker": " worker ", "beat": " beat "}
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,11 @@ class Site:
         return self.stack.web_port
 
     @property
+    def live_port(self) -> int:
+        assert self.stack.live_port is not None
+        return self.stack.live_port
+
+    @property
     def postgres_log(self) -> Path:
         return self.data / "logs" / "postgres.log"
 
@@ -56,7 +61,7 @@ class Site:
         return redis.Redis.from_url(self.stack.redis_url, socket_connect_timeout=5, socket_timeout=5)
 
     def main(self, name: str) -> int | None:
-        """The main process of web, live, worker or beat."""
+        """The main process of web, live, relay, worker or beat."""
         found = [pid for pid in children(self.stack.pid) if NAMES[name] in f"{_command(pid)} " and alive(pid)]
         return min(found, default=None)
 
@@ -81,12 +86,12 @@ class Site:
             return None
 
     def healthy(self) -> bool:
-        """Whether the site answers, and Valkey, and worker and beat are there."""
+        """Whether the site answers, and Valkey, and relay, worker and beat are there."""
         try:
             self.valkey().ping()
         except redis.RedisError:
             return False
-        return None not in (self.main("worker"), self.main("beat")) and self.answers()
+        return None not in map(self.main, ("relay", "worker", "beat")) and self.answers()
 
     def sweeps(self) -> bool:
         """Whether everything that sweeps run on is there: database, Valkey, beat, and a worker with its pool."""

@@ -36,6 +36,11 @@ WAITING = {
         " LEFT JOIN common_outboxcursor c ON c.reader = 'relay'"
         " WHERE (e.xid, e.id) > (coalesce(c.xid, '0'), coalesce(c.last_id, 0))"
     ),
+    "streams": (
+        "SELECT extract(epoch FROM clock_timestamp() - min(e.made_at))::float8, count(*) FROM common_outbox e"
+        " LEFT JOIN common_outboxcursor c ON c.reader = 'streams'"
+        " WHERE (e.xid, e.id) > (coalesce(c.xid, '0'), coalesce(c.last_id, 0))"
+    ),
     "unpaid": (
         "SELECT extract(epoch FROM clock_timestamp() - min(due_at))::float8, count(*) FROM assignments_settlement"
         " WHERE settled_at IS NULL"
@@ -56,6 +61,13 @@ WAITING = {
     ),
     # How long an import takes depends on its size, so it is judged at the end only too.
     "import": "SELECT NULL::float8, count(*) FROM batches_import WHERE finished_at IS NULL AND state <> 'receiving'",
+    # One builder at a time takes the oldest; while anybody holds one, and after every step, the waiting begins anew.
+    "dataset": (
+        "SELECT extract(epoch FROM clock_timestamp() - greatest(min(made_at) FILTER (WHERE finished_at IS NULL),"
+        " max(held_until) FILTER (WHERE finished_at IS NULL), max(touched_at) FILTER (WHERE token IS NOT NULL)))"
+        "::float8, count(*) FILTER (WHERE finished_at IS NULL) FROM results_dataset HAVING min(made_at)"
+        " FILTER (WHERE finished_at IS NULL) IS NOT NULL"
+    ),
     "lease": (
         "SELECT extract(epoch FROM clock_timestamp() - min(lease_until))::float8, count(*)"
         " FROM assignments_assignment WHERE state = 'leased' AND lease_until < clock_timestamp()"
@@ -132,6 +144,25 @@ IMPORTS = (
     "SELECT b.public_id::text, encode(i.body_sha256, 'hex'), i.tasks, count(*) FROM batches_import i"
     " JOIN batches_batch b ON b.id = i.batch_id WHERE i.state = 'done' GROUP BY 1, 2, 3"
 )
+RUNS = "SELECT r.public_id::text, b.public_id::text FROM results_run r JOIN batches_batch b ON b.id = r.batch_id"
+DATASETS = (
+    "SELECT b.public_id::text, d.number, d.format, d.options, d.plan, r.public_id::text, d.state, d.error,"
+    " encode(d.archive_sha256, 'hex'), encode(d.content_sha256, 'hex'), d.id,"
+    " extract(epoch FROM coalesce(d.finished_at, clock_timestamp()) - d.made_at)::float8,"
+    " CASE WHEN d.finished_at IS NOT NULL THEN md5(d::text) END"
+    " FROM results_dataset d JOIN batches_batch b ON b.id = d.batch_id JOIN results_run r ON r.id = d.run_id"
+    " ORDER BY d.batch_id, d.number"
+)
+# Parts that follow each other without a gap; what lies beside the archive does not belong to a finished version.
+ARCHIVE = (
+    "SELECT at, body FROM results_datasetpart WHERE dataset_id = %s ORDER BY at NULLS LAST, kind, path, stretch, number"
+)
+# Answers that results rest on although they are neither accepted nor upheld.
+RESTS_ON_REJECTED = """
+SELECT r.public_id::text, a.public_id::text, a.state FROM results_provenance p JOIN results_run r ON r.id = p.run_id
+  CROSS JOIN LATERAL unnest(p.assignments) AS of_task(id) JOIN assignments_assignment a ON a.id = of_task.id
+ WHERE a.state NOT IN ('accepted', 'upheld') LIMIT 5
+"""
 
 # --- a writer that takes its time: no reader of events may pass what it has not committed yet ------------------------
 
@@ -140,7 +171,7 @@ EVENT = (
     " RETURNING xid::text, id"
 )
 CURSOR_PASSED = (
-    "SELECT 1 FROM common_outboxcursor WHERE reader = 'relay' AND (xid, last_id) >= (%s::text::xid8, %s::bigint)"
+    "SELECT reader FROM common_outboxcursor WHERE (xid, last_id) >= (%s::text::xid8, %s::bigint)"
 )
 
 # --- the arena: a batch that only the adversary plays in -------------------------------------------------------------
@@ -157,6 +188,22 @@ SELECT b.id AS batch, b.version_id AS version, b.requester_id AS requester,
        (SELECT w.id FROM profiles_worker w WHERE w.public_id = %(other)s) AS other_worker,
        (SELECT w.id FROM profiles_worker w WHERE w.public_id = %(own)s) AS own_worker
   FROM batches_batch b JOIN accounts_requester r ON r.id = b.requester_id WHERE b.public_id = %(batch)s
+"""
+# Whoever attacks one wall tells well of what he does, so that the wall of events (R21) is not the one that stops him.
+TELL = """
+INSERT INTO common_outbox (kind, body, made_at)
+SELECT k.kind, jsonb_build_object(
+           'batch_id', %(batch)s::bigint,
+           'assignment_ids', (SELECT coalesce(jsonb_agg(a.id), '[]') FROM assignments_assignment a
+                               WHERE a.batch_id = %(batch)s),
+           'worker_ids', (SELECT coalesce(jsonb_agg(DISTINCT a.worker_id), '[]') FROM assignments_assignment a
+                           WHERE a.batch_id = %(batch)s),
+           'sanction_id', (SELECT coalesce(jsonb_agg(s.id), '[]') FROM
+                           (SELECT id FROM accounts_sanction ORDER BY id DESC LIMIT 50) s)), market_now()
+  FROM unnest(ARRAY['PlaceTaken', 'AnswerSubmitted', 'AnswerAccepted', 'AnswerRejected', 'AnswerReturned',
+                    'AnswerUpheld', 'LeaseExpired', 'LeaseReturned', 'PaymentSettled', 'BonusPaid', 'BatchPublished',
+                    'BatchPaused', 'BatchResumed', 'BatchClosing', 'BatchCancelled', 'BatchSettled', 'Sanctioned',
+                    'SanctionLifted']) AS k(kind)
 """
 _LEASE = (
     "INSERT INTO assignments_assignment (batch_id, task_id, worker_id, version_id, place, lease_no, leased_at,"
@@ -215,6 +262,20 @@ _JUDGE = (
     " SELECT %(worker)s, project_id, requester_id, id, 'gold', 0, 1, market_now() FROM batches_batch"
     " WHERE id = %(batch)s"
 )
+_RUN = (
+    "INSERT INTO results_run (public_id, batch_id, method, tasks, answers, converged, iterations, final, made_at)"
+    " VALUES (gen_random_uuid(), %(batch)s, 'majority', 1, 1, true, 0, false, market_now())"
+)
+_DATASET = (
+    "INSERT INTO results_dataset (public_id, batch_id, run_id, number, format, options, plan, state, made_by_id,"
+    " made_at, touched_at, finished_at, after_task_id, items, answers, items_written, stretch, tally, losses, manifest,"
+    " content_sha256, archive_sha256, size)"
+    " SELECT gen_random_uuid(), %(batch)s, max(id), 1, 'jsonl', '{}', '{}', 'done',"
+    " (SELECT min(id) FROM accounts_user), market_now(), market_now(), market_now(),"
+    " 0, 1, 1, 1, 1, '{}', '[]', '{}', 'x', 'x', 1"
+    " FROM results_run WHERE batch_id = %(batch)s"
+)
+_DATASETS = "WHERE batch_id = %(batch)s"
 
 # name → (role, what is legal and leads up to it, the forbidden step). Each runs in a transaction that is rolled back.
 ATTACKS: dict[str, tuple[str, list[str], str]] = {
@@ -407,6 +468,23 @@ ATTACKS: dict[str, tuple[str, list[str], str]] = {
     "forget_a_commitment": ("owner", [], "DELETE FROM gold_commitment WHERE batch_id = %(batch)s"),
     "read_the_keys_of_gold": ("app", [], "SELECT key FROM batches_goldkey WHERE batch_id = %(batch)s"),
     "read_what_came_of_answers": ("app", [], "SELECT score FROM reputation_outcome WHERE batch_id = %(batch)s"),
+    "change_a_finished_data_set": (
+        "app",
+        [_RUN, _DATASET],
+        f"UPDATE results_dataset SET content_sha256 = 'y' {_DATASETS}",
+    ),
+    "add_to_a_finished_data_set": (
+        "app",
+        [_RUN, _DATASET],
+        "INSERT INTO results_datasetpart (dataset_id, kind, path, stretch, number, body)"
+        f" SELECT id, 'grown', 'late', 0, 0, 'x' FROM results_dataset {_DATASETS}",
+    ),
+    "delete_a_data_set": ("owner", [_RUN, _DATASET], f"DELETE FROM results_dataset {_DATASETS}"),
     "judge_an_answer_twice": ("app", [_JUDGE], _JUDGE),
     "rewrite_a_judgement": ("owner", [_JUDGE], "UPDATE reputation_outcome SET score = 1 WHERE batch_id = %(batch)s"),
 }
+
+STREAMS = (
+    "SELECT w.public_id::text, e.seq, e.kind, extract(epoch FROM e.stored_at)::float8 FROM streams_entry e"
+    " JOIN profiles_worker w ON e.stream = 'worker:' || w.id WHERE w.public_id = ANY(%s::uuid[])"
+)

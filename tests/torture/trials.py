@@ -27,7 +27,7 @@ CONTROL_S = 12.0
 LATE_S = 4.0
 TEMPLATE = "torture_template"
 DATABASE = "touchstone"
-PROCESSES = ("web", "worker", "beat")
+PROCESSES = ("web", "live", "relay", "worker", "beat")
 
 FUNCTION = "SELECT pg_get_functiondef(p.oid) FROM pg_proc p WHERE p.proname = %s"
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.torture.compare import AFTER, Held, Stored, compare, tasks_given_twice
+from tests.torture.compare import AFTER, Held, Stored, Version, compare, tasks_given_twice
 from tests.torture.findings import DUPLICATED, LOST, Finding, Findings
 
 END = datetime(2026, 11, 21, 5, tzinfo=UTC)
@@ -21,6 +21,9 @@ FACTS: list[dict[str, Any]] = [
     {"did": "batch", "batch": "b1", "state": "published"},
     {"did": "import", "batch": "b1", "sha256": "ff", "tasks": 3},
     {"did": "sanction", "sanction": "s1", "worker": "w1", "measure": "limit", "lifted": True},
+    {"did": "run", "run": "r1", "batch": "b1"},
+    {"did": "dataset", "batch": "b1", "number": 1, "format": "csv", "options": {}, "plan": {}, "run": "r1"},
+    {"did": "archive", "batch": "b1", "number": 1, "sha256": "aa", "content": "cc"},
     {"did": "unknown", "key": "k"},
     {"did": "5xx", "status": 503, "path": "/"},
 ]
@@ -43,6 +46,8 @@ def whole() -> Stored:
         batches={"b1": ("closing", True)},
         imports={("b1", "ff"): (3, 1)},
         sanctions={"s1": ("w1", "limit", True)},
+        runs={"r1": "b1"},
+        datasets={("b1", 1): Version("csv", {}, {}, "r1", "done", "", "aa", "cc")},
     )
 
 
@@ -73,6 +78,11 @@ def test_what_is_stored_as_acknowledged_is_no_finding() -> None:
         ("sanctions", "s1", None),
         ("sanctions", "s1", ("w1", "limit", False)),
         ("sanctions", "s1", ("w2", "limit", True)),
+        ("runs", "r1", None),
+        ("datasets", ("b1", 1), None),
+        ("datasets", ("b1", 1), Version("jsonl", {}, {}, "r1", "done", "", "aa", "cc")),
+        ("datasets", ("b1", 1), Version("csv", {}, {}, "r1", "done", "", "ab", "cc")),
+        ("datasets", ("b1", 1), Version("csv", {}, {}, "r1", "gathering", "", None, None)),
     ],
 )
 def test_every_planted_loss_is_found(part: str, key: Any, instead: Any) -> None:

@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from django.db.models import BooleanField, Case, Q, Value, When
+from django.db.models import BooleanField, Case, Q, QuerySet, Value, When
 from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.views import APIView
 
 from marketplace.accounts.evidence import told
-from marketplace.accounts.models import Measure, SanctionReason, Where
+from marketplace.accounts.models import Measure, Sanction, SanctionReason, Where
 from marketplace.accounts.queries import sanctions_of
 from marketplace.batches.queries import with_places
 from marketplace.common.database import MarketNow
@@ -71,11 +71,21 @@ class OwnSanctions(APIView):
         **listing(OwnSanctionShape),
     )
     def get(self, request: KeyRequest) -> HttpResponse:
-        found = with_places(sanctions_of(users_of_person(request.worker_id))).annotate(
-            in_force=_whether(lifted_at=None, expires_at__gt=MarketNow()),
-            can_be_appealed=_whether(lifted_at=None, appeal_until__gt=MarketNow()),
-        )
-        return page_of(request, found, own_sanction_shape)
+        return page_of(request, own_sanctions(request.worker_id), own_sanction_shape)
+
+
+def sanctions_in_force(worker_id: int) -> list[dict[str, Any]]:
+    """What limits the person now, as he is shown it."""
+    now = own_sanctions(worker_id).filter(lifted_at=None, expires_at__gt=MarketNow()).order_by("pk")
+    return [own_sanction_shape(row) for row in now]
+
+
+def own_sanctions(worker_id: int) -> QuerySet[Sanction]:
+    """All that limits or limited the person, with what `own_sanction_shape` says of each."""
+    return with_places(sanctions_of(users_of_person(worker_id))).annotate(
+        in_force=_whether(lifted_at=None, expires_at__gt=MarketNow()),
+        can_be_appealed=_whether(lifted_at=None, appeal_until__gt=MarketNow()),
+    )
 
 
 def _whether(**condition: Any) -> Case:

@@ -2,7 +2,19 @@
 
 from django.urls import path
 
-from workers.api import appeals, commitments, earnings, firings, payouts, profiles, reputation, sanctions, skills, work
+from workers.api import (
+    appeals,
+    commitments,
+    earnings,
+    firings,
+    payouts,
+    profiles,
+    reputation,
+    sanctions,
+    skills,
+    streams,
+    work,
+)
 
 urlpatterns = [
     path("worker/submissions", work.SubmitView.as_view()),
@@ -12,6 +24,8 @@ urlpatterns = [
     path("worker/skills", skills.HeldSkills.as_view()),
     path("worker/sanctions", sanctions.OwnSanctions.as_view()),
     path("worker/introductions", profiles.Introductions.as_view()),
+    path("worker/snapshot", streams.SnapshotView.as_view()),
+    path("worker/stream", streams.StreamView.as_view()),
     path("worker/batches", work.BoardView.as_view()),
     path("worker/batches/<uuid:batch>", work.BoardBatchView.as_view()),
     path("worker/batches/<uuid:batch>/commitment", commitments.WorkCommitmentView.as_view()),

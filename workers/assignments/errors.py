@@ -32,6 +32,16 @@ class LimitReached(Conflict):
     title = "The batch gives one worker no more"
 
 
+class WindowInvalid(Unprocessable):
+    code = "window-invalid"
+    title = "The window is too small or too large"
+
+
+class TooManyWaits(Conflict):
+    code = "too-many-waits"
+    title = "You wait for too many batches"
+
+
 class LeaseLost(Conflict):
     code = "lease-lost"
     title = "The lease has ended"

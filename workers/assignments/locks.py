@@ -74,6 +74,23 @@ def leases_of_batch(batch_id: int, limit: int) -> list[int]:
     return _held(found, "")
 
 
+def idle_workers(worker_ids: list[int]) -> list[int]:
+    """Those of the workers who are not busy, held with the accounts that stand for their persons as by
+    `worker_for_update`, in the order given. Nobody is waited for."""
+    if not worker_ids:
+        return []
+    people = dict(rows("SELECT id, person_id FROM profiles_worker WHERE id = ANY(%s)", [worker_ids]))
+    held = {
+        row[0]: row[1]
+        for row in rows(
+            "SELECT id, person_id FROM profiles_worker WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED",
+            [sorted({*people, *people.values()})],
+        )
+    }
+    # Whoever was linked to another person meanwhile is left for the next look.
+    return [one for one in worker_ids if one in held and held[one] == people[one] and people[one] in held]
+
+
 def _held(found: list[tuple[Any, ...]], still: str) -> list[int]:
     if not found:
         return []

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from marketplace.common.database import rows
+from marketplace.common.database import rows, value
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,18 @@ def live_leases(worker_id: int) -> list[LeasedTask]:
         [worker_id],
     )
     return [LeasedTask(*row) for row in found]
+
+
+def working_now(*, requester_id: int | None = None) -> int:
+    """How many workers hold work now, of one organisation or in all. Looks at the live leases, not at the batches."""
+    return int(
+        value(
+            "SELECT count(DISTINCT a.worker_id) FROM assignments_assignment a JOIN batches_batch b ON b.id = a.batch_id"
+            " WHERE a.state = 'leased' AND a.lease_until > market_now()"
+            " AND (%s::bigint IS NULL OR b.requester_id = %s)",
+            [requester_id, requester_id],
+        )
+    )
 
 
 def own_on(worker_id: int, task_ids: list[int]) -> dict[int, UUID]:

@@ -15,6 +15,8 @@ from workers.assignments.commands import quarantine, reserves, wanted
 from workers.assignments.commands.decide import apply_due, finish_batch
 from workers.assignments.commands.pay import GROUP
 from workers.assignments.commands.pay import settle_due as settle
+from workers.assignments.commands.waiting import forget_gone
+from workers.assignments.matching import match_due
 from workers.assignments.queries import batches_with_refunds_due, disputes_over
 
 logger = logging.getLogger("touchstone.assignments")
@@ -31,6 +33,14 @@ def apply_due_everywhere(**_: Any) -> None:
                 got_on()
         if not changed:
             return
+
+
+@sweep
+def match_waiting(**_: Any) -> None:
+    """Give open places to those who wait for them, and forget who does not wait any more."""
+    match_due()
+    with one_transaction(principal="system"):
+        forget_gone()
 
 
 @sweep

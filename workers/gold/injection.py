@@ -42,7 +42,7 @@ class Policy:
     min_share: float = 0.05
     max_share: float = 0.10
     probation: int = 20
-    probation_share: float = 0.20
+    probation_share: float = 0.30
     phase: int = 40
     wide: float = 0.40
     narrow: float = 0.10
@@ -58,6 +58,11 @@ class Policy:
             raise ValueError("a budget must lie between 0 and 1")
         if self.refill not in REFILLS:
             raise ValueError(f"refill must be one of {', '.join(REFILLS)}")
+
+    @property
+    def usual_share(self) -> float:
+        """Midway between the shares after probation."""
+        return (self.min_share + self.max_share) / 2
 
     def share(self, posterior_width: float) -> float:
         """The share after probation for a worker whose 95 % interval is that wide."""

@@ -262,3 +262,27 @@ def scores_of(worker_id: int, task_ids: Iterable[int]) -> dict[int, float]:
                 [worker_id, list(task_ids)],
             )
         )
+
+
+@dataclass(frozen=True)
+class KeyCounts:
+    """How many keys of a batch are in use, waiting, flagged and in all, and how often any was shown."""
+
+    live: int
+    waiting: int
+    flagged: int
+    keys: int
+    shown: int
+
+
+def key_counts(batch_id: int) -> KeyCounts:
+    """How the keys of a batch stand, for its requester: numbers alone."""
+    require_transaction()
+    with acting_as("gold_reader"):
+        [row] = rows(
+            "SELECT count(*) FILTER (WHERE state = 'live'), count(*) FILTER (WHERE state = 'waiting'),"
+            " count(*) FILTER (WHERE state = 'flagged'), count(*), coalesce(sum(shown), 0)"
+            " FROM batches_goldkey WHERE batch_id = %s",
+            [batch_id],
+        )
+    return KeyCounts(*map(int, row))

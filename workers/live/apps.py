@@ -6,4 +6,4 @@ class LiveConfig(AppConfig):
     label = "live"
 
     def ready(self) -> None:
-        from workers.live import handlers  # noqa: F401  (registers the handlers of the outbox)
+        from workers.live import routes  # noqa: F401  (the relay asks them whom an event concerns)

@@ -8,11 +8,25 @@ from channels.db import database_sync_to_async
 from django.db import DatabaseError, InterfaceError
 
 from marketplace.pages.queries import database_version
+from workers.live import protocol
+from workers.live.polls import is_poll, poll
+
+PROTOCOL = "/live/protocol.json"
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Message, Receive, Send], Awaitable[None]]
+
+
+async def plain(scope: Message, receive: Receive, send: Send) -> None:
+    """Plain requests: streams by long-poll, the protocol's schemas, and the health check."""
+    if is_poll(scope["path"]):
+        await poll(scope, receive, send)
+    elif scope["path"] == PROTOCOL and scope["method"] in ("GET", "HEAD"):
+        await _give(send, 200, b"" if scope["method"] == "HEAD" else protocol.text())
+    else:
+        await health(scope, receive, send)
 
 
 async def health(scope: Message, receive: Receive, send: Send) -> None:
@@ -56,7 +70,10 @@ def refuse_unknown_sockets(routes: Any) -> Application:
 
 
 async def _answer(send: Send, status: int, body: dict[str, Any]) -> None:
-    text = json.dumps(body).encode()
+    await _give(send, status, json.dumps(body).encode())
+
+
+async def _give(send: Send, status: int, text: bytes) -> None:
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(text)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": text})

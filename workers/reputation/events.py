@@ -21,3 +21,10 @@ class RuleWithdrawn(Event):
     batch_id: int
     worker_ids: list[int]
     firing_id: int
+
+
+@dataclass(frozen=True)
+class ReputationShown(Event):
+    """The scores that these workers see were written anew, as they are with every twentieth answer."""
+
+    worker_ids: list[int]

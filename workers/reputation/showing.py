@@ -4,7 +4,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from marketplace.common.database import run
+from marketplace.common.outbox import publish
 from workers.reputation import telling
+from workers.reputation.events import ReputationShown
 from workers.reputation.facets import GLOBAL, type_facet
 from workers.reputation.queries import ShownStanding, shown_standings
 from workers.reputation.scoring import Posterior
@@ -36,7 +38,7 @@ class _Change:
 def tell(moved: Sequence[Moved]) -> None:
     """Record a change of the project's score, and of those over all work and all work of its type, for each move.
 
-    The caller holds the standings and writes what is shown afterwards.
+    The caller holds the standings and writes what is shown afterwards. Emits `ReputationShown`.
     """
     if not moved:
         return
@@ -69,6 +71,7 @@ def tell(moved: Sequence[Moved]) -> None:
             [change.words for _, change in changes],
         ],
     )
+    publish(ReputationShown(worker_ids=sorted({move.worker_id for move in moved})))
 
 
 def _changes(

@@ -21,13 +21,13 @@ from marketplace.batches.states import Order
 from marketplace.common.database import MarketNow
 from marketplace.common.money import AMOUNT_MAX, BASIS_POINTS
 from marketplace.common.transactions import require_transaction
+from marketplace.projects.answer_types.registry import aggregation_methods
 from marketplace.projects.errors import VersionNotPublished
 from marketplace.projects.models import Project, Version
 from workers.profiles.models import SkillKind
 from workers.profiles.queries import skills_of
 
 DAY_S = 86_400
-AGGREGATION_METHODS = ("majority", "dawid_skene", "weighted_majority")
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ GOLD_DEFAULTS: dict[str, Any] = {
     "min_share": 0.05,
     "max_share": 0.10,
     "probation": 20,
-    "probation_share": 0.20,
+    "probation_share": 0.30,
     "budget": None,
     "refill": "auto",
 }
@@ -164,8 +164,8 @@ def _errors(terms: Terms, gold: dict[str, Any], aggregation: dict[str, Any]) -> 
         errors.append({"field": "order", "message": f"must be one of {', '.join(Order.values)}"})
     if not (len(terms.currency) == 3 and terms.currency.isascii() and terms.currency.isupper()):
         errors.append({"field": "currency", "message": "must be a currency code of three capitals, as EUR"})
-    if aggregation["method"] not in AGGREGATION_METHODS:
-        errors.append({"field": "aggregation.method", "message": f"must be one of {', '.join(AGGREGATION_METHODS)}"})
+    if aggregation["method"] not in aggregation_methods():
+        errors.append({"field": "aggregation.method", "message": f"must be one of {', '.join(aggregation_methods())}"})
     for part, given, known in (
         ("gold", gold, GOLD_DEFAULTS),
         ("aggregation", aggregation, AGGREGATION_DEFAULTS),

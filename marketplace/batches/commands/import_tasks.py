@@ -48,6 +48,7 @@ def import_tasks(
         state=ImportState.DONE,
         rows_read=cursor.row,
         bytes_done=cursor.offset,
+        left_out=cursor.left_out,
         tasks=brought.tasks,
         gold_tasks=brought.gold_tasks,
         reserved_tasks=brought.reserved_tasks,

@@ -13,6 +13,7 @@ from typing import BinaryIO
 from marketplace.batches.commands.lifecycle import require_no_import
 from marketplace.batches.commands.loading import ERRORS_SHOWN, Brought, Chunk, ahead, bring, chunks_of
 from marketplace.batches.errors import ImportEnded
+from marketplace.batches.label_studio import LABEL_STUDIO, read_label_studio
 from marketplace.batches.locks import draft_for_update, import_with_batch
 from marketplace.batches.models import Batch, Import, ImportPart
 from marketplace.batches.row_checks import RowChecker, RowErrors
@@ -26,7 +27,7 @@ from marketplace.projects.interface import json_fields
 PART_BYTES = 1024 * 1024
 DISCARDED_AT_ONCE = 5_000
 STEPPED = [
-    *("state", "touched_at", "finished_at", "bytes_done", "rows_read", "header", "errors", "error_count"),
+    *("state", "touched_at", "finished_at", "bytes_done", "rows_read", "header", "left_out", "errors", "error_count"),
     *("tasks", "gold_tasks", "reserved_tasks", "places"),
 ]
 
@@ -168,7 +169,7 @@ def advance(import_id: int) -> Iterator[bool]:
 
 def _load(it: Import) -> Iterator[bool]:
     batch = it.batch
-    cursor = Cursor(it.bytes_done, it.rows_read, it.header)
+    cursor = Cursor(it.bytes_done, it.rows_read, it.header, dict(it.left_out))
     checker = RowChecker(interface=batch.version.interface, overlap=batch.overlap, order=batch.order)
     begun = cursor.copy()
     with closing(ahead(chunks_of(_source(it, cursor), checker, cursor))) as chunks:
@@ -222,6 +223,7 @@ def load_step(*, import_id: int, begun: Cursor, chunk: Chunk | None) -> bool:
             errors.merge(chunk.errors)
         it.errors, it.error_count = errors.found, errors.count
         it.bytes_done, it.rows_read, it.header = chunk.end.offset, chunk.end.row, chunk.end.header
+        it.left_out = chunk.end.left_out
         ImportPart.objects.filter(of=it, number__lt=it.bytes_done // PART_BYTES).delete()
     it.save(update_fields=STEPPED)
     return it.state != ImportState.CANCELLED
@@ -259,6 +261,8 @@ def rows_of(kind: str, body: BinaryIO, batch: Batch, cursor: Cursor) -> Iterator
     """The rows of a body of this kind from the cursor on."""
     if kind == "csv":
         return read_csv(body, json_fields=json_fields(batch.version.interface), at=cursor)
+    if kind == LABEL_STUDIO:
+        return read_label_studio(body, batch.version.interface, cursor)
     return read_jsonl(body, cursor)
 
 

@@ -1,9 +1,9 @@
 """Three policies for those who would rather not write their own.
 
 Their thresholds were set on a simulated crowd (`tests/reputation/rules/simulated.py`): with four labels guessers are
-limited after about 16 answers, constant answerers after 8 and sleepers some 25 after they turn. With two labels those
-who guess in haste need about 25, who guess with care about 95, and sleepers 37 or 75. Fewer than one honest worker in a
-hundred is limited within 300 answers.
+limited after about 20 answers, constant answerers after 10 and sleepers some 30 after they turn. With two labels those
+who guess in haste need about 25, who guess with care about 120 (and one in ten is not found within 300), and sleepers
+40 or 75. Fewer than one honest worker in a hundred is limited within 300 answers.
 """
 
 from typing import Any
@@ -121,7 +121,7 @@ _SECOND_LOOK = ({"do": "raise_overlap", "by": 1, "answers": 50}, {"do": "ask_rev
 PRESETS: dict[str, list[dict[str, Any]]] = {
     # Only the plainest cases.
     "fast": [_REPEATS, _GUESSES, _HURRIES],
-    "balanced": [_REPEATS, _GUESSES, _TELLS_NOTHING, _HURRIES, _TOO_FAST, _TURNED, _FALLS, _SKIPS],
+    "balanced": [_MAY_GUESS, _REPEATS, _GUESSES, _TELLS_NOTHING, _HURRIES, _TOO_FAST, _TURNED, _FALLS, _SKIPS],
     # A closer look before and another opinion afterwards.
     "careful": [
         _MAY_GUESS,

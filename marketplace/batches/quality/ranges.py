@@ -74,7 +74,9 @@ def contradictions(conditions: Sequence["Condition"]) -> Iterator[tuple[int, int
 def _together(one: "Condition", other: "Condition") -> bool:
     rising = sorted((one, other), key=lambda c: BOUNDS.index(c.bound))
     under, over = (range_of(c.comparison, c.threshold) for c in rising)
+    ranges = [under, over]
     if rising[0].bound != rising[1].bound:
         # The lower of the two may be anything up to the higher: only "under is large, over is small" excludes.
         under, over = Range(under.least, math.inf, under.with_least), Range(-math.inf, over.most, True, over.with_most)
-    return not under.both(over).within(METRICS[one.metric]).is_empty()
+    ranges.append(under.both(over))
+    return not any(allowed.within(METRICS[one.metric]).is_empty() for allowed in ranges)

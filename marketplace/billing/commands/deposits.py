@@ -33,7 +33,8 @@ def record_deposit(
     made = one(
         "INSERT INTO billing_deposit (public_id, requester_id, amount_micros, currency, channel, reference, evidence,"
         " recorded_by_id, transfer_key) VALUES (gen_random_uuid(), %s, %s, %s, %s, %s, %s, %s, %s)"
-        " ON CONFLICT (channel, reference) DO NOTHING RETURNING id",
+        # Whichever of its two keys is met first: a repeat may meet either.
+        " ON CONFLICT DO NOTHING RETURNING id",
         [
             *(requester.pk, amount_micros, currency, channel, reference),
             *(evidence or _said_by(channel, recorded_by), recorded_by.pk if recorded_by else None, key),

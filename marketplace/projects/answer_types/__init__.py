@@ -1,1 +1,1 @@
-"""What a worker can be asked: each module with an `ANSWER_TYPE` is one type, found by `registry`. Pure: no tables."""
+"""What a worker can be asked: each folder with an `ANSWER_TYPE` is one type, found by `registry`. Pure: no tables."""

@@ -1,8 +1,10 @@
 """What every answer type can do, and the plain values that go in and out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+from marketplace.projects.answer_types.parts import Part
 
 Field = Mapping[str, Any]
 
@@ -36,7 +38,9 @@ class AnswerTable:
     """Answers to one field: row i says that `worker[i]` gave `value[i]` (as `clean` returns it) to task `task[i]`.
 
     Tasks are numbered 0 … n_tasks - 1; workers may be any hashable values. `accuracy` is how often each worker is
-    expected to be right, for the methods that weigh votes by it; those it does not name are taken as strangers.
+    expected to be right, for the methods that weigh votes by it; those it does not name are taken as strangers. `known`
+    holds right values of tasks, cleaned, as those of gold: methods that learn about workers learn from them, and give
+    them as the result.
     """
 
     task: Sequence[int]
@@ -44,16 +48,31 @@ class AnswerTable:
     value: Sequence[Any]
     n_tasks: int
     accuracy: Mapping[Any, float] = field(default_factory=dict)
+    known: Mapping[int, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ObjectSupport:
+    """The share of a task's answers that have an object of the result: by what the field calls the same, and by a
+    likeness to the object as it came out of at least 0.5 and of at least 0.75."""
+
+    share: float
+    at_50: float
+    at_75: float
 
 
 @dataclass(frozen=True)
 class FieldResult:
-    """What the answers to one task come to: the value, how sure it is (0 … 1) and from how many answers."""
+    """What the answers to one task come to: the value, how sure it is (0 … 1) and from how many answers.
+
+    `objects` are in the order of the value, for types whose values are lists of objects.
+    """
 
     task: int
     value: Any
     confidence: float
     answers: int
+    objects: tuple[ObjectSupport, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -97,6 +116,10 @@ class AnswerType(Protocol):
 
     def json_schema(self, field: Field) -> dict[str, Any]:
         """JSON Schema of the values that `clean` accepts, as far as a schema can say it."""
+        ...
+
+    def parts(self, field: Field, value: Any) -> Iterable[Part]:
+        """What a cleaned value says, for writers of files; in the order of the value."""
         ...
 
     def aggregate(self, field: Field, answers: AnswerTable, method: str) -> FieldOutcome:

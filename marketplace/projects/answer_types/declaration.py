@@ -9,11 +9,13 @@ from marketplace.projects.answer_types.base import FieldError, FieldInvalid
 from marketplace.projects.answer_types.plain import text_problem
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
-COMMON = ("name", "type", "title", "help", "required")
+COMMON = ("name", "type", "title", "help", "required", "show_if")
 TITLE_MAX = 200
 HELP_MAX = 2_000
 LIST_MAX = 50
 ENTRY_MAX = 1_000
+CONDITION = "must have field, the name of an earlier answer field, and one of is, any_of, and answered: true"
+CONDITION_VALUES_MAX = 500
 # Numbers up to here are exact both in JSON readers that know only doubles and in the database.
 NUMBER_MAX = 2**53 - 1
 
@@ -39,7 +41,8 @@ class Declaration:
         return self._raw.get(option) is not None
 
     def common(self) -> dict[str, Any]:
-        """Name, type, title, help and required, which all fields have."""
+        """Name, type, title, help and required, which all fields have; and `show_if`, of which the form is checked here
+        and the meaning where all fields are known."""
         name = self._raw.get("name")
         if not isinstance(name, str) or not NAME.fullmatch(name):
             self.refuse("name", "must be 1 to 64 letters, digits and underscores, beginning with a letter")
@@ -47,7 +50,8 @@ class Declaration:
         checked = {"name": name, "type": self._raw.get("type"), "title": self.text("title", TITLE_MAX) or name}
         if help_text := self.text("help", HELP_MAX):
             checked["help"] = help_text
-        return checked | {"required": self.flag("required", default=True)}
+        checked["required"] = self.flag("required", default=True)
+        return checked | ({"show_if": self._condition()} if self.has("show_if") else {})
 
     def flag(self, option: str, *, default: bool) -> bool:
         """True or false."""
@@ -98,10 +102,32 @@ class Declaration:
             return None
         return int(value) if math.floor(value) == value else value
 
+    def number_between(self, option: str, low: float, high: float, unit: str = "") -> int | float:
+        """A number within the bounds, which belong to it; 0 if it is not given."""
+        number = self.number(option)
+        if number is None:
+            return 0
+        if not low <= number <= high:
+            self.refuse(option, f"must be from {low:g} to {high:g}" + (f" {unit}" if unit else ""))
+        return number
+
     def raise_errors(self) -> None:
         """End the reading: raise `FieldInvalid` if anything was wrong."""
         if self.errors:
             raise FieldInvalid(self.errors)
+
+    def _condition(self) -> dict[str, Any]:
+        raw = self._raw["show_if"]
+        if not isinstance(raw, Mapping) or len(raw) != 2 or not isinstance(raw.get("field"), str):
+            self.refuse("show_if", CONDITION)
+            return {}
+        if "any_of" in raw and not (
+            isinstance(raw["any_of"], list) and 1 <= len(raw["any_of"]) <= CONDITION_VALUES_MAX
+        ):
+            self.refuse("show_if.any_of", f"must be a list of 1 to {CONDITION_VALUES_MAX} values")
+        elif raw.keys().isdisjoint(("is", "any_of", "answered")) or raw.get("answered", True) is not True:
+            self.refuse("show_if", CONDITION)
+        return dict(raw)
 
     def _checked(self, path: str, value: Any, max_length: int) -> str:
         if not isinstance(value, str):

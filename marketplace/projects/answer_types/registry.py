@@ -1,4 +1,4 @@
-"""Finds the answer types: every module of this package that has an `ANSWER_TYPE`. To add a type is to add a file."""
+"""Finds the answer types: every folder of this package that has an `ANSWER_TYPE`. To add a type is to add a folder."""
 
 import pkgutil
 from functools import cache
@@ -23,3 +23,9 @@ def answer_types() -> dict[str, AnswerType]:
 def answer_type(name: str) -> AnswerType:
     """The type of that name. Raises `KeyError`: a checked interface names no others."""
     return answer_types()[name]
+
+
+@cache
+def aggregation_methods() -> tuple[str, ...]:
+    """The names of all methods of all types, in the order of the alphabet."""
+    return tuple(sorted({method for kind in answer_types().values() for method in kind.methods}))

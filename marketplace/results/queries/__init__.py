@@ -46,15 +46,18 @@ def settled_without_results(*, limit: int) -> list[int]:
 
 
 def result_rows(run: Run, gold: frozenset[int]) -> Iterator[dict[str, Any]]:
-    """Every result of the run, by task and field; `gold` holds the ids of the batch's gold tasks."""
+    """Every result of the run, by task and field; `gold` holds the ids of the batch's gold tasks.
+
+    Those whose value has objects have `objects` besides: how many answers have each of them.
+    """
     after: tuple[int, str] = (0, "")
     while page := rows(
-        "SELECT r.task_id, r.field, t.external_id, r.value, r.confidence, r.answers, r.method, r.version"
-        " FROM results_result r JOIN batches_task t ON t.id = r.task_id"
+        "SELECT r.task_id, r.field, t.external_id, r.value, r.confidence, r.answers, r.method, r.version,"
+        " r.objects FROM results_result r JOIN batches_task t ON t.id = r.task_id"
         " WHERE r.run_id = %s AND (r.task_id, r.field) > (%s, %s) ORDER BY r.task_id, r.field LIMIT %s",
         [run.pk, *after, PAGE],
     ):
-        for task_id, field, external_id, found, confidence, answers, method, version in page:
+        for task_id, field, external_id, found, confidence, answers, method, version, support in page:
             yield {
                 "external_id": external_id,
                 "field": field,
@@ -64,8 +67,12 @@ def result_rows(run: Run, gold: frozenset[int]) -> Iterator[dict[str, Any]]:
                 "method": method,
                 "instruction_version": version,
                 "gold": task_id in gold,
-            }
+            } | ({} if support is None else {"objects": [_rounded(one) for one in support]})
         after = (page[-1][0], page[-1][1])
+
+
+def _rounded(support: dict[str, float]) -> dict[str, float]:
+    return {name: round(share, 6) for name, share in support.items()}
 
 
 @dataclass(frozen=True)

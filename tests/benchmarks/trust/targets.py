@@ -9,7 +9,7 @@ from typing import Any
 from tests.benchmarks.trust.figures import binomial_tail
 
 # Below this many judged shows or people a figure is too rough to say that a target was met or missed.
-AUC_ERROR_MAX, LIST_MIN, PEOPLE_MIN, GOLD_MIN = 0.013, 100, 3, 40
+AUC_ERROR_MAX, LIST_MIN, PEOPLE_MIN, GOLD_MIN = 0.013, 100, 5, 40
 POSITION_P = 0.01
 # How probable a list may be by luck that is the best of some sixty: once in a hundred runs there is a luckier one.
 LUCK = 0.01 / 60

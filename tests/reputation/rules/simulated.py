@@ -1,7 +1,7 @@
 """A crowd of numbers, for tests of quality rules: no database, only what would have been recorded of each worker.
 
 Workers are 70 % honest (right in 0.65 to 0.95), 10 % guessers, 10 % with one answer to everything, 10 % sleepers who
-turn to guessing after 200 answers (R40). A fifth of the first twenty answers is gold and a tenth after that; every
+turn to guessing after 200 answers (R40). Six of the first twenty answers are gold and a tenth after that; every
 other answer is compared with the consensus of co-workers once they have answered too, and weighs half its confidence.
 """
 
@@ -119,7 +119,7 @@ def limited_after(preset: str, steps: Sequence[Sequence[Event]], crowd: Crowd) -
 
 
 def _gold(answers: int, rng: np.random.Generator) -> set[int]:
-    places = {int(p) for p in rng.choice(20, 4, replace=False)}
+    places = {int(p) for p in rng.choice(20, 6, replace=False)}
     for start in range(20, answers, 40):
         places |= {start + int(p) for p in rng.choice(40, 4, replace=False)}
     return places

@@ -46,6 +46,8 @@ elif command == "sleep":
     print("slept", flush=True)
 elif command == "staff_key":
     print(json.dumps({"email": sys.argv[3], "key": "staff-secret", "scopes": ["staff"], "expires_at": None}))
+elif command == "relay":
+    time.sleep(1_000_000)
 elif command == "check_promises":
     print("promises:", *sys.argv[2:])
 elif command == "fail":

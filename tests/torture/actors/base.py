@@ -33,6 +33,7 @@ class Setting:
     cutter_port: int
     folder: Path
     control: Control
+    live_port: int = 0
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,10 @@ class Actor:
         """GET until it is answered; the decoded body."""
         return self._until_answered("GET", path, None, None, JSON).body
 
+    def read_range(self, path: str, first: int, last: int) -> Reply:
+        """GET some bytes, from the first to the last, until an answer is there whole."""
+        return self._until_answered("GET", path, None, None, JSON, f"bytes={first}-{last}")
+
     def write(self, path: str, body: Any, *, method: str = "POST", kind: str = JSON) -> Written:
         """Write once: with a key of its own, repeated with the same key until an answer arrives."""
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -134,7 +139,9 @@ class Actor:
         self._writes += 1
         return f"{self.name}-{self._writes}-{self.chance.getrandbits(48):x}"
 
-    def _until_answered(self, method: str, path: str, content: bytes | None, key: str | None, kind: str) -> Reply:
+    def _until_answered(
+        self, method: str, path: str, content: bytes | None, key: str | None, kind: str, range: str | None = None
+    ) -> Reply:
         tries = 0
         cut = key is not None and self.chance.random() < max(CUT_SHARE, self.control.cut_share)
         while True:
@@ -145,7 +152,8 @@ class Actor:
             tries += 1
             asked = time.time()
             try:
-                reply = self._caller.ask(method, path, content, key=key, kind=kind, cut=cut and tries == 1)
+                cut_now = cut and tries == 1
+                reply = self._caller.ask(method, path, content, key=key, kind=kind, cut=cut_now, range=range)
             except Unanswered:
                 pass
             else:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from tests.torture.actors.arena import Arena
 from tests.torture.actors.base import Actor, Setting
+from tests.torture.actors.curator import Curator
 from tests.torture.actors.importer import Importer
+from tests.torture.actors.listener import Listener
 from tests.torture.actors.requester import Requester
 from tests.torture.actors.staff import Staff
 from tests.torture.actors.warden import Warden
 from tests.torture.actors.worker import Finisher, Worker
 
+LISTENERS = 0.2  # which share of the workers works over a socket, beside what they do over HTTP
 TABS = 0.2  # which share of the workers has a second tab open
 
 
@@ -28,6 +31,9 @@ def crew(clients: int, setting: Setting) -> list[Actor]:
     actors += [Worker(person.name, person, setting) for person in stage.workers]
     actors.append(Warden("warden", stage.staff, setting))
     actors.append(Importer("importer", stage.requesters[0], setting))
+    actors.append(Curator("curator", stage.requesters[0], setting))
+    listening = stage.workers[: max(1, round(LISTENERS * len(stage.workers)))]
+    actors += [Listener(f"{person.name}-socket", person, setting) for person in listening]
     second = stage.workers[: max(0, clients - len(actors))]
     return actors + [Worker(f"{person.name}-tab", person, setting) for person in second]
 

@@ -1,16 +1,17 @@
 """Whether one worker may enter a batch: one statement of index probes, and none where everybody may."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from marketplace.batches.audience import Node, tree_of
+from marketplace.batches.audience import AllOf, Node, tree_of
 from marketplace.batches.models import Batch
 from marketplace.batches.queries import Offer
-from marketplace.common.database import value
-from marketplace.common.prepared import prepared
+from marketplace.common.database import rows, value
+from marketplace.common.prepared import array_of, prepared
 from workers.assignments.audience.conditions import MOMENT, SCORE, STANDING, Sql, conjuncts, sql_of
 from workers.assignments.audience.words import names_in, words_of
 from workers.assignments.errors import NotEligible
@@ -72,30 +73,98 @@ def require_eligible(*, worker_id: int, offer: Offer, device: str | None = None)
         note_device(worker_id=worker_id, device=device)
 
 
+def refusals_of(batch: Batch | Offer, *, worker_ids: list[int]) -> dict[int, Refusal]:
+    """Which of the workers may not enter the batch, and why, as `refusal` says it of one; devices are those last seen.
+    One statement, and none where everybody may."""
+    found = _judged([batch], worker_ids, None)
+    return {worker: refused for (_, worker), (refused, _) in found.items() if refused}
+
+
+def refusals_in(batches: Sequence[Batch | Offer], *, worker_id: int, device: str | None = None) -> dict[int, Refusal]:
+    """Which of the batches the worker may not enter, and why, as `refusal` says it of one. One statement at most."""
+    found = _judged(batches, [worker_id], device)
+    return {batch: refused for (batch, _), (refused, _) in found.items() if refused}
+
+
+def score_of(*, worker_id: int, project_id: int) -> float:
+    """The worker's score in the project as he sees it, from 0 to 1; that of nobody in particular for a stranger."""
+    return float(
+        value(
+            f"{MOMENT} SELECT {SCORE} FROM profiles_worker w {STANDING} WHERE w.id = %s::bigint",
+            [project_id, worker_id],
+        )
+    )
+
+
 def _judge(batch: Batch | Offer, worker_id: int, device: str | None) -> tuple[Refusal | None, str | None]:
     """The refusal, if any, and the device last seen where the audience asks for one."""
-    if not batch.audience and not batch.head_start_s:
-        return None, None
-    question = _question(json.dumps(batch.audience), device)
+    return _judged([batch], [worker_id], device).get((batch.pk, worker_id), (None, None))
+
+
+def _judged(
+    batches: Sequence[Batch | Offer], worker_ids: list[int], device: str | None
+) -> dict[tuple[int, int], tuple[Refusal | None, str | None]]:
+    """By batch and worker, as `_judge` says it of one; batches that are open to all are left out."""
+    closed = [batch for batch in batches if batch.audience or batch.head_start_s]
+    if not closed or not worker_ids:
+        return {}
+    questions = {batch.pk: _question(json.dumps(batch.audience), device) for batch in closed}
     # Better workers first: at a score of 1 at once, at 0 a full head start later.
-    [(*holds, last_seen, opens_at)] = prepared(
-        f"{MOMENT} SELECT {question.text} w.device, CASE WHEN m.now < o.at THEN o.at END"
+    texts = [
+        f"SELECT %s::bigint, w.id, ARRAY[{questions[batch.pk].text}]::boolean[], w.device,"
+        " CASE WHEN m.now < o.at THEN o.at END"
         f" FROM profiles_worker w {STANDING}"
         f" CROSS JOIN LATERAL (SELECT %s::timestamptz + make_interval(secs => %s::float8 * (1 - {SCORE})) AS at) o"
-        " WHERE w.id = %s::bigint",
-        [*question.params, batch.project_id, batch.published_at, batch.head_start_s, worker_id],
-    )
-    lacking = [part for part, holds_here in zip(question.parts, holds, strict=True) if holds_here is False]
-    if lacking:
-        return Refusal(f"It asks for {', and for '.join(_worded(part) for part in lacking)}."), None
-    if opens_at is not None:
-        when = opens_at.strftime("%Y-%m-%d %H:%M:%S UTC")
-        return Refusal(f"It is open to workers with a higher score first, and to you from {when} on.", opens_at), None
-    return None, last_seen if question.asks_device else None
+        " WHERE w.id = ANY (%s::bigint[])"
+        for batch in closed
+    ]
+    params = [
+        param
+        for batch in closed
+        for param in (
+            batch.pk,
+            *questions[batch.pk].params,
+            batch.project_id,
+            batch.published_at,
+            batch.head_start_s,
+            array_of(worker_ids),
+        )
+    ]
+    # One of each is what a claim asks.
+    ask = prepared if len(closed) == len(worker_ids) == 1 else rows
+    found = ask(f"{MOMENT} {' UNION ALL '.join(texts)}", params)
+    lacking = {
+        (batch, worker): tuple(place for place, holds_here in enumerate(holds) if holds_here is False)
+        for batch, worker, holds, _, _ in found
+    }
+    words = _words_of_lacking(questions, {(batch, places) for (batch, _), places in lacking.items() if places})
+    return {
+        (batch, worker): (
+            (Refusal(words[batch, lacking[batch, worker]]), None)
+            if lacking[batch, worker]
+            else (_early(opens_at), None)
+            if opens_at is not None
+            else (None, last_seen if questions[batch].asks_device else None)
+        )
+        for batch, worker, _, last_seen, opens_at in found
+    }
 
 
-def _worded(part: Node) -> str:
-    return words_of(part, names_in(part, for_requester=False))
+def _words_of_lacking(
+    questions: dict[int, _Question], lacking: set[tuple[int, tuple[int, ...]]]
+) -> dict[tuple[int, tuple[int, ...]], str]:
+    """What each batch is said to ask for, by the places of the conditions that somebody lacks; names are looked up for
+    all of them together, and only where there are some."""
+    parts = {key: [questions[key[0]].parts[place] for place in key[1]] for key in lacking}
+    names = names_in(AllOf("", tuple(part for some in parts.values() for part in some)), for_requester=False)
+    return {
+        key: f"It asks for {', and for '.join(words_of(part, names) for part in some)}." for key, some in parts.items()
+    }
+
+
+def _early(opens_at: datetime) -> Refusal:
+    when = opens_at.strftime("%Y-%m-%d %H:%M:%S UTC")
+    return Refusal(f"It is open to workers with a higher score first, and to you from {when} on.", opens_at)
 
 
 @lru_cache(maxsize=1_000)
@@ -105,7 +174,7 @@ def _question(audience: str, device: str | None) -> _Question:
     asked: list[Sql] = [sql_of(part, device=device) for part in parts]
     return _Question(
         parts=tuple(parts),
-        text="".join(f"{one.text}, " for one in asked),
+        text=", ".join(one.text for one in asked),
         params=tuple(param for one in asked for param in one.params),
         asks_device='"device"' in audience,
     )

@@ -15,7 +15,10 @@ from workers.assignments.queries import LeasedTask
 from workers.gold.commands import draw_schedule
 
 BEGIN = "SELECT due FROM assignments_begin(%s, %s, %s::uuid[])"
-CLAIM = "SELECT outcome, assignment, token, lease_until, data, draft FROM assignments_claim(%s, %s, %s::integer, true)"
+CLAIM = (
+    "SELECT outcome, assignment, token, lease_until, data, draft"
+    " FROM assignments_claim(%s, %s, %s::integer, %s::boolean)"
+)
 
 
 def claim(
@@ -44,13 +47,14 @@ def claim(
     return taken(found, worker_id=worker_id, offer=offer, count=count, chance=chance)
 
 
-def statement(*, worker_id: int, offer: Offer, count: int) -> Ask:
-    """The claim itself, for a caller who holds the worker and has found him eligible."""
-    return CLAIM, [worker_id, offer.pk, count]
+def statement(*, worker_id: int, offer: Offer, count: int, wait: bool = True) -> Ask:
+    """The claim itself, for a caller who holds the worker and has found him eligible; without `wait` it passes by
+    tasks that others hold, as a caller must who holds tasks already."""
+    return CLAIM, [worker_id, offer.pk, count, wait]
 
 
 def taken(
-    found: list[tuple[Any, ...]], *, worker_id: int, offer: Offer, count: int, chance: Random
+    found: list[tuple[Any, ...]], *, worker_id: int, offer: Offer, count: int, chance: Random, wait: bool = True
 ) -> list[LeasedTask]:
     """What the statement found, or why it found nothing; where the worker's gold schedule ended first, it is drawn
     further and the statement run again."""
@@ -64,7 +68,7 @@ def taken(
             count=count,
             chance=chance,
         )
-        found = prepared(*statement(worker_id=worker_id, offer=offer, count=count))
+        found = prepared(*statement(worker_id=worker_id, offer=offer, count=count, wait=wait))
     if found[0][0] != "leased":
         raise _refused(found[0], offer)
     return [

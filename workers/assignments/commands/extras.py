@@ -9,7 +9,7 @@ from django.db import IntegrityError
 from marketplace.batches.locks import batch_for_update, share_batch
 from marketplace.batches.models import Batch
 from marketplace.batches.transfers import put
-from marketplace.common.database import rows, run, value
+from marketplace.common.database import rows, value
 from marketplace.common.outbox import publish
 from marketplace.common.transactions import require_transaction
 from marketplace.ledger.addresses import FEES, earned_by, funds_of, topup_of
@@ -74,7 +74,7 @@ def pay_bonus(*, batch_id: int, worker_id: int, amount_micros: int, reason: str,
 def top_up(*, batch_id: int, limit: int = GROUP) -> bool:
     """Bring the pay of a batch without open work to its hourly target, up to `limit` workers at a time; in the end the
     rest of what lay aside goes back to the requester. Whether nothing was left to do: call it again until then. Locks:
-    batch, ledger accounts.
+    batch, ledger accounts. Emits `BonusPaid`.
     """
     require_transaction()
     batch_for_update(batch_id)
@@ -90,7 +90,11 @@ def top_up(*, batch_id: int, limit: int = GROUP) -> bool:
         value("SELECT assignments_raise_pay(%s)", [batch_id])
     due = topups_due(batch_id, limit)
     if due:
-        run("UPDATE assignments_extra SET settled_at = market_now() WHERE id = ANY(%s)", [[row[0] for row in due]])
+        paid = rows(
+            "UPDATE assignments_extra SET settled_at = market_now() WHERE id = ANY(%s) RETURNING worker_id",
+            [[row[0] for row in due]],
+        )
+        publish(BonusPaid(batch_id=batch_id, worker_ids=sorted({row[0] for row in paid}), assignment_ids=[]))
         move(extra_transfers(batch, "topup", topup_of(batch.public_id), [row[1:] for row in due]))
     elif not value(
         "SELECT EXISTS (SELECT 1 FROM assignments_extra WHERE batch_id = %s AND settled_at IS NULL)", [batch_id]

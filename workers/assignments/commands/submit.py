@@ -11,11 +11,11 @@ from django.db import connection
 
 from marketplace.batches.errors import BatchNotOpen
 from marketplace.batches.queries import Offer
-from marketplace.common.database import value
+from marketplace.common.database import rows, value
 from marketplace.common.errors import DomainError, NotFound
 from marketplace.common.prepared import array_of, prepared, prepared_together
 from marketplace.common.transactions import require_transaction
-from marketplace.projects.interface import ValuesInvalid, clean_values
+from marketplace.projects.interface import ValuesInvalid, clean_values, depends_on_data
 from workers.assignments.audience import require_eligible
 from workers.assignments.commands import claim
 from workers.assignments.errors import (
@@ -95,7 +95,8 @@ def submit(
     for item, assignment in enumerate(ids):
         if assignment not in own:
             raise NotFound("There is no such assignment.", item=item, assignment=str(assignment))
-    values = _clean(page, {assignment: _interface(database, version) for assignment, (_, version) in own.items()})
+    interfaces = {assignment: _interface(database, version) for assignment, (_, version) in own.items()}
+    values = _clean(page, interfaces, _shown({own[at][0]: at for at in ids if depends_on_data(interfaces[at])}))
     store = (
         SUBMIT,
         [
@@ -134,7 +135,21 @@ def _interface(database: str, version_id: int) -> dict[str, Any]:
     return interface
 
 
-def _clean(page: list[Submission], interfaces: dict[UUID, dict[str, Any]]) -> list[dict[str, Any]]:
+def _shown(assignments: dict[int, UUID]) -> dict[UUID, dict[str, Any]]:
+    """The data that the workers of these assignments were shown. Asks the database only where there are some."""
+    if not assignments:
+        return {}
+    found = rows(
+        "SELECT a.id, p.data FROM assignments_assignment a JOIN batches_payload p ON p.task_id = a.task_id"
+        " WHERE a.id = ANY(%s)",
+        [list(assignments)],
+    )
+    return {assignments[pk]: data for pk, data in found}
+
+
+def _clean(
+    page: list[Submission], interfaces: dict[UUID, dict[str, Any]], shown: dict[UUID, dict[str, Any]]
+) -> list[dict[str, Any]]:
     errors: list[dict[str, Any]] = []
     cleaned: list[dict[str, Any]] = []
     seen: set[UUID] = set()
@@ -143,8 +158,9 @@ def _clean(page: list[Submission], interfaces: dict[UUID, dict[str, Any]]) -> li
             errors.append({"item": item, "field": "assignment", "message": "is answered twice on this page"})
         seen.add(submission.assignment)
         try:
+            data = shown.get(submission.assignment)
             cleaned.append(
-                {} if submission.unclear else clean_values(interfaces[submission.assignment], submission.values)
+                {} if submission.unclear else clean_values(interfaces[submission.assignment], submission.values, data)
             )
         except ValuesInvalid as invalid:
             errors += [{"item": item, **error} for error in invalid.errors]

@@ -14,7 +14,7 @@ from marketplace.ledger.commands import Move, move, require_funds
 from workers.assignments.commands.decide import require_decidable, require_few
 from workers.assignments.commands.extras import extra_transfers
 from workers.assignments.commands.reserves import disputes_free
-from workers.assignments.events import AnswerUpheld
+from workers.assignments.events import AnswerUpheld, BonusPaid
 from workers.assignments.locks import rejected_for_update
 
 
@@ -25,7 +25,8 @@ def uphold_answers(*, batch_id: int, assignments: list[UUID], made_by: int | Non
 
     They are paid from what lies aside for disputes. Where that is not enough, the requester's funds fill it up; where
     they are not enough either, nothing happens and `NotEnough` says what is missing. Upholding twice changes nothing.
-    Locks: batch, assignments, ledger accounts. Emits `AnswerUpheld`. Raises `NotDecidable` naming those that are not
+    Locks: batch, assignments, ledger accounts. Emits `AnswerUpheld`, and `BonusPaid`
+    where the batch's top-up is known. Raises `NotDecidable` naming those that are not
     rejected. Returns how many were upheld.
     """
     require_transaction()
@@ -47,6 +48,8 @@ def uphold_answers(*, batch_id: int, assignments: list[UUID], made_by: int | Non
     raised = rows(
         "SELECT public_id, worker, amount_micros, fee_micros FROM assignments_raise_upheld(%s, %s)", [batch_id, ids]
     )
+    if raised:
+        publish(BonusPaid(batch_id=batch_id, worker_ids=sorted({row[1] for row in found}), assignment_ids=[]))
     # Before the batch's top-up is known its limit is added to what lies aside for it; afterwards it is paid at once.
     known = value("SELECT topup_micros FROM assignments_reserve WHERE batch_id = %s", [batch_id]) is not None
     topup = sum(row[2] + row[3] for row in raised) if known else len(ids) * batch.topup_place_micros

@@ -2,6 +2,7 @@
 
 from workers.assignments.models.doubts import HOLD_MAX, Discount, Hold, ReviewWish
 from workers.assignments.models.queue import Missed, Pair, Quarantine, Quota, Spike, Walk
+from workers.assignments.models.waiting import WINDOW_MAX, Waiting
 from workers.assignments.models.work import (
     Answer,
     Assignment,
@@ -18,6 +19,7 @@ from workers.assignments.models.work import (
 
 __all__ = [
     "HOLD_MAX",
+    "WINDOW_MAX",
     "Answer",
     "Assignment",
     "Contest",
@@ -37,5 +39,6 @@ __all__ = [
     "Settlement",
     "Spike",
     "Uphold",
+    "Waiting",
     "Walk",
 ]

@@ -9,8 +9,12 @@ from workers.profiles.models import Worker
 
 
 class Walk(models.Model):
-    """How far a worker has walked a batch's queue. Under `spread` `step` counts buckets in his own order and `rank` is
-    the place in the present one; under the other orders `ranks` has the place in each level. All only move forward."""
+    """How far a worker has walked a batch's queue. All numbers only move on.
+
+    Under `spread` `ranks` has the place that he came to in each bucket of his lane (64, then the 16 of newcomers, from
+    their other end); for all that lanes miss, `step` counts buckets in an order of his own and `rank` is the place in
+    the present one. Under the other orders `ranks` has the place in each level.
+    """
 
     pk = models.CompositePrimaryKey("worker_id", "batch_id")
     worker = models.ForeignKey(Worker, on_delete=models.PROTECT, related_name="+", db_index=False)

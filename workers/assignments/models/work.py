@@ -109,6 +109,7 @@ class Settlement(models.Model):
             models.Index(fields=["worker", "batch"], condition=Q(settled_at=None), name="settlement_due_worker"),
             models.Index(fields=["batch"], condition=Q(settled_at=None), name="settlement_due_batch"),
             models.Index(fields=["worker", "batch"], name="settlement_of_worker"),
+            models.Index(fields=["batch", "assignment"], name="settlement_of_batch"),
         ]
 
 

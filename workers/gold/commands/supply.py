@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from json import dumps
 from typing import Any
 
@@ -20,6 +21,8 @@ from workers.gold.need import Supply, wanted
 
 # Below this a task is not beyond doubt, whatever the caller thinks.
 SURE = 0.99
+# Gold is made for as many tasks to come as this, and not for the whole batch: what is made is used at once.
+AHEAD = 256
 
 
 @dataclass(frozen=True)
@@ -32,21 +35,23 @@ class Candidate:
 
 
 def offer_keys(*, batch_id: int, found: Sequence[Candidate]) -> int:
-    """Make what is left of these tasks gold, the surest first, as far as the batch needs gold; returns of how many.
+    """Make what is left of some of these tasks gold, as far as the batch needs gold; returns of how many.
 
-    Such a task leaves the queue, its open places are paid like all, and nobody is told. Where the policy's `refill` is
-    `confirm` it stays an ordinary task until the requester agrees. Nothing becomes gold whose posterior is below 0.99,
-    that has no open place, is in quarantine or gold already, is as good as the same as a key that was shown, or whose
-    batch has reserved tasks or takes no work; a repeat finds nothing to do. New keys are committed to first. Emits
-    `GoldWaits` where the requester is asked.
+    Each task has one chance, as large as the share of gold: workers see which tasks they agree on, and of those no
+    larger part may be gold than of all. Of those that drew it the surest come first. Such a task leaves the queue, its
+    open places are paid like all, and nobody is told. Where the policy's `refill` is `confirm` it stays an ordinary
+    task until the requester agrees. Nothing becomes gold whose posterior is below 0.99, that has no open place, is in
+    quarantine or gold already, is as good as the same as a key that was shown, or whose batch has reserved tasks or
+    takes no work; a repeat finds nothing to do. New keys are committed to first. Emits `GoldWaits` where the requester
+    is asked.
 
     Locks batch (FOR UPDATE, so that no claim has the task in sight), tasks, keys: call it before anything that locks
     what a claim holds behind its batch, such as standings.
     """
     require_transaction()
-    sure = [candidate for candidate in found if SURE <= candidate.posterior <= 1]
     batch = Batch.objects.select_related("version").get(pk=batch_id)
     policy = Policy(**batch.gold_policy)
+    sure = drawn_for_gold(batch, policy, [candidate for candidate in found if SURE <= candidate.posterior <= 1])
     # First without the lock, which everything else that happens to the batch would wait for.
     if not sure or policy.refill == "off" or _missing(batch, policy) == (0, 0):
         return 0
@@ -68,6 +73,19 @@ def offer_keys(*, batch_id: int, found: Sequence[Candidate]) -> int:
         if ask:
             publish(GoldWaits(batch_id=batch_id))
     return made
+
+
+def drawn_for_gold(batch: Batch, policy: Policy, sure: list[Candidate]) -> list[Candidate]:
+    """Those that drew gold, by the secret of the batch's first commitment: asking again changes nothing."""
+    if not sure:
+        return []
+    with acting_as("gold_reader"):
+        seed = bytes(value("SELECT seed FROM gold_commitment WHERE batch_id = %s AND seq = 1", [batch.pk]))
+
+    def lot(task_id: int) -> float:
+        return int.from_bytes(blake2b(b"%d" % task_id, digest_size=8, key=seed).digest(), "big") / 2**64
+
+    return [candidate for candidate in sure if lot(candidate.task_id) < policy.usual_share]
 
 
 def _offer(batch: Batch, candidate: Candidate, ask: bool) -> int:
@@ -103,7 +121,7 @@ def _missing(batch: Batch, policy: Policy) -> tuple[int, int]:
     supply = Supply(keys=int(keys), places=int(ready))
     return wanted(
         share=policy.max_share,
-        open_places=max(0, int(places) - taken - int(ready)),
+        open_places=min(max(0, int(places) - taken - int(ready)), AHEAD * batch.overlap),
         overlap=batch.overlap,
         supply=supply,
         allowance=allowed(policy, places=int(places), spent=int(shown)),

@@ -4,8 +4,10 @@ import math
 from datetime import timedelta
 
 from marketplace.common.database import MarketNow, one, run
+from marketplace.common.outbox import publish
 from marketplace.common.transactions import require_transaction
 from workers.profiles.errors import GrantInvalid, NameTaken, NotHeld
+from workers.profiles.events import SkillGranted, SkillRevoked
 from workers.profiles.locks import skill_for_update
 from workers.profiles.models import Grant, Skill, SkillKind
 
@@ -31,7 +33,8 @@ def grant_skill(
 ) -> Grant:
     """Let the worker hold the skill from now on, at `value`, for `life` or until it is revoked.
 
-    What he held of it before is revoked by this and stays in the history. Locks: skill. Raises `GrantInvalid`.
+    What he held of it before is revoked by this and stays in the history. Locks: skill. Emits `SkillGranted`. Raises
+    `GrantInvalid`.
     """
     require_transaction()
     errors = []
@@ -43,6 +46,7 @@ def grant_skill(
         raise GrantInvalid("The grant does not fit the skill.", errors=errors)
     skill_for_update(skill.pk)
     _revoke(skill.pk, worker_id, by, REPLACED)
+    publish(SkillGranted(skill_id=skill.pk, worker_id=worker_id))
     return Grant.objects.create(
         skill=skill,
         worker_id=worker_id,
@@ -55,11 +59,12 @@ def grant_skill(
 
 
 def revoke_skill(*, skill: Skill, worker_id: int, by: int, reason: str) -> Grant:
-    """Take the skill from the worker, with the reason. Locks: skill. Raises `NotHeld`."""
+    """Take the skill from the worker, with the reason. Locks: skill. Emits `SkillRevoked`. Raises `NotHeld`."""
     require_transaction()
     skill_for_update(skill.pk)
     if not _revoke(skill.pk, worker_id, by, reason):
         raise NotHeld("The worker does not hold this now.")
+    publish(SkillRevoked(skill_id=skill.pk, worker_id=worker_id))
     return Grant.objects.filter(skill=skill, worker_id=worker_id).latest("revoked_at")
 
 

@@ -1,0 +1,164 @@
+"""The ES module in a real browser against the real servers: nothing lost or twice when the live server dies."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from django.conf import settings
+from django.contrib.auth import login
+from django.contrib.sessions.backends.db import SessionStore
+from django.db import connections
+from django.http import HttpRequest
+from playwright.sync_api import Page, sync_playwright
+
+from marketplace.common.database import rows
+from tests import factories as make
+from tests.live.servers import Servers, serving, until
+from tests.live.telling import tell
+from workers.profiles.models import Worker
+
+pytestmark = [pytest.mark.stack, pytest.mark.browser]
+T = TypeVar("T")
+CSRF = "c" * 32
+
+BEGIN = """
+async ([url, cursor, csrf]) => {
+  const {LiveSocket, askTicket} = await import("/static/pages/live.js");
+  const ticket = () => askTicket("/api/v1/tickets", "worker", {csrf});
+  window.facts = [];
+  window.tasks = [];
+  window.board = [];
+  window.states = [];
+  window.live = new LiveSocket(url, {ticket, cursor});
+  live.addEventListener("fact", ({detail}) => facts.push(detail.seq));
+  live.addEventListener("tasks", ({detail}) => tasks.push(...detail.assignments));
+  live.addEventListener("topic", ({detail}) => board.push(detail));
+  live.addEventListener("status", ({detail}) => states.push(detail));
+  live.start();
+}
+"""
+
+
+class Browser:
+    """A page of the site in Chromium, signed in as a worker. Its driver runs a loop in this thread, so the database is
+    asked in another."""
+
+    def __init__(self, page: Page, servers: Servers, worker: Worker) -> None:
+        self.page, self.servers, self.worker = page, servers, worker
+        self._thread = ThreadPoolExecutor(1)
+        cookies = {"sessionid": self.beside(self._session), "csrftoken": CSRF}
+        page.context.add_cookies([{"name": n, "value": text, "url": servers.web_url} for n, text in cookies.items()])
+        page.goto(servers.web_url)
+
+    def begin(self, cursor: Any = None) -> None:
+        self.page.evaluate(BEGIN, [f"{self.servers.live_url}/ws/worker/", cursor, CSRF])
+
+    def wait(self, condition: str) -> None:
+        """Asked from here again and again: the site's policy lets nobody evaluate text in the page itself."""
+        until(lambda: bool(self.page.evaluate(condition)), 60)
+
+    def beside(self, function: Callable[..., T], *args: object) -> T:
+        def run() -> T:
+            try:
+                return function(*args)
+            finally:
+                connections.close_all()
+
+        return self._thread.submit(run).result(90)
+
+    def _session(self) -> str:
+        request = HttpRequest()
+        request.session = SessionStore()
+        login(request, self.worker.user, backend=settings.AUTHENTICATION_BACKENDS[0])
+        request.session.save()
+        return str(request.session.session_key)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> str:
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if found is None:
+        pytest.skip("there is no Chromium here")
+    return found
+
+
+@pytest.fixture
+def browser(committed: str, tmp_path: Path, chromium: str) -> Iterator[Browser]:
+    worker = make.make_worker()
+    with serving(committed, tmp_path, "web", "live") as servers, sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        try:
+            yield Browser(opened.new_page(), servers, worker)
+        finally:
+            opened.close()
+
+
+def test_a_page_sees_every_fact_once_over_the_death_of_the_server(browser: Browser) -> None:
+    page, worker, servers = browser.page, browser.worker, browser.servers
+    browser.begin()
+    browser.wait("live.counts.snapshots === 1")
+    browser.beside(tell, worker.pk, 5)
+    browser.wait("facts.length === 5")
+    for reached in (105, 205):
+        servers.kill("live")
+        browser.beside(tell, worker.pk, 100)
+        servers.start("live")
+        browser.wait(f"facts.length >= {reached}")
+    browser.beside(tell, worker.pk, 1)
+    browser.wait("facts.length >= 206")
+
+    assert page.evaluate("facts") == list(range(1, 207))
+    counts = page.evaluate("live.counts")
+    assert (counts["snapshots"], counts["duplicates"], counts["gaps"]) == (1, 0, 0)
+    assert counts["resumes"] >= 2
+    assert page.evaluate("states[0]") == "connecting" and page.evaluate("states.at(-1)") == "live"
+
+    assert browser.beside(rows, "SELECT count(*) FROM accounts_ticket") == [(0,)]
+
+    # Another page goes on where this one left off.
+    cursor = page.evaluate("live.cursor")
+    page.evaluate("live.stop()")
+    browser.beside(tell, worker.pk, 2)
+    page.goto(servers.web_url)
+    browser.begin(cursor)
+    browser.wait("facts.length === 2")
+    assert page.evaluate("facts") == [207, 208]
+    assert page.evaluate("live.counts.snapshots") == 0
+
+
+def test_what_a_page_asks_while_the_server_is_dead_is_done_once(browser: Browser) -> None:
+    page, servers = browser.page, browser.servers
+    batch = browser.beside(lambda: str(make.make_batch(tasks=6, overlap=1).public_id))
+    browser.begin()
+    browser.wait("live.counts.snapshots === 1")
+    servers.kill("live")
+    page.evaluate(
+        "(batch) => { live.command('claim', {batch, count: 2}).then((reply) => (window.reply = reply)); }", batch
+    )
+    servers.start("live")
+    browser.wait("window.reply !== undefined")
+    reply = page.evaluate("reply")
+    assert reply["status"] == 201 and len(reply["body"]["assignments"]) == 2
+    assert browser.beside(rows, "SELECT count(*) FROM assignments_assignment") == [(2,)]
+
+    # Stream mode: what he holds already, and one more; each of them once, whatever happens to the connection.
+    page.evaluate("(batch) => live.stream(batch, 3)", batch)
+    browser.wait("tasks.length === 3")
+    servers.kill("live")
+    servers.start("live")
+    browser.wait("live.counts.resumes >= 2")
+    until(lambda: bool(browser.beside(rows, "SELECT count(*) = 3 FROM assignments_assignment")[0][0]))
+    given = page.evaluate("tasks.map(({id}) => id)")
+    assert len(given) == len(set(given)) == 3
+
+
+def test_a_page_follows_the_board(browser: Browser) -> None:
+    batch = browser.beside(lambda: make.make_batch(tasks=6, overlap=1))
+    browser.begin()
+    browser.wait("live.counts.snapshots === 1")
+    browser.page.evaluate("live.subscribe('board')")
+    browser.wait("board.length === 1")
+    assert list(browser.page.evaluate("live.topics.get('board').state")) == [str(batch.public_id)]
