@@ -94,6 +94,11 @@ def any_batch(public_id: UUID) -> Batch:
     return batch
 
 
+def running_batches() -> QuerySet[Batch]:
+    """The batches that take work now."""
+    return Batch.objects.filter(state=BatchState.PUBLISHED)
+
+
 def visible_batch(public_id: UUID) -> Batch:
     """A batch as workers may know it: any that was published. Raises `NotFound` for a draft as for none."""
     batch = (
