@@ -112,6 +112,18 @@ def visible_batch(public_id: UUID) -> Batch:
     return batch
 
 
+def sample_of(batch: Batch) -> dict[str, Any] | None:
+    """The data of the task that was imported first, whatever it is for: shown to all before they begin, so it says of
+    no task that it is gold. None for a batch without tasks."""
+    begin = batch.imports.filter(state=ImportState.DONE).order_by("after_task_id").values_list("after_task_id").first()
+    # From there on the key of the tasks is walked, and the first row is one of the batch.
+    found = one(
+        "SELECT p.data FROM batches_payload p WHERE p.task_id > %s AND p.batch_id = %s ORDER BY p.task_id LIMIT 1",
+        [begin[0] if begin else 0, batch.pk],
+    )
+    return found[0] if found else None
+
+
 @dataclass(frozen=True)
 class Offer:
     """What a published batch offers and asks: its final terms, which every claim needs and which never change again."""
