@@ -204,6 +204,7 @@ CONTENT_SECURITY_POLICY = {
         # The live server has a port of its own where no proxy stands before both; of its address the origin counts.
         "connect-src": ["'self'", *(["/".join(LIVE_URL.split("/")[:3])] if LIVE_URL else [])],
         "img-src": ["'self'", "data:"],
+        "media-src": ["'self'", "data:"],
         "object-src": ["'none'"],
         "base-uri": ["'none'"],
         "frame-ancestors": ["'none'"],
