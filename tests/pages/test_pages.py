@@ -32,7 +32,7 @@ def signed_in() -> tuple[Client, User]:
 
 
 def require_strict(response: Any) -> None:
-    """Nothing inline that runs or styles but the map of imports, and a policy that would stop all but that very text."""
+    """Nothing inline that runs or styles but the map of imports, and a policy that stops all but that very text."""
     assert response.status_code == 200
     page = response.content.decode()
     assert not re.search(r"<style|\sstyle=|\son[a-z]+=", page)
