@@ -168,8 +168,8 @@ HOSTILE = [
     "[x](/accounts/logout/)",
 ]
 KNOWN = {
-    "p", "a", "img", "em", "strong", "code", "pre", "ul", "ol", "li", "blockquote", "h3", "h4", "h5", "h6", "hr", "br", "s",
-    "div", "table", "thead", "tbody", "tr", "th", "td",
+    "p", "a", "img", "em", "strong", "code", "pre", "ul", "ol", "li", "blockquote", "h3", "h4", "h5", "h6", "hr", "br",
+    "s", "div", "table", "thead", "tbody", "tr", "th", "td",
 }  # fmt: skip
 ALLOWED = {"href", "rel", "target", "title", "src", "alt", "loading", "referrerpolicy", "class", "tabindex", "start"}
 
@@ -186,12 +186,13 @@ def test_what_others_write_becomes_nothing_that_runs_or_looks_like_ours(text: st
             if name == "src":
                 assert re.match(r"https://|data:image/(png|gif|jpeg|webp);base64,", value), html
     # Nothing is left that opens an element otherwise.
-    assert not re.search(r"<(?!/?(?:%s)[\s>/])" % "|".join(KNOWN), html), html
+    assert not re.search(rf"<(?!/?(?:{'|'.join(KNOWN)})[\s>/])", html), html
 
 
 def test_links_give_nothing_away_and_headings_stand_below_those_of_the_page() -> None:
+    rel = 'rel="nofollow ugc noopener noreferrer" target="_blank"'
     assert html_of("# Hi\n\n[x](https://example.org)") == (
-        '<h3>Hi</h3>\n<p><a href="https://example.org" rel="nofollow ugc noopener noreferrer" target="_blank">x</a></p>\n'
+        f'<h3>Hi</h3>\n<p><a href="https://example.org" {rel}>x</a></p>\n'
     )
     assert '<td class="align-right">1</td>' in html_of("|a|\n|-:|\n|1|")
     assert html_of("###### Low") == "<h6>Low</h6>\n"
