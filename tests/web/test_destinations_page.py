@@ -77,7 +77,8 @@ def test_a_form_that_is_sent_twice_adds_once(payee: tuple[Client, Worker]) -> No
     [
         ({"password": "guessed"}, "This is not the password of your account."),
         ({"code": "000000"}, "This is not what your authenticator app shows now."),
-        ({"details_account": ""}, "Is needed"),
+        ({"details_account": ""}, "This field is required."),
+        ({"details_account": "--"}, "Has no letter and no digit"),
         ({"currency": "E1R"}, "Is three capital letters, as EUR"),
         ({"code": ""}, "This field is required."),
     ],

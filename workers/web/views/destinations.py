@@ -6,7 +6,6 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -40,7 +39,6 @@ def destinations(request: WorkerRequest) -> HttpResponse:
     found = [(one, wishes.get(one.pk)) for one in destinations_of(request.user.pk).order_by("pk")]
     context = {
         "destinations": found,
-        "now": timezone.now(),
         "titles": {one.name: one.title for one in offered()},
         "second_factor": has_second_factor(request.user.pk),
         "limits": limits(),
