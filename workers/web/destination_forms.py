@@ -64,7 +64,7 @@ class DestinationForm(ProofForm):
         self._names = tuple(by.fields)
         for name, what in by.fields.items():
             self.fields[f"details_{name}"] = forms.CharField(
-                label=LABELS.get(name, name.replace("_", " ").capitalize()),
+                label=str(LABELS.get(name, name.replace("_", " ").capitalize())),
                 help_text=f"{what}.",
                 max_length=TEXT_MAX,
                 required=OPTIONAL not in what,
