@@ -99,7 +99,7 @@ def prove_code(*, user_id: int, code: str) -> Proof:
     return Proof(user_id, step)
 
 
-def has_factor(user_id: int) -> bool:
+def has_second_factor(user_id: int) -> bool:
     """Whether the person has set up a second factor."""
     return _factor(user_id) is not None
 
