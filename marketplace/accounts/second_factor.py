@@ -100,7 +100,7 @@ def prove_code(*, user_id: int, code: str) -> Proof:
 
 
 def has_second_factor(user_id: int) -> bool:
-    """Whether the person has set up a second factor."""
+    """Whether the account has one."""
     return _factor(user_id) is not None
 
 
