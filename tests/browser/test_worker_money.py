@@ -90,6 +90,6 @@ def test_each_page_stands_at_each_width(market: Any, visit: Any, axe: Any, shot:
     for name, path in {**PAGES, **more}.items():
         page.goto(path)
         expect(page.get_by_role("heading", level=1)).to_be_visible()
-        axe(page)
         shot(page, f"{name}-{width}-{'dark' if dark else 'light'}")
+        axe(page)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{name} is wider than the window"

@@ -75,7 +75,7 @@ def test_the_chart_has_a_table_that_says_the_same() -> None:
 
     page = client_of(history.worker.user).get("/work/earnings/").content.decode()
 
-    assert page.count("<rect ") == 1
+    assert page.count("<rect x=") == 1
     assert "0.04\u00a0EUR together" in page
     assert re.search(r"<strong>0\.04\u00a0EUR</strong></td></tr>", page)
     assert "style=" not in page

@@ -29,7 +29,7 @@ def test_scores_are_shown_with_their_interval_and_why_they_moved() -> None:
     response = client_of(worker.user).get(PAGE)
 
     page = text_of(response)
-    assert response.content.decode().count('class="interval"') == 2
+    assert response.content.decode().count('class="interval"') == 3
     assert re.search(r"\d+ %, between \d+ % and \d+ %", page)
     assert "3 more could be judged: 2 agreed with what is known to be right" in page
     assert "rests on 3 judgements" in page
@@ -43,7 +43,7 @@ def test_skills_say_from_whom_and_until_when() -> None:
 
     assert "Reads cats from Acme Labels" in page
     assert "90 %" in page
-    assert "Rests on : exam of May" in page
+    assert "Rests on: exam of May" in page
     assert "Without end" in page
 
 
