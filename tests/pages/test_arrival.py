@@ -31,6 +31,12 @@ def sign_in(email: str, password: str = PASSWORD) -> tuple[Client, Any]:
     return client, client.post("/accounts/login/", {"login": email, "password": password})
 
 
+def show_password(client: Client) -> None:
+    """What the site asks for before something changes that protects the account."""
+    response = client.post("/accounts/reauthenticate/", {"password": PASSWORD})
+    assert response.status_code == 302, response.content
+
+
 def code_mailed(to: str) -> str:
     message = mail.outbox[-1]
     assert message.to == [to]
@@ -131,6 +137,8 @@ def code_now(secret: str) -> str:
 def with_second_factor() -> tuple[Client, User, str]:
     user = signed_up()
     client, _ = sign_in(user.email)
+    assert client.get("/accounts/2fa/totp/activate/")["Location"].startswith("/accounts/reauthenticate/")
+    show_password(client)
     form = client.get("/accounts/2fa/totp/activate/")
     require_strict(form)
     (secret,) = re.findall(r'<code class="secret">([A-Z2-7]+)</code>', form.content.decode())
@@ -143,7 +151,7 @@ def test_a_second_factor_is_asked_for_at_the_next_sign_in_and_a_recovery_code_do
     client, user, _secret = with_second_factor()
     shown = client.get("/accounts/2fa/recovery-codes/")
     require_strict(shown)
-    codes = re.findall(r"<li><code>(\S+)</code></li>", shown.content.decode())
+    codes = re.findall(r"<li><code>(\d+)</code></li>", shown.content.decode())
     assert len(codes) == 10
 
     other, answer = sign_in(user.email)
@@ -188,6 +196,7 @@ def test_sign_out_everywhere_else_ends_every_other_session_and_not_this_one(db: 
 def test_a_new_address_counts_once_its_code_was_entered(db: None) -> None:
     user, new = signed_up(), new_email()
     client, _ = sign_in(user.email)
+    show_password(client)
 
     client.post("/accounts/email/", {"action_add": "", "email": new})
     before = User.objects.get(pk=user.pk).email
