@@ -65,7 +65,7 @@ def test_somebody_signs_up_and_comes_back_with_a_second_factor(market: Any, visi
     press(page, "Sign in")
     expect(page.get_by_role("heading", name="Second factor")).to_be_visible()
     axe(page)
-    page.get_by_label("Authenticator code").fill(recovery)
+    page.get_by_label("Code", exact=True).fill(recovery)
     press(page, "Sign in")
 
     page.goto("/accounts/sessions/")
