@@ -1,0 +1,5 @@
+"""Do work: the player."""
+
+from django.urls import URLPattern
+
+urlpatterns: list[URLPattern] = []
