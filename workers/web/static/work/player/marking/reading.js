@@ -90,11 +90,11 @@ export class Reading {
     return starts.findLast((one) => one.start < unit && (kind !== "word" || one.word))?.start ?? line.start;
   }
 
-  /** Where an end of a span comes to by one step: to the next edge of a word, or by one character. */
-  stepped(unit, step, words) {
+  /** Where an end of a span, `start` or `end`, comes to by one step: to where a word starts or ends, or by one
+   * character. */
+  stepped(unit, end, step, words) {
     if (!words) return this.moved(unit, "character", step);
-    const line = this.lineAt(unit);
-    const edges = this.#starts("word", line).filter((one) => one.word).flatMap((one) => [one.start, one.end]);
+    const edges = this.#starts("word", this.lineAt(unit)).filter((one) => one.word).map((one) => one[end]);
     const found = step > 0 ? edges.find((edge) => edge > unit) : edges.findLast((edge) => edge < unit);
     return found ?? this.moved(unit, "word", step);
   }

@@ -1,8 +1,10 @@
 /** The list of marked stretches; the one that is picked shows its times as fields, and can be looped and deleted. */
-import {el} from "../../../pages/dom.js";
+import {el, icon} from "../../../pages/dom.js";
 import {gettext, interpolate} from "../../../pages/i18n.js";
 import {timeField} from "./fields.js";
 import {clock} from "./times.js";
+
+const LONG = 100;
 
 /** Calls `pick(id)`, `change(id, {start} or {end})`, `remove(id)`, `loop(id)`. */
 export function segmentList({pick, change, remove, loop}) {
@@ -22,7 +24,7 @@ export function segmentList({pick, change, remove, loop}) {
   function tools(one, readonly, looping) {
     const again = el("button", {type: "button", class: "button small quiet", "data-key": "loop", "aria-pressed": String(looping)}, gettext("Loop"));
     again.addEventListener("click", () => loop(one.id));
-    const gone = el("button", {type: "button", class: "button small danger", "data-key": "remove"}, gettext("Delete"));
+    const gone = el("button", {type: "button", class: "button small quiet", "data-key": "remove", "aria-label": gettext("Delete"), title: gettext("Delete")}, icon("trash"));
     gone.addEventListener("click", () => remove(one.id));
     const field = (label, end) => timeField({label, time: one[end], key: end, readonly, set: (time) => change(one.id, {[end]: time})});
     return el("div", {class: "mark-tools"},
@@ -35,6 +37,7 @@ export function segmentList({pick, change, remove, loop}) {
     show(shown, state) {
       const key = element.contains(document.activeElement) ? document.activeElement.dataset.key : null;
       heading.textContent = interpolate(gettext("Marked: %s"), [shown.length]);
+      entries.classList.toggle("long", shown.length > LONG);
       entries.replaceChildren(...shown.map((one) => entry(one, state)));
       if (key) (element.querySelector(`[data-key="${CSS.escape(key)}"]`) ?? element.querySelector("[data-key]"))?.focus();
     },

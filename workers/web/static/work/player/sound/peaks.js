@@ -10,6 +10,7 @@ const RATE = 8_000;
 const PER_SECOND = 100;
 const BYTES_MAX = 100 * 1024 * 1024;
 const SECONDS_MAX = 3_600;
+const WRITTEN = /^data:[^,]*;base64,(.*)$/s;
 
 /** {low, high, rate} with values from -1 to 1 for each piece of 1 / rate seconds; null where they cannot be had. */
 export async function peaksOf(url, {length, signal}) {
@@ -25,6 +26,9 @@ export async function peaksOf(url, {length, signal}) {
 }
 
 async function bytesOf(url, signal) {
+  // What is written into the task itself needs no connection, and the page's policy allows none to such an address.
+  const written = WRITTEN.exec(url);
+  if (written) return Uint8Array.from(atob(written[1]), (character) => character.charCodeAt(0)).buffer;
   const answer = await fetch(url, {signal, credentials: "same-origin"});
   if (!answer.ok || Number(answer.headers.get("Content-Length") ?? 0) > BYTES_MAX) return null;
   return answer.arrayBuffer();

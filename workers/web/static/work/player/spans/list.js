@@ -1,6 +1,8 @@
 /** The list beside the text: what is marked and how it is related; where one is picked, the buttons that change it. */
-import {el} from "../../../pages/dom.js";
+import {el, icon} from "../../../pages/dom.js";
 import {gettext, interpolate} from "../../../pages/i18n.js";
+
+const LONG = 100;
 
 /** Calls `pick(id)`, `nudge(end, step)`, `remove(id)` and `part(relation)`. */
 export function spanList({pick, nudge, remove, part}) {
@@ -28,7 +30,7 @@ export function spanList({pick, nudge, remove, part}) {
       button.addEventListener("click", () => nudge(end, step));
       return button;
     };
-    const gone = el("button", {type: "button", class: "button small danger", "data-key": "remove"}, gettext("Delete"));
+    const gone = el("button", {type: "button", class: "button small quiet", "data-key": "remove", "aria-label": gettext("Delete"), title: gettext("Delete")}, icon("trash"));
     gone.addEventListener("click", () => remove(span.id));
     return el("div", {class: "mark-tools"},
       el("span", {class: "soft"}, gettext("Start")), move(gettext("Start earlier"), "←", "start", -1), move(gettext("Start later"), "→", "start", 1),
@@ -37,7 +39,7 @@ export function spanList({pick, nudge, remove, part}) {
 
   function link({relation, title, from, to}, words, readonly, at) {
     const remover = el("button", {type: "button", class: "button small quiet", "data-key": `part ${at}`,
-      "aria-label": interpolate(gettext("Delete the relation %(from)s %(kind)s %(to)s"), {from: words.get(from), kind: title, to: words.get(to)})}, "✕");
+      "aria-label": interpolate(gettext("Delete the relation %(from)s %(kind)s %(to)s"), {from: words.get(from), kind: title, to: words.get(to)})}, icon("trash"));
     remover.addEventListener("click", () => part(relation));
     return el("li", {class: "mark-relation"}, el("span", {}, el("bdi", {}, words.get(from)), " ", el("b", {dir: "auto"}, `${title} →`), " ", el("bdi", {}, words.get(to))),
       !readonly && remover);
@@ -49,6 +51,7 @@ export function spanList({pick, nudge, remove, part}) {
       const key = element.contains(document.activeElement) ? document.activeElement.dataset.key : null;
       const words = new Map(shown.map((span) => [span.id, span.text]));
       heading.textContent = interpolate(gettext("Marked: %s"), [shown.length]);
+      spans.classList.toggle("long", shown.length > LONG);
       spans.replaceChildren(...shown.map((span) => entry(span, readonly)));
       relations.replaceChildren(...links.map((one, at) => link(one, words, readonly, at)));
       related.hidden = !links.length;

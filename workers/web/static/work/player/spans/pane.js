@@ -186,7 +186,7 @@ export class Pane {
 function piece(text, spans) {
   const mark = el("mark", {class: spans.some((one) => one.picked) ? "spans-piece picked" : "spans-piece",
     "data-spans": spans.map((one) => one.id).join(" ")}, text);
-  // Underlines in layers: each span keeps its height along its whole length.
+  // Underlines in layers, the first one nearest to the text: each span keeps its height along its whole length.
   const ordered = [...spans].sort((one, other) => one.layer - other.layer);
   const depth = Math.min(5, ordered.at(-1).layer + 1);
   const tone = (spans.find((one) => one.picked) ?? ordered.at(-1)).colour;
@@ -194,7 +194,7 @@ function piece(text, spans) {
   mark.style.setProperty("--mark", tone);
   mark.style.paddingBottom = `${depth * 4}px`;
   mark.style.backgroundImage = paint.map((one) => `linear-gradient(${one.colour}, ${one.colour})`).join(", ");
-  mark.style.backgroundPosition = paint.map((one) => `0 calc(100% - ${one.layer * 4}px)`).join(", ");
+  mark.style.backgroundPosition = paint.map((one) => `0 calc(100% - ${(depth - 1 - one.layer) * 4}px)`).join(", ");
   mark.style.backgroundSize = paint.map(() => "100% 3px").join(", ");
   return mark;
 }

@@ -196,7 +196,7 @@ class SpansTool {
   #nudge(end, step) {
     const span = this.#span(this.#picked);
     if (!span || this.#readonly) return;
-    const at = this.#reading.stepped(span[end], step, this.#words);
+    const at = this.#reading.stepped(span[end], end, step, this.#words);
     if (end === "start" ? at < span.end : at > span.start) this.#change(span.id, {[end]: at});
   }
 
