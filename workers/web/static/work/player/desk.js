@@ -63,10 +63,15 @@ export class Desk extends EventTarget {
       await this.#hold(this.tab, TAB_WAIT_MS);
       sessionStorage.setItem("touchstone-tab", this.tab);
     }
+    await forgetOld().catch(() => {});
+    await this.listen();
+  }
+
+  /** Hear what other tabs are told, and count what waits: enough for a page that only sends. */
+  async listen() {
     this.#channel = new BroadcastChannel(`touchstone-work-${this.user}`);
     this.#channel.onmessage = ({data}) => this.#heard(data);
-    addEventListener("online", () => this.pump());
-    await forgetOld().catch(() => {});
+    addEventListener("online", () => this.#resume());
     await this.#count();
   }
 
@@ -121,12 +126,24 @@ export class Desk extends EventTarget {
     return lease.until > this.now || lease.typed;
   }
 
-  /** Put places back for other tabs, as when the page becomes smaller. */
-  async release(tokens) {
-    await change(["leases"], async ({leases}) => {
+  /** Places of this tab by their tokens, as far as they are still held. */
+  byTokens(tokens) {
+    return change(["leases"], async ({leases}) => {
+      const found = [];
       for (const token of tokens) {
         const lease = await got(leases.get(token));
-        if (lease?.tab === this.tab) leases.put({...lease, tab: null});
+        if (lease?.state === "held") found.push(lease);
+      }
+      return found;
+    });
+  }
+
+  /** Think no more of places whose time is over; what was typed stays as a draft. */
+  drop(tokens) {
+    return change(["leases"], async ({leases}) => {
+      for (const token of tokens) {
+        const lease = await got(leases.get(token));
+        if (lease) leases.put({...lease, state: "gone", at: Date.now()});
       }
     });
   }
