@@ -311,7 +311,10 @@ class SegmentsTool {
     const element = el("div", {class: "mark-tool segments"}, main, el("div", {class: "mark-beside"}, list.element, nothing?.element));
     element.addEventListener("keydown", (event) => {
       if (event.key === "Escape" && !event.defaultPrevented && this.#cancel()) event.preventDefault();
-      else if (event.key === "Delete" && this.#picked !== null && !event.target.closest("input")) {
+      else if (event.key === "Enter" && this.#draft && !event.defaultPrevented && !event.target.closest("button, input")) {
+        this.#say(gettext("Choose a label for what is marked, or press Escape."), true);
+        event.preventDefault();
+      } else if (event.key === "Delete" && this.#picked !== null && !event.target.closest("input")) {
         this.#remove(this.#picked);
         event.preventDefault();
       }

@@ -421,10 +421,12 @@ class SpansTool {
     return true;
   }
 
-  /** Enter picks the span at the caret, the next one around it when pressed again; with a brush it marks. */
+  /** Enter picks the span at the caret, the next one around it when pressed again; with a brush it marks. What is
+   * selected is never sent without its label. */
   #enter() {
-    if (this.#draft && (this.#brush !== null || this.#labels.length === 1)) {
-      this.#brushed();
+    if (this.#draft) {
+      if (this.#brush !== null || this.#labels.length === 1) this.#brushed();
+      else this.#say(gettext("Choose a label for what is selected, or press Escape."), true);
       return true;
     }
     const here = this.#spans.filter((one) => one.start <= this.#head && this.#head <= one.end)

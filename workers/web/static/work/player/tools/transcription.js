@@ -235,7 +235,7 @@ class TranscriptionTool {
     if (ctrlKey && !altKey && code === "Space") this.#deck.toggle(REWIND);
     else if ((ctrlKey && !altKey && code === "Comma") || (altKey && !ctrlKey && !shiftKey && key === "ArrowLeft")) this.#deck.step(-JUMP);
     else if ((ctrlKey && !altKey && code === "Period") || (altKey && !ctrlKey && !shiftKey && key === "ArrowRight")) this.#deck.step(JUMP);
-    else if (ctrlKey && key === "Enter" && this.#field.timestamps) this.#next();
+    else if (altKey && key === "Enter" && this.#field.timestamps) this.#next();
     else return false;
     return true;
   }
@@ -276,7 +276,7 @@ class TranscriptionTool {
     }) : [];
     const hint = el("p", {class: "helptext speech-hint", id: `speech-${this.#number}`},
       hintParts(timestamps ? gettext("While typing: %s play or pause (goes back 2 s), %s and %s 2 s back and on, %s next stretch.") : gettext("While typing: %s play or pause (goes back 2 s), %s and %s 2 s back and on."),
-        ["Ctrl Space", "Alt ←", "Alt →", "Ctrl ↵"]));
+        ["Ctrl Space", "Alt ←", "Alt →", "Alt ↵"]));
     this.#deck.controls.append(direction, ...edges);
     const element = el("div", {class: "mark-tool speech"}, this.#deck.element, this.#timeline.element, status, rows, hint, nothing.element);
     element.addEventListener("keydown", (event) => {
