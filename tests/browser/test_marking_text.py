@@ -38,9 +38,11 @@ def place(page: Page, words: str, nth: int = 0) -> tuple[float, float, float]:
     return left, middle, right
 
 
-def select(page: Page, words: str, nth: int = 0, inset: float = 2) -> None:
-    """Drag over a piece of the text."""
+def select(page: Page, words: str, nth: int = 0, *, to: str = "", inset: float = 2) -> None:
+    """Drag over a piece of the text, or from there to the end of another one on its line."""
     left, middle, right = place(page, words, nth)
+    if to:
+        _, _, right = place(page, to)
     page.mouse.move(left + inset, middle)
     page.mouse.down()
     page.mouse.move((left + right) / 2, middle, steps=3)
@@ -117,7 +119,7 @@ def test_spans_and_a_relation_are_marked_by_keys_alone(market: Market) -> None:
     press("Enter")
     expect(task.get_by_text("Choose a label for what is selected, or press Escape.")).to_be_visible()
     press("p")
-    for _ in range(5):
+    for _ in range(6):
         press("Control+ArrowRight")
     press("Control+Shift+ArrowRight")
     expect(task.get_by_role("status").filter(has_text="Selected “Zürich”")).to_be_visible()
@@ -182,7 +184,7 @@ def test_a_span_is_renamed_moved_removed_and_brought_back(market: Market) -> Non
     label(task, "Place").click()
 
     # What overlaps is refused in words, and nothing is lost.
-    select(page, "Hopper wrote")
+    select(page, "Hopper", to="wrote")
     label(task, "Date").click()
     expect(task.get_by_text("That would overlap “Hopper” (Place). Marked stretches cannot overlap here.")).to_be_visible()
     page.keyboard.press("Escape")
@@ -290,9 +292,6 @@ def test_a_long_text_is_touched_only_where_it_is_marked(market: Market) -> None:
     page.locator(".mark-label").first.click()
 
     values = clean_values(asks, page.evaluate("() => given"), {"text": text})
-    assert len(values["answer"]["spans"]) == 401
-    assert text[values["answer"]["spans"][1]["start"] :].startswith("Zürich")
-    assert values["answer"]["spans"][1]["start"] == text.index("nobody else") or "nobody else" in [
-        text[one["start"] : one["end"]] for one in values["answer"]["spans"]
-    ]
+    marked = [text[one["start"] : one["end"]] for one in values["answer"]["spans"]]
+    assert marked == ["Zürich", "nobody else", *["Zürich"] * 399]
     assert page.evaluate("() => lines") <= 3
