@@ -167,14 +167,15 @@ def test_spans_are_marked_by_touch_on_a_phone(
 
 
 def swipe(page: Page, start: tuple[float, float], end: tuple[float, float]) -> None:
-    """A finger put down, moved and lifted."""
+    """A finger put down, moved, held and lifted: lifted in movement it would throw the page, and the next tap only stops
+    that."""
     session = page.context.new_cdp_session(page)
     steps = [(start[0] + (end[0] - start[0]) * at / 5, start[1] + (end[1] - start[1]) * at / 5) for at in range(6)]
+    steps += 4 * steps[-1:]
     for kind, points in [("touchStart", steps[:1]), *[("touchMove", [one]) for one in steps[1:]], ("touchEnd", [])]:
         session.send(
             "Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": round(x), "y": round(y)} for x, y in points]}
         )
-    session.detach()
 
 
 def test_a_span_is_renamed_moved_removed_and_brought_back(market: Market) -> None:
