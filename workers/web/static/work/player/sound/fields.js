@@ -21,8 +21,11 @@ export function timeField({key, set}) {
   };
   input.addEventListener("change", take);
   input.addEventListener("keydown", (event) => {
-    if (event.key === "Enter") take();
-    else if (event.key === "ArrowUp" || event.key === "ArrowDown") {
+    if (event.key === "Enter") {
+      take();
+      // With Ctrl it goes on to the page, which submits.
+      if (event.ctrlKey || event.metaKey) return;
+    } else if (event.key === "ArrowUp" || event.key === "ArrowDown") {
       const step = (event.shiftKey ? NUDGE_FAR : NUDGE) * (event.key === "ArrowUp" ? 1 : -1);
       set(Math.max(0, plain((seconds(input.value) ?? time) + step)));
       input.value = clock(time);
