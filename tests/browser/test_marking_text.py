@@ -20,7 +20,8 @@ SLOP = 15
 PLACE = """(sheet, [wanted, nth]) => {
   const walker = document.createTreeWalker(sheet, NodeFilter.SHOW_TEXT);
   for (let seen = 0; walker.nextNode(); ) {
-    for (let at = walker.currentNode.data.indexOf(wanted); at >= 0; at = walker.currentNode.data.indexOf(wanted, at + 1)) {
+    const {data} = walker.currentNode;
+    for (let at = data.indexOf(wanted); at >= 0; at = data.indexOf(wanted, at + 1)) {
       if (seen++ < nth) continue;
       const range = document.createRange();
       range.setStart(walker.currentNode, at);
@@ -193,7 +194,9 @@ def test_a_span_is_renamed_moved_removed_and_brought_back(market: Market) -> Non
     # What overlaps is refused in words, and nothing is lost.
     select(page, "Hopper", to="wrote")
     label(task, "Date").click()
-    expect(task.get_by_text("That would overlap “Hopper” (Place). Marked stretches cannot overlap here.")).to_be_visible()
+    expect(
+        task.get_by_text("That would overlap “Hopper” (Place). Marked stretches cannot overlap here.")
+    ).to_be_visible()
     page.keyboard.press("Escape")
     click(page, "Hopper")
     page.keyboard.press("p")
