@@ -4,6 +4,8 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
+from django.views.decorators.cache import cache_control
+from django.views.i18n import JavaScriptCatalog
 
 from marketplace.pages import invoices
 from marketplace.pages import views as pages
@@ -22,6 +24,8 @@ urlpatterns = [
     path("invoices/<uuid:invoice>", invoices.invoice_page, name="invoice"),
     path("invoices/<uuid:invoice>.pdf", invoices.invoice_pdf, name="invoice_pdf"),
     path("accounts/", include("allauth.urls")),
+    path("work/", include("workers.web.urls")),
+    path("jsi18n/", cache_control(max_age=3600)(JavaScriptCatalog.as_view()), name="js_catalog"),
 ]
 
 

@@ -7,6 +7,7 @@ commits gets a clone of its own (`committed`), because append-only tables cannot
 
 import hashlib
 import os
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -126,19 +127,35 @@ def django_db_setup(template: str, django_db_blocker: Any) -> Iterator[None]:
     _drop(name)
 
 
-@pytest.fixture
-def committed(template: str, django_db_setup: None, django_db_blocker: Any) -> Iterator[str]:
-    """A database of this test's own, for real commits and many connections; its name."""
+@contextmanager
+def own_database(template: str, blocker: Any) -> Iterator[str]:
+    """A database for real commits and many connections, for the length of the block; its name."""
     before = connections.databases["default"]["NAME"]
     name = f"test_{os.getpid()}_{uuid4().hex[:6]}"
     _create(name, template)
-    with django_db_blocker.unblock():
+    with blocker.unblock():
         _use(name)
         try:
             yield name
         finally:
             _use(before)
             _drop(name)
+
+
+@pytest.fixture
+def committed(template: str, django_db_setup: None, django_db_blocker: Any) -> Iterator[str]:
+    """A database of this test's own, for real commits and many connections; its name."""
+    with own_database(template, django_db_blocker) as name:
+        yield name
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Where the browser is; skips where there is none."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if found is None:
+        pytest.skip("there is no Chromium here")
+    return found
 
 
 @pytest.fixture

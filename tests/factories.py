@@ -130,7 +130,11 @@ def make_invoice(requester: Requester, **fields: Any) -> Invoice:
     return Invoice.objects.select_related("requester", "corrects", "credit_note").get(pk=made.pk)
 
 
-def make_project(requester: Requester | None = None, interface: dict[str, Any] | None = None) -> Project:
+def make_project(
+    requester: Requester | None = None,
+    interface: dict[str, Any] | None = None,
+    instructions: str = "Say which animal it is.",
+) -> Project:
     """A project with a published first version."""
     requester = requester or make_requester()
     with one_transaction(principal="test"):
@@ -138,7 +142,7 @@ def make_project(requester: Requester | None = None, interface: dict[str, Any] |
             requester_id=requester.pk,
             name="Pets",
             interface=interface or INTERFACE,
-            instructions="Say which animal it is.",
+            instructions=instructions,
         )
     with one_transaction(principal="test"):
         publish_version(project=project, number=1)

@@ -93,6 +93,11 @@ def prove(*, user_id: int, password: str, code: str) -> Proof:
     return Proof(user_id, step)
 
 
+def has_second_factor(user_id: int) -> bool:
+    """Whether the account has one."""
+    return _factor(user_id) is not None
+
+
 def require_password(*, user_id: int, password: str) -> Shown:
     """Raise `PasswordWrong` where it is not the account's."""
     if not User.objects.get(pk=user_id).check_password(password):

@@ -40,7 +40,7 @@ class ExplanationShape(serializers.Serializer[Any]):
     )
     of = serializers.IntegerField(help_text="Workers with an open account; several accounts of one person count once")
     estimate = serializers.BooleanField(
-        help_text="Country, languages, device and age of the account are counted apart, from each other and from whom"
+        help_text="Country, languages, device, content and age of the account are counted apart, from each other and from whom"
         " you picked: where an audience asks for several, the counts are put together as if they were independent"
     )
     excluded_by = ExcludedShape(many=True)

@@ -5,14 +5,13 @@ from typing import Any
 from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.authentication import SessionAuthentication
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.views import APIView
 
 from marketplace.accounts.commands.tickets import issue_ticket
-from marketplace.accounts.models import ApiKey, Scope
+from marketplace.accounts.models import Scope
 from marketplace.rest.ask import Ask
-from marketplace.rest.authentication import ApiKeyAuthentication
+from marketplace.rest.authentication import PageSession
 from marketplace.rest.boundary import once
 from marketplace.rest.permissions import WrongScope
 from marketplace.rest.requests import KeyRequest
@@ -34,7 +33,6 @@ class TicketShape(serializers.Serializer[Any]):
 class TicketsView(APIView):
     """With a key, or from a page by its session and its CSRF token."""
 
-    authentication_classes = [ApiKeyAuthentication, SessionAuthentication]
     permission_classes = [IsAuthenticated]
 
     @extend_schema(
@@ -45,18 +43,16 @@ class TicketsView(APIView):
     )
     def post(self, request: KeyRequest) -> HttpResponse:
         socket = TicketAsk.of(request)["socket"]
-        key: ApiKey | None = request.auth
-        if key is not None and SOCKETS[socket] not in key.scopes:
+        shown = request.auth
+        if SOCKETS[socket] not in shown.scopes:
             scope = SOCKETS[socket].value
             raise WrongScope(f"This needs a key with the scope {scope!r}.", scope=scope)
         with once(request) as boundary:
             if boundary.replay:
                 return boundary.replay
-            text, expires_at = issue_ticket(
-                user_id=request.user.pk,
-                socket=socket,
-                key_digest=None if key is None else key.digest,
-                session_key=request._request.session.session_key if key is None else None,
+            bound = (
+                {"session_key": shown.session_key} if isinstance(shown, PageSession) else {"key_digest": shown.digest}
             )
+            text, expires_at = issue_ticket(user_id=request.user.pk, socket=socket, **bound)
             body = {"ticket": text, "socket": socket, "expires_at": expires_at}
             return boundary.respond(body, status=201, secret=True)

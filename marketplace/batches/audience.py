@@ -6,6 +6,7 @@ exactly one name:
     {"country": {"in": ["DE", "AT"]}}                        or {"not_in": [...]}
     {"languages": {"any": ["de", "fr"]}}                     or {"all": [...]}; `de` stands for `de-AT` too
     {"device": {"in": ["phone", "tablet", "desktop"]}}
+    {"content": {"agrees": ["violence", "medical"]}}         who agreed to be shown all of it although it may disturb
     {"account_age": {"min_days": 30, "max_days": 365}}
     {"skill": {"id": "…", "min": 0.8, "max": 1}}             a skill of the requester's, within bounds if any are given
     {"qualification": {"id": "…"}}
@@ -24,7 +25,7 @@ from uuid import UUID
 
 from marketplace.batches.forms import Error, Form, is_count, is_id, is_number
 from marketplace.batches.models import Batch
-from workers.profiles.models import COUNTRY, LANGUAGE, Device, SkillKind
+from workers.profiles.models import COUNTRY, LANGUAGE, Content, Device, SkillKind
 from workers.profiles.queries import lists_of, skills_of
 
 DEPTH_MAX = 5
@@ -188,6 +189,12 @@ class _Audience(Form):
         kinds = re.compile("|".join(Device.values))
         self._one_list(terms, path, ("in",), len(Device.values), kinds, f"must be one of {', '.join(Device.values)}")
 
+    def _content(self, terms: dict[str, Any], path: str) -> None:
+        kinds = re.compile("|".join(Content.values))
+        self._one_list(
+            terms, path, ("agrees",), len(Content.values), kinds, f"must be one of {', '.join(Content.values)}"
+        )
+
     def _account_age(self, terms: dict[str, Any], path: str) -> None:
         self.is_known(terms, path, ("min_days", "max_days"))
         self._bounds(terms, path, "min_days", "max_days", DAYS_MAX, "must be a number of days", whole=True)
@@ -226,6 +233,7 @@ class _Audience(Form):
         "country": _country,
         "languages": _languages,
         "device": _device,
+        "content": _content,
         "account_age": _account_age,
         "skill": _skill,
         "qualification": _qualification,

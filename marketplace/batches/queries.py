@@ -94,6 +94,11 @@ def any_batch(public_id: UUID) -> Batch:
     return batch
 
 
+def running_batches() -> QuerySet[Batch]:
+    """The batches that take work now."""
+    return Batch.objects.filter(state=BatchState.PUBLISHED)
+
+
 def visible_batch(public_id: UUID) -> Batch:
     """A batch as workers may know it: any that was published. Raises `NotFound` for a draft as for none."""
     batch = (
@@ -105,6 +110,18 @@ def visible_batch(public_id: UUID) -> Batch:
     if batch is None:
         raise NotFound("There is no such batch.")
     return batch
+
+
+def sample_of(batch: Batch) -> dict[str, Any] | None:
+    """The data of the task that was imported first, whatever it is for: shown to all before they begin, so it says of
+    no task that it is gold. None for a batch without tasks."""
+    begin = batch.imports.filter(state=ImportState.DONE).order_by("after_task_id").values_list("after_task_id").first()
+    # From there on the key of the tasks is walked, and the first row is one of the batch.
+    found = one(
+        "SELECT p.data FROM batches_payload p WHERE p.task_id > %s AND p.batch_id = %s ORDER BY p.task_id LIMIT 1",
+        [begin[0] if begin else 0, batch.pk],
+    )
+    return found[0] if found else None
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ _named: set[str] = {"relay"}
 _UNSEEN = """FROM common_outbox e
  WHERE (e.xid, e.id) > (coalesce((SELECT c.xid FROM common_outboxcursor c WHERE c.reader = %s), '0'),
                         coalesce((SELECT c.last_id FROM common_outboxcursor c WHERE c.reader = %s), 0))"""
-# Of events that are committed: no transaction that is older than theirs still runs. What holds for those that may be read.
+# What may be read: no transaction that is older than the event's still runs.
 _SETTLED = "AND e.xid < pg_snapshot_xmin(pg_current_snapshot())"
 _handlers: dict[str, list[Callable[[Delivered], None]]] = {}
 

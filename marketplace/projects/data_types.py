@@ -49,19 +49,24 @@ def _url(value: Any) -> str | None:
     return url
 
 
-def _image(value: Any) -> str | None:
-    if not isinstance(value, str) or value[:5].lower() != "data:":
-        return _url(value)
-    matched = DATA_URL.fullmatch(value) if len(value) <= VALUE_BYTES_MAX else None
-    if matched is None:
-        raise ValueRefused(
-            f"must be a URL, or data:image/png, jpeg, gif or webp in base64 of at most {VALUE_BYTES_MAX} bytes"
-        )
-    try:
-        base64.b64decode(matched[1], validate=True)
-    except binascii.Error:
-        raise ValueRefused("is not base64") from None
-    return value
+def _media(kind: str, formats: str) -> Callable[[Any], str | None]:
+    """A URL, or the thing itself as a data: URL of one of the formats, for what is small."""
+    data_url = re.compile(f"data:{kind}/(?:{formats.replace(', ', '|')});base64,([A-Za-z0-9+/]+={{0,2}})")
+
+    def check(value: Any) -> str | None:
+        if not isinstance(value, str) or value[:5].lower() != "data:":
+            return _url(value)
+        matched = data_url.fullmatch(value) if len(value) <= VALUE_BYTES_MAX else None
+        if matched is None:
+            options = " or ".join(formats.rsplit(", ", 1))
+            raise ValueRefused(f"must be a URL, or data:{kind}/{options} in base64 of at most {VALUE_BYTES_MAX} bytes")
+        try:
+            base64.b64decode(matched[1], validate=True)
+        except binascii.Error:
+            raise ValueRefused("is not base64") from None
+        return value
+
+    return check
 
 
 def _table(value: Any) -> Any:
@@ -99,12 +104,11 @@ def _cell_size(cell: Any) -> int:
 
 
 CELL_INTEGER_END = 2**63
-DATA_URL = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,([A-Za-z0-9+/]+={0,2})")
 DATA_TYPES: dict[str, Callable[[Any], Any]] = {
     "text": _text,
     "markdown": _text,
-    "image": _image,
-    "audio": _url,
+    "image": _media("image", "png, jpeg, gif, webp"),
+    "audio": _media("audio", "wav, mpeg, ogg, webm, mp4"),
     "video": _url,
     "table": _table,
     "url": _url,

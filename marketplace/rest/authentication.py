@@ -1,7 +1,8 @@
-"""Who asks: the bearer of a key, or (only to make a key) somebody who knows a password."""
+"""Who asks: the bearer of a key, a page of this site, or (only to make a key) somebody who knows a password."""
 
 import base64
 import binascii
+from dataclasses import dataclass
 from typing import Any
 
 from allauth.mfa.models import Authenticator
@@ -9,10 +10,10 @@ from django.contrib.auth import authenticate
 from django.db import connection
 from django.db.models import Model
 from knox.crypto import hash_token
-from rest_framework.authentication import BaseAuthentication, get_authorization_header
+from rest_framework.authentication import BaseAuthentication, SessionAuthentication, get_authorization_header
 from rest_framework.request import Request
 
-from marketplace.accounts.models import ApiKey, User
+from marketplace.accounts.models import ApiKey, Scope, User
 from marketplace.accounts.second_factor import use_code
 from marketplace.common.database import one
 from marketplace.rest.errors import KeyRefused
@@ -82,6 +83,32 @@ class ApiKeyAuthentication(BaseAuthentication):
 
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"
+
+
+@dataclass(frozen=True, slots=True)
+class PageSession:
+    """Stands where a key stands for who is signed in on the pages: he may do there whatever his roles let him do."""
+
+    session_key: str
+    scopes: tuple[str, ...]
+
+
+class PageAuthentication(SessionAuthentication):
+    """The session of a page of this site, with its CSRF token for whatever is not a read (R29). Sets `request.user`,
+    `request.auth` (a `PageSession`) and `request.worker_id`. A key goes first where a request has both."""
+
+    def authenticate(self, request: Request) -> tuple[User, PageSession] | None:
+        found = super().authenticate(request)
+        if found is None:
+            return None
+        user = found[0]
+        row = one("SELECT id FROM profiles_worker WHERE user_id = %s", [user.pk])
+        request.worker_id = None if row is None else row[0]  # type: ignore[attr-defined]
+        staff = (Scope.STAFF.value,) if user.is_staff else ()
+        scopes = (Scope.WORKER.value, Scope.REQUESTER.value, *staff)
+        session_key = request._request.session.session_key
+        assert session_key is not None, "who is signed in has a session"
+        return user, PageSession(session_key, scopes)
 
 
 class PasswordAuthentication(BaseAuthentication):

@@ -24,16 +24,18 @@ Row = TypeVar("Row", bound=Model)
 def page_of(
     request: Request,
     rows: QuerySet[Row],
-    view: Callable[[Any], Any],
+    view: Callable[[Any], Any] | None = None,
     *,
+    together: Callable[[list[Row]], list[Any]] | None = None,
     sort: str = "id",
     descending: bool = False,
     allowed: Iterable[str] = (),
 ) -> HttpResponse:
     """One page of the rows as {"results", "next"}, in order of (`sort`, id); `sort` is never null.
 
-    `view` turns a row into what is shown. Query parameters are `cursor`, `limit` and those in `allowed`; another is
-    refused. Cursors are sealed: they show no internal id, and one of another list or order is refused.
+    `view` turns a row into what is shown, or `together` all rows of the page at once. Query parameters are `cursor`,
+    `limit` and those in `allowed`; another is refused. Cursors are sealed: they show no internal id, and one of another
+    list or order is refused.
     """
     limit = _limit(request, allowed)
     name = f"{request.path}?{sort},{descending}"
@@ -55,7 +57,8 @@ def page_of(
     def place_of(row: Row) -> list[str]:
         return [field.value_to_string(row) for field in fields]  # type: ignore[union-attr]
 
-    return _answer(request, found, limit, view, lambda row: _close(name, place_of(row)))
+    views = together if together is not None else _each(view)
+    return _answer(request, found, limit, views, lambda row: _close(name, place_of(row)))
 
 
 def page_of_rows(
@@ -70,7 +73,7 @@ def page_of_rows(
     limit = _limit(request, allowed)
     place = _place(request, request.path, 1)
     found = list(fetch(int(place[0]) if place else 0, limit + 1))[: limit + 1]
-    return _answer(request, found, limit, view, lambda row: _close(request.path, [str(row["cursor"])]))
+    return _answer(request, found, limit, _each(view), lambda row: _close(request.path, [str(row["cursor"])]))
 
 
 def without_cursor(row: dict[str, Any]) -> dict[str, Any]:
@@ -95,14 +98,23 @@ def _limit(request: Request, allowed: Iterable[str]) -> int:
 
 
 def _answer(
-    request: Request, found: list[Any], limit: int, view: Callable[[Any], Any], cursor_of: Callable[[Any], str]
+    request: Request,
+    found: list[Any],
+    limit: int,
+    views: Callable[[list[Any]], list[Any]],
+    cursor_of: Callable[[Any], str],
 ) -> HttpResponse:
     shown, following = found[:limit], None
     if len(found) > limit:
         kept = {name: value for name, value in request.query_params.items() if name != "cursor"}
         query = urlencode(kept | {"cursor": cursor_of(shown[-1])})
         following = request.build_absolute_uri(f"{request.path}?{query}")
-    return respond({"results": [view(row) for row in shown], "next": following})
+    return respond({"results": views(shown), "next": following})
+
+
+def _each(view: Callable[[Any], Any] | None) -> Callable[[list[Any]], list[Any]]:
+    assert view is not None, "something must turn a row into what is shown"
+    return lambda rows: [view(row) for row in rows]
 
 
 def _close(name: str, place: list[str]) -> str:

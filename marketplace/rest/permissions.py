@@ -1,4 +1,4 @@
-"""What a key may be used for. An anonymous request gets 401, a key without the scope 403."""
+"""What a key, or the session of a page, may be used for. An anonymous request gets 401, a key without the scope 403."""
 
 from typing import Any
 
@@ -7,6 +7,7 @@ from rest_framework.request import Request
 
 from marketplace.accounts.models import ApiKey, Scope
 from marketplace.common.errors import Forbidden
+from marketplace.rest.authentication import PageSession
 
 
 class WrongScope(Forbidden):
@@ -20,12 +21,13 @@ class NotAWorker(Forbidden):
 
 
 class HasScope(BasePermission):
-    """Base of the permissions below: the request carries a key that has the scope."""
+    """Base of the permissions below: the request carries a key that has the scope, or comes from a page of somebody
+    whose roles give it."""
 
     scope: Scope
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        if not isinstance(request.auth, ApiKey):
+        if not isinstance(request.auth, ApiKey | PageSession):
             return False
         if self.scope not in request.auth.scopes:
             raise WrongScope(f"This needs a key with the scope {self.scope.value!r}.", scope=self.scope.value)

@@ -127,6 +127,7 @@ INSTALLED_APPS = [
     "marketplace.api",
     "workers.api",
     "workers.live",
+    "workers.web",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -136,6 +137,7 @@ INSTALLED_APPS = [
     "allauth.account",
     "allauth.mfa",
     "channels",
+    "django_htmx",
     "knox",
     "rest_framework",
     "drf_spectacular",
@@ -146,14 +148,16 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "csp.middleware.CSPMiddleware",
+    "marketplace.pages.middleware.PolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
     "marketplace.pages.middleware.UnavailableMiddleware",
 ]
 
@@ -170,7 +174,12 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-            ]
+            ],
+            "builtins": [
+                "django.templatetags.i18n",
+                "django.templatetags.static",
+                "marketplace.pages.templatetags.pages",
+            ],
         },
     }
 ]
@@ -203,7 +212,12 @@ CONTENT_SECURITY_POLICY = {
         "default-src": ["'self'"],
         # The live server has a port of its own where no proxy stands before both; of its address the origin counts.
         "connect-src": ["'self'", *(["/".join(LIVE_URL.split("/")[:3])] if LIVE_URL else [])],
-        "img-src": ["'self'", "data:"],
+        "script-src": ["'self'"],
+        "style-src": ["'self'"],
+        "worker-src": ["'self'"],
+        # What tasks show lies where their requesters keep it.
+        "img-src": ["'self'", "data:", "blob:", "https:"],
+        "media-src": ["'self'", "data:", "blob:", "https:"],
         "object-src": ["'none'"],
         "base-uri": ["'none'"],
         "frame-ancestors": ["'none'"],
@@ -270,7 +284,10 @@ CELERY_BEAT_SCHEDULE = {
 
 # --- REST --------------------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["marketplace.rest.authentication.ApiKeyAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "marketplace.rest.authentication.ApiKeyAuthentication",
+        "marketplace.rest.authentication.PageAuthentication",
+    ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["marketplace.rest.parsing.StrictJSONParser"],
@@ -322,7 +339,16 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
+# A language is offered when its catalogue is whole: libraries know more of them, and half a page helps nobody. Another
+# one is a line here and its files under locale/.
+LANGUAGES = [("en", "English")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
 STATIC_URL = "/static/"
+STATICFILES_FINDERS = [
+    "django.contrib.staticfiles.finders.AppDirectoriesFinder",
+    "marketplace.pages.vendor.VendorFinder",
+]
+NODE_MODULES = BASE_DIR / "node_modules"
 WHITENOISE_USE_FINDERS = True
 EMAIL_CONFIG = env.email_url_config(EMAIL_URL)
 vars().update(EMAIL_CONFIG)

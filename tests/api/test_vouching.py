@@ -96,7 +96,13 @@ def test_a_profile_is_changed_in_parts(market: Market) -> None:
     assert worker.call("PATCH", "worker", {"country": "AT", "languages": ["de-AT"]}).expect(200)["country"] == "AT"
     assert worker.call("PATCH", "worker", {"languages": []}).expect(200)["country"] == "AT"
     assert worker.get("worker").json["languages"] == []
-    for wrong in ({"country": "Austria"}, {"languages": ["%"]}, {"languages": ["de"] * 31}, {"country": None}):
+    agreed = worker.call("PATCH", "worker", {"content": ["violence", "hate"], "of_age": True}).expect(200)
+    assert (agreed["content"], agreed["country"]) == (["hate", "violence"], "AT")
+    since = agreed["of_age_at"]
+    assert since is not None
+    withdrawn = worker.call("PATCH", "worker", {"content": [], "of_age": True}).expect(200)
+    assert (withdrawn["content"], withdrawn["of_age_at"]) == ([], since)
+    for wrong in ({"country": "Austria"}, {"languages": ["%"]}, {"languages": ["de"] * 31}, {"content": ["kittens"]}):
         assert worker.call("PATCH", "worker", wrong).status == 422
     assert worker.call("PATCH", "worker", {"device": "phone"}).code == "unknown-field"
 

@@ -109,6 +109,15 @@ def test_the_device_is_the_one_in_hand_or_else_the_last_one_seen_or_else_any(ask
     assert ask.refuses({"not": handheld}, worker, "phone") == "It asks for no phone or tablet."
 
 
+def test_content_that_may_disturb_is_shown_to_those_only_who_agreed_to_all_of_it(ask: Ask) -> None:
+    worker, both = make.make_worker(), {"content": {"agrees": ["violence", "self_harm"]}}
+    assert ask.refuses(both, worker) == "It asks for consent to be shown violence, self harm."
+    for agreed, fits in (["violence"], False), (["violence", "self_harm", "hate"], True), ([], False):
+        with one_transaction(principal="test"):
+            update_profile(worker_id=worker.pk, content=agreed)
+        assert (ask.refuses(both, worker) is None) == fits, agreed
+
+
 def test_an_account_is_old_or_young_enough(ask: Ask, clock: Forward) -> None:
     worker = make.make_worker()
     old, young = {"account_age": {"min_days": 30}}, {"account_age": {"max_days": 30}}

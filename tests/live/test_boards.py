@@ -15,11 +15,13 @@ from marketplace.common.database import acting_as, run, value
 from marketplace.common.transactions import one_transaction
 from tests import factories as make
 from tests.acts import in_one
+from workers.api.boards import board_state
 from workers.assignments.audience import owns, refusal
+from workers.assignments.audience.board import OWN, closed_to, may_take
 from workers.assignments.commands.decide import accept_answers
 from workers.assignments.commands.leases import return_lease
 from workers.assignments.commands.waiting import wait_for_work
-from workers.live.boards import OWN, board_state, closed_to, may_take, places_left
+from workers.assignments.places import places_left
 from workers.live.desks import batch_state, gold_state, market_state
 from workers.profiles.commands.skills import create_skill
 from workers.profiles.models import Worker
@@ -125,6 +127,7 @@ def test_pay_per_hour_is_what_accepted_answers_paid_for_the_time_that_they_took(
     assert pay["median_micros"] == pytest.approx(100 * make.PRICE, rel=0.05)
     assert pay["high_micros"] == pytest.approx(100 * make.PRICE, rel=0.05)
     assert pay["low_micros"] == pytest.approx(50 * make.PRICE, rel=0.5)
+    assert pay["median_s"] == pytest.approx(36, rel=0.05)
     assert (pay["answers"], pay["of"]) == (12, "batch")
 
 

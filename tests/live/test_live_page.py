@@ -1,28 +1,18 @@
 """The ES module in a real browser against the real servers: nothing lost or twice when the live server dies."""
 
-import shutil
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
-from django.conf import settings
-from django.contrib.auth import login
-from django.contrib.sessions.backends.db import SessionStore
-from django.db import connections
-from django.http import HttpRequest
-from playwright.sync_api import Page, sync_playwright
 
 from marketplace.common.database import rows
 from tests import factories as make
-from tests.live.servers import Servers, serving, until
+from tests.browser.market import CSRF, Market, open_market, wait
+from tests.live.servers import until
 from tests.live.telling import tell
-from workers.profiles.models import Worker
 
 pytestmark = [pytest.mark.stack, pytest.mark.browser]
-T = TypeVar("T")
-CSRF = "c" * 32
 
 BEGIN = """
 async ([url, cursor, csrf]) => {
@@ -43,57 +33,24 @@ async ([url, cursor, csrf]) => {
 
 
 class Browser:
-    """A page of the site in Chromium, signed in as a worker. Its driver runs a loop in this thread, so the database is
-    asked in another."""
+    """A page of the site, signed in as a worker."""
 
-    def __init__(self, page: Page, servers: Servers, worker: Worker) -> None:
-        self.page, self.servers, self.worker = page, servers, worker
-        self._thread = ThreadPoolExecutor(1)
-        cookies = {"sessionid": self.beside(self._session), "csrftoken": CSRF}
-        page.context.add_cookies([{"name": n, "value": text, "url": servers.web_url} for n, text in cookies.items()])
-        page.goto(servers.web_url)
+    def __init__(self, market: Market) -> None:
+        self.servers, self.beside = market.servers, market.beside
+        self.worker = market.beside(make.make_worker)
+        self.page = market.visit(self.worker.user)
 
     def begin(self, cursor: Any = None) -> None:
         self.page.evaluate(BEGIN, [f"{self.servers.live_url}/ws/worker/", cursor, CSRF])
 
     def wait(self, condition: str) -> None:
-        """Asked from here again and again: the site's policy lets nobody evaluate text in the page itself."""
-        until(lambda: bool(self.page.evaluate(condition)), 60)
-
-    def beside(self, function: Callable[..., T], *args: object) -> T:
-        def run() -> T:
-            try:
-                return function(*args)
-            finally:
-                connections.close_all()
-
-        return self._thread.submit(run).result(90)
-
-    def _session(self) -> str:
-        request = HttpRequest()
-        request.session = SessionStore()
-        login(request, self.worker.user, backend=settings.AUTHENTICATION_BACKENDS[0])
-        request.session.save()
-        return str(request.session.session_key)
-
-
-@pytest.fixture(scope="module")
-def chromium() -> str:
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if found is None:
-        pytest.skip("there is no Chromium here")
-    return found
+        wait(self.page, condition)
 
 
 @pytest.fixture
 def browser(committed: str, tmp_path: Path, chromium: str) -> Iterator[Browser]:
-    worker = make.make_worker()
-    with serving(committed, tmp_path, "web", "live") as servers, sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        try:
-            yield Browser(opened.new_page(), servers, worker)
-        finally:
-            opened.close()
+    with open_market(committed, tmp_path, chromium, "web", "live") as market:
+        yield Browser(market)
 
 
 def test_a_page_sees_every_fact_once_over_the_death_of_the_server(browser: Browser) -> None:

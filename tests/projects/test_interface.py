@@ -245,11 +245,17 @@ def test_other_addresses_are_refused(kind, url):
     assert refusal_of_value(kind, url)
 
 
-def test_only_images_may_be_data_urls():
-    pixel = "data:image/png;base64,iVBORw0KGgo="
+def test_only_images_and_sounds_may_be_data_urls():
+    pixel, click = "data:image/png;base64,iVBORw0KGgo=", "data:audio/wav;base64,UklGRg=="
 
     assert cleaned_value("image", pixel) == pixel
-    assert "begins with https" in refusal_of_value("audio", pixel)
+    assert cleaned_value("audio", click) == click
+    assert refusal_of_value("audio", pixel) == (
+        "must be a URL, or data:audio/wav, mpeg, ogg, webm or mp4 in base64 of at most 65536 bytes"
+    )
+    assert "data:image/png, jpeg, gif or webp" in refusal_of_value("image", click)
+    assert "begins with https" in refusal_of_value("video", click)
+    assert "begins with https" in refusal_of_value("url", pixel)
     assert refusal_of_value("image", "data:image/png;base64,iVBORw0KGgo") == "is not base64"
     assert "in base64 of at most" in refusal_of_value("image", "data:image/png;base64," + "A" * 65_536)
     assert "in base64 of at most" in refusal_of_value("image", "DATA:image/svg+xml;base64,PGI+")

@@ -47,7 +47,6 @@ class Scene:
     excused: Callable[[float, float], bool]  # whether the site had a reason not to answer at some moment between
     healthy_for_s: Callable[[], float]
     halted_s: Callable[[float], float]  # for how many of so many last seconds no sweep could run
-    late_s: float = LATE_S
 
 
 class Checker:
@@ -141,7 +140,7 @@ class Due(Checker):
             # Both the work and the health of the site must be old enough.
             calm = min(late_s, self.scene.healthy_for_s())
             able_s = late_s - self.scene.halted_s(late_s)
-            if calm > self.scene.late_s or able_s > LATE_AFTER_CRASH_S:
+            if calm > LATE_S or able_s > LATE_AFTER_CRASH_S:
                 assert row is not None
                 text = f"{row[1]} wait, the oldest for {late_s:.1f} s, of which sweeps could run {able_s:.1f} s"
                 yield Finding(STUCK, f"due:{kind}", kind, text)

@@ -12,7 +12,7 @@ from tests.torture import clients, sql
 from tests.torture.actors.base import Actor, Setting
 from tests.torture.actors.registry import crew, finishers
 from tests.torture.adversary import Adversary
-from tests.torture.checkers import LATE_S, Scene, Watch
+from tests.torture.checkers import Scene, Watch
 from tests.torture.control import Control
 from tests.torture.cutter import Cutter
 from tests.torture.engine import Engine
@@ -62,7 +62,6 @@ class Run:
     say: Callable[[str], None]
     liveness: bool = False
     attack_every_s: float = 1.0
-    late_s: float = LATE_S
     until: Callable[[Findings], bool] = lambda findings: False
     findings: Findings = field(default_factory=Findings)
 
@@ -85,7 +84,6 @@ class Run:
             engine.excused.cover,
             engine.broken.healthy_for_s,
             engine.halted.within,
-            self.late_s,
         )
         self.findings.started = started = time.monotonic()
         watch = Watch(scene, self.findings)

@@ -170,9 +170,7 @@ EVENT = (
     "INSERT INTO common_outbox (kind, body, made_at) VALUES ('Torture', '{}', clock_timestamp())"
     " RETURNING xid::text, id"
 )
-CURSOR_PASSED = (
-    "SELECT reader FROM common_outboxcursor WHERE (xid, last_id) >= (%s::text::xid8, %s::bigint)"
-)
+CURSOR_PASSED = "SELECT reader FROM common_outboxcursor WHERE (xid, last_id) >= (%s::text::xid8, %s::bigint)"
 
 # --- the arena: a batch that only the adversary plays in -------------------------------------------------------------
 

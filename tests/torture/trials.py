@@ -24,7 +24,6 @@ LIMIT_S = 60.0
 CLIENTS = 12
 TASKS = 120
 CONTROL_S = 12.0
-LATE_S = 4.0
 TEMPLATE = "torture_template"
 DATABASE = "touchstone"
 PROCESSES = ("web", "live", "relay", "worker", "beat")
@@ -93,7 +92,6 @@ class Trials:
             folder=folder,
             say=lambda text: None,
             attack_every_s=0.3,
-            late_s=LATE_S,
             until=lambda findings: ends_early and findings.first is not None,
         ).go()
 

@@ -12,10 +12,11 @@ from marketplace.rest.boundary import once, respond
 from marketplace.rest.permissions import HasWorkerScope, IsWorkerKey
 from marketplace.rest.requests import KeyRequest
 from workers.profiles.commands import become_worker, pseudonym_for, update_profile
-from workers.profiles.models import COUNTRY, LANGUAGE, Worker
+from workers.profiles.models import COUNTRY, LANGUAGE, Content, Worker
 from workers.profiles.queries import worker_of
 
 COUNTRY_OR_NONE = f"^({COUNTRY})?$"
+CONTENT = "What you agree to be shown although it may disturb; only then are you given such work"
 LANGUAGE_ALONE = f"^{LANGUAGE}$"
 
 
@@ -27,6 +28,8 @@ class WorkerAsk(Ask):
         max_length=30,
         help_text="BCP 47 tags",
     )
+    content = serializers.MultipleChoiceField(choices=Content.choices, default=list, help_text=CONTENT)
+    of_age = serializers.BooleanField(default=False, help_text="That you are of age where you live")
 
 
 class ProfileAsk(Ask):
@@ -39,6 +42,10 @@ class ProfileAsk(Ask):
         max_length=30,
         help_text="BCP 47 tags",
     )
+    content = serializers.MultipleChoiceField(choices=Content.choices, required=False, help_text=CONTENT)
+    of_age = serializers.BooleanField(
+        required=False, help_text="That you are of age where you live; once said, it stays"
+    )
 
 
 class IntroductionAsk(Ask):
@@ -49,6 +56,8 @@ class WorkerView(serializers.Serializer[Worker]):
     id = serializers.UUIDField(source="public_id")
     country = serializers.CharField()
     languages = serializers.ListField(child=serializers.CharField())
+    content = serializers.ListField(child=serializers.CharField(), help_text=CONTENT)
+    of_age_at = serializers.DateTimeField(allow_null=True, help_text="When you said that you are of age")
     created_at = serializers.DateTimeField()
 
 

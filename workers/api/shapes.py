@@ -1,17 +1,15 @@
 """What the worker's side answers with: fields listed one by one, each shape beside its description in the schema."""
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from rest_framework import serializers
 
-from marketplace.accounts.models import Sanction
 from marketplace.batches.models import Batch
 from marketplace.common.errors import DomainError
 from marketplace.projects.interface import values_schema
-from marketplace.results.queries import RejectionRate
-from workers.assignments.audience import closed_by, owns, refusal
+from workers.api.boards import Figures, known_to_all
+from workers.assignments.audience.board import Closure
 from workers.assignments.commands.leases import Beat, Kept
 from workers.assignments.commands.submit import Outcome, Submitted
 from workers.assignments.queries import Earnings, LeasedTask, WantedRepair
@@ -27,42 +25,35 @@ class BoardRequesterShape(serializers.Serializer[Any]):
     rejections_upheld = serializers.IntegerField(help_text="How many of its rejections were undone, as on appeal")
 
 
+class PayShape(serializers.Serializer[Any]):
+    median_micros = serializers.IntegerField(help_text="An hour, by half of the answers at least; as the next two")
+    low_micros = serializers.IntegerField(help_text="By three quarters at least")
+    high_micros = serializers.IntegerField(help_text="By a quarter at least")
+    median_s = serializers.FloatField(help_text="Half of the answers took no longer")
+    answers = serializers.IntegerField(help_text="From how many it is told")
+    of = serializers.ChoiceField(choices=("batch", "project"), help_text="Whose answers those are")
+
+
 class BoardShape(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     name = serializers.CharField()
     requester = BoardRequesterShape()
     price_micros = serializers.IntegerField()
     currency = serializers.CharField()
+    pay_per_hour = PayShape(allow_null=True, help_text="As measured; null where too little is known")
+    places_left = serializers.IntegerField(help_text="0 where nothing can be claimed now")
     time_limit_s = serializers.IntegerField()
     eligible = serializers.BooleanField()
     reason = serializers.CharField(allow_null=True, help_text="Why it is not open to you")
 
 
-def board_shape(
-    batch: Batch, worker_id: int, device: str, stops: Sequence[Sanction], rate: RejectionRate
-) -> dict[str, Any]:
-    """`stops` are the sanctions that stop the worker, `rate` is how the batch's requester decided lately."""
-    own = owns(worker_id=worker_id, requester_id=batch.requester_id)
-    reason = (
-        "Nobody works on a batch of his own organisation."
-        if own
-        else closed_by(stops, batch) or refusal(batch, worker_id=worker_id, device=device)
-    )
+def board_shape(batch: Batch, figures: Figures, closed: Closure | None) -> dict[str, Any]:
+    """`closed` is why the worker cannot take it, if he cannot."""
     return {
         "id": batch.public_id,
-        "name": batch.name,
-        "requester": {
-            "id": batch.requester.public_id,
-            "name": batch.requester.name,
-            "rejection_rate": rate.rate,
-            "rejections": rate.rejected,
-            "rejections_upheld": rate.upheld,
-        },
-        "price_micros": batch.price_micros,
-        "currency": batch.currency,
-        "time_limit_s": batch.time_limit_s,
-        "eligible": reason is None,
-        "reason": reason,
+        **known_to_all(batch, figures),
+        "eligible": closed is None,
+        "reason": closed.words if closed else None,
     }
 
 
@@ -74,11 +65,9 @@ class BoardBatchShape(BoardShape):
     version = serializers.IntegerField()
 
 
-def board_batch_shape(
-    batch: Batch, worker_id: int, device: str, stops: Sequence[Sanction], rate: RejectionRate
-) -> dict[str, Any]:
+def board_batch_shape(batch: Batch, figures: Figures, closed: Closure | None) -> dict[str, Any]:
     return {
-        **board_shape(batch, worker_id, device, stops, rate),
+        **board_shape(batch, figures, closed),
         "state": batch.state,
         "interface": batch.version.interface,
         "answer_schema": values_schema(batch.version.interface),

@@ -11,8 +11,7 @@ from rest_framework import serializers
 from rest_framework.views import APIView
 
 from marketplace.batches.models import Batch
-from marketplace.batches.queries import offer_of, visible_batch
-from marketplace.batches.states import BatchState
+from marketplace.batches.queries import offer_of, running_batches, visible_batch
 from marketplace.common.errors import Unprocessable
 from marketplace.common.transactions import one_transaction
 from marketplace.rest.ask import Ask
@@ -22,7 +21,7 @@ from marketplace.rest.pagination import page_of, whole
 from marketplace.rest.permissions import IsWorkerKey
 from marketplace.rest.plain import PlainView
 from marketplace.rest.requests import KeyRequest
-from marketplace.results.queries import RejectionRate, rejection_rates
+from workers.api.boards import figures_of
 from workers.api.devices import device_of
 from workers.api.quick import PAGE_MAX, quick_count, quick_page
 from workers.api.shapes import (
@@ -44,7 +43,7 @@ from workers.api.shapes import (
     lease_shape,
     submitted_shape,
 )
-from workers.assignments.audience import stops_of
+from workers.assignments.audience.board import closures
 from workers.assignments.commands.claim import claim
 from workers.assignments.commands.decide import apply_due
 from workers.assignments.commands.leases import extend_leases, return_lease, save_draft
@@ -104,17 +103,12 @@ class BoardView(APIView):
         summary="Batches that take work, and why one may not be open to you", tags=["work"], **listing(BoardShape)
     )
     def get(self, request: KeyRequest) -> HttpResponse:
-        worker_id, device, stops = request.worker_id, device_of(request), stops_of(request.worker_id)
-        running = Batch.objects.filter(state=BatchState.PUBLISHED).select_related("requester")
-        rates: dict[int, RejectionRate] = {}
+        def shapes(batches: list[Batch]) -> list[dict[str, Any]]:
+            figures = figures_of(batches)
+            closed = closures(batches, worker_id=request.worker_id, device=device_of(request))
+            return [board_shape(batch, figures[batch.pk], closed.get(batch.pk)) for batch in batches]
 
-        def shape(batch: Batch) -> dict[str, Any]:
-            # Each requester once for a page.
-            if batch.requester_id not in rates:
-                rates.update(rejection_rates([batch.requester_id]))
-            return board_shape(batch, worker_id, device, stops, rates[batch.requester_id])
-
-        return page_of(request, running, shape)
+        return page_of(request, running_batches().select_related("requester"), together=shapes)
 
 
 class BoardBatchView(APIView):
@@ -122,10 +116,9 @@ class BoardBatchView(APIView):
 
     @extend_schema(summary="One batch with its interface and instructions", tags=["work"], responses=BoardBatchShape)
     def get(self, request: KeyRequest, batch: UUID) -> HttpResponse:
-        stops = stops_of(request.worker_id)
         found = visible_batch(batch)
-        rate = rejection_rates([found.requester_id])[found.requester_id]
-        return respond(board_batch_shape(found, request.worker_id, device_of(request), stops, rate))
+        closed = closures([found], worker_id=request.worker_id, device=device_of(request))
+        return respond(board_batch_shape(found, figures_of([found])[found.pk], closed.get(found.pk)))
 
 
 class ClaimView(PlainView):

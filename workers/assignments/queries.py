@@ -57,6 +57,50 @@ def live_leases(worker_id: int) -> list[LeasedTask]:
     return [LeasedTask(*row) for row in found]
 
 
+@dataclass(frozen=True)
+class HeldWork:
+    """What a worker holds of one batch: how many tasks, in how many of them he has begun, how many came back to him for
+    repair and the last comment with one, and when the first of them runs out."""
+
+    batch: UUID
+    name: str
+    requester: str
+    tasks: int
+    begun: int
+    repairs: int
+    comment: str | None
+    lease_until: datetime
+
+
+def held_work(worker_id: int) -> list[HeldWork]:
+    """By batch, what runs out first at the top."""
+    return [
+        HeldWork(*row)
+        for row in rows(
+            "SELECT b.public_id, b.name, q.name, count(*), count(d.assignment_id) FILTER (WHERE r.assignment_id IS NULL),"
+            " count(r.assignment_id), (array_agg(r.comment ORDER BY r.made_at DESC NULLS LAST))[1], min(a.lease_until)"
+            " FROM assignments_assignment a JOIN batches_batch b ON b.id = a.batch_id"
+            " JOIN accounts_requester q ON q.id = b.requester_id"
+            " LEFT JOIN assignments_draft d ON d.assignment_id = a.id"
+            " LEFT JOIN assignments_repair r ON r.assignment_id = a.id"
+            " WHERE a.worker_id = %s AND a.state = 'leased' AND a.lease_until > market_now()"
+            " GROUP BY b.id, q.name ORDER BY min(a.lease_until), b.id",
+            [worker_id],
+        )
+    ]
+
+
+def holds_in(*, worker_id: int, batch_id: int) -> bool:
+    """Whether the worker holds anything of the batch now."""
+    return bool(
+        value(
+            "SELECT EXISTS (SELECT 1 FROM assignments_assignment a WHERE a.worker_id = %s AND a.batch_id = %s"
+            " AND a.state = 'leased' AND a.lease_until > market_now())",
+            [worker_id, batch_id],
+        )
+    )
+
+
 def working_now(*, requester_id: int | None = None) -> int:
     """How many workers hold work now, of one organisation or in all. Looks at the live leases, not at the batches."""
     return int(

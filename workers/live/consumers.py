@@ -5,8 +5,9 @@ from typing import Any
 from marketplace.accounts.models import Scope
 from marketplace.common.errors import NotFound
 from marketplace.streams.routes import BOARD, address_of_worker
+from workers.api.boards import board_state
 from workers.api.streams import worker_state
-from workers.live.boards import board_state, may_take
+from workers.assignments.audience.board import may_take
 from workers.live.commands import KINDS, Command, command_of, reply, run_command
 from workers.live.frames import ID_LENGTH_MAX, frame, only, text_of
 from workers.live.pool import pool

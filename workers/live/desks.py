@@ -8,10 +8,10 @@ from marketplace.batches.queries import progress
 from marketplace.batches.states import BatchState
 from marketplace.common.database import one, rows
 from marketplace.common.transactions import require_transaction
+from workers.assignments.hourly import pay_of
+from workers.assignments.places import places_left
 from workers.assignments.waits import waiting_by_batch
 from workers.gold.queries import key_counts
-from workers.live.boards import places_left
-from workers.live.pay import pay_of
 
 # Answers are counted over so many seconds, and among so many of the newest leases at most.
 RATE_OVER_S, NEWEST = 300, 2_000

@@ -20,13 +20,26 @@ class Device(models.TextChoices):
     DESKTOP = "desktop"
 
 
+class Content(models.TextChoices):
+    """Kinds of content that may disturb: a batch may ask for workers who have said that they will look at it."""
+
+    VIOLENCE = "violence"
+    NUDITY = "nudity"
+    HATE = "hate"
+    SELF_HARM = "self_harm"
+    MEDICAL = "medical"
+
+
 class Worker(models.Model):
-    """A person who does paid work."""
+    """A person who does paid work. `content` is what he agreed to be shown although it may disturb; nothing at first,
+    and he may take it back. `of_age_at` is when he said that he is of age."""
 
     user = models.OneToOneField(User, on_delete=models.PROTECT, related_name="worker")
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     country = models.CharField(max_length=2, blank=True, default="")
     languages = ArrayField(models.CharField(max_length=35), default=list, blank=True)
+    content = ArrayField(models.CharField(max_length=12), default=list, blank=True, db_default=[])
+    of_age_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(db_default=MARKET_NOW, editable=False)
     # The class of device last seen where an audience asked for one, or nothing: a hint, as a browser says it of itself.
     device = models.CharField(max_length=7, choices=Device.choices, blank=True, default="", db_default="")
@@ -35,7 +48,10 @@ class Worker(models.Model):
     person = models.ForeignKey("self", on_delete=models.PROTECT, null=True, editable=False, related_name="accounts")
 
     class Meta:
-        constraints = [models.CheckConstraint(condition=Q(device__in=["", *Device.values]), name="worker_device")]
+        constraints = [
+            models.CheckConstraint(condition=Q(device__in=["", *Device.values]), name="worker_device"),
+            models.CheckConstraint(condition=Q(content__contained_by=Content.values), name="worker_content"),
+        ]
 
 
 class Pseudonym(models.Model):

@@ -16,7 +16,7 @@ MOMENT = "WITH moment AS MATERIALIZED (SELECT market_now() AS now)"
 STANDING = "LEFT JOIN reputation_standing s ON s.worker_id = w.id AND s.project_id = %s::bigint CROSS JOIN moment m"
 SCORE = f"coalesce(s.shown_alpha / (s.shown_alpha + s.shown_beta), {PRIOR.mean!r}::float8)"
 # About the person, and known to nobody but the site; the other conditions ask for what the requester knows himself.
-PROFILE = frozenset({"country", "languages", "device", "account_age"})
+PROFILE = frozenset({"country", "languages", "device", "content", "account_age"})
 ACCOUNTS = "JOIN profiles_worker p ON p.id = x.worker_id AND p.person_id = w.person_id"
 
 
@@ -73,6 +73,10 @@ def _languages(terms: dict[str, Any], device: str | None) -> Sql:
 
 def _device(terms: dict[str, Any], device: str | None) -> Sql:
     return Sql("(coalesce(%s::text, nullif(w.device, '')) = ANY (%s::text[]))", (device, terms["in"]))
+
+
+def _content(terms: dict[str, Any], device: str | None) -> Sql:
+    return Sql("(w.content @> %s::varchar[])", (terms["agrees"],))
 
 
 def _account_age(terms: dict[str, Any], device: str | None) -> Sql:
@@ -139,6 +143,7 @@ _LEAVES = {
     "country": _country,
     "languages": _languages,
     "device": _device,
+    "content": _content,
     "account_age": _account_age,
     "skill": _held,
     "qualification": _held,

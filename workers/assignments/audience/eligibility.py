@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from marketplace.batches.audience import AllOf, Node, tree_of
+from marketplace.batches.audience import AllOf, Node, leaves_of, tree_of
 from marketplace.batches.models import Batch
 from marketplace.batches.queries import Offer
 from marketplace.common.database import rows, value
@@ -20,10 +20,12 @@ from workers.profiles.commands.people import note_device
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a batch is closed to a worker: what it asks for that he does not have, or from when on it is open to him."""
+    """Why a batch is closed to a worker: what it asks for that he does not have (`lacks` names those conditions), or
+    from when on it is open to him."""
 
     words: str
     opens_at: datetime | None = None
+    lacks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -138,16 +140,16 @@ def _judged(
         for batch, worker, holds, _, _ in found
     }
     words = _words_of_lacking(questions, {(batch, places) for (batch, _), places in lacking.items() if places})
-    return {
-        (batch, worker): (
-            (Refusal(words[batch, lacking[batch, worker]]), None)
-            if lacking[batch, worker]
-            else (_early(opens_at), None)
-            if opens_at is not None
-            else (None, last_seen if questions[batch].asks_device else None)
-        )
-        for batch, worker, _, last_seen, opens_at in found
-    }
+
+    def told(batch: int, worker: int, last_seen: str, opens_at: datetime | None) -> tuple[Refusal | None, str | None]:
+        places = lacking[batch, worker]
+        if places:
+            return Refusal(words[batch, places], lacks=_names(questions[batch], places)), None
+        if opens_at is not None:
+            return _early(opens_at), None
+        return None, last_seen if questions[batch].asks_device else None
+
+    return {(batch, worker): told(batch, worker, seen, opens_at) for batch, worker, _, seen, opens_at in found}
 
 
 def _words_of_lacking(
@@ -160,6 +162,10 @@ def _words_of_lacking(
     return {
         key: f"It asks for {', and for '.join(words_of(part, names) for part in some)}." for key, some in parts.items()
     }
+
+
+def _names(question: _Question, places: tuple[int, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(leaf.name for place in places for leaf in leaves_of(question.parts[place])))
 
 
 def _early(opens_at: datetime) -> Refusal:

@@ -1,12 +1,12 @@
 """How many workers an audience lets in, and which of its conditions keep the others out.
 
 The requester must not learn from the counts what a single worker's profile says (R43). He can pick people by lists,
-skills and past work that he knows, so what is counted of profiles (country, languages, device, age of the account) is
-counted over everybody, his own organisation's members too, and each attribute apart from the others and from whom he
-picked: where an audience asks for several, they are put together as if they had nothing to do with each other, and the
-result is called an estimate. So no question says two things about the same people. Counts below five, or within five of
-all, are not told; for one attribute a patient requester finds them out by differences, as from any table of how many
-workers there are in which country.
+skills and past work that he knows, so what is counted of profiles (country, languages, device, content, age of the
+account) is counted over everybody, his own organisation's members too, and each attribute apart from the others and
+from whom he picked: where an audience asks for several, they are put together as if they had nothing to do with each
+other, and the result is called an estimate. So no question says two things about the same people. Counts below five, or
+within five of all, are not told; for one attribute a patient requester finds them out by differences, as from any table
+of how many workers there are in which country.
 """
 
 from collections.abc import Mapping
@@ -84,9 +84,10 @@ def explain(audience: dict[str, Any], *, project_id: int) -> Explanation:
 
 
 # Attributes that are counted apart; `picked` is all that the requester knows of people himself.
-_CLASSES = ("country", "languages", "device", "account_age", "picked")
+_CLASSES = ("country", "languages", "device", "content", "account_age", "picked")
 # What SQL's `grouping` says of the set that groups by one class alone: a bit for each class that it does not group by.
-_GROUPED = {0b11111 ^ (0b10000 >> at): name for at, name in enumerate(_CLASSES)}
+_ALL = (1 << len(_CLASSES)) - 1
+_GROUPED = {_ALL ^ (1 << (len(_CLASSES) - 1 - at)): name for at, name in enumerate(_CLASSES)}
 
 
 def _class_of(leaf: Leaf) -> str:

@@ -60,6 +60,11 @@ def _device(terms: dict[str, Any], names: Names, negated: bool) -> str:
     return f"{'no' if negated else 'a'} {' or '.join(terms['in'])}"
 
 
+def _content(terms: dict[str, Any], names: Names, negated: bool) -> str:
+    kinds = ", ".join(kind.replace("_", " ") for kind in terms["agrees"])
+    return f"{'no ' if negated else ''}consent to be shown {kinds}"
+
+
 def _account_age(terms: dict[str, Any], names: Names, negated: bool) -> str:
     bounds = []
     if "min_days" in terms:
@@ -118,6 +123,7 @@ _LEAVES = {
     "country": _country,
     "languages": _languages,
     "device": _device,
+    "content": _content,
     "account_age": _account_age,
     "skill": _skill,
     "qualification": _qualification,

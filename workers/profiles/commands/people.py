@@ -10,14 +10,23 @@ from workers.profiles.models import Worker
 from workers.profiles.queries import known_pseudonyms
 
 
-def become_worker(*, user_id: int, country: str = "", languages: Sequence[str] = ()) -> Worker:
-    """Make the user a worker. Raises `AlreadyWorker` if he is one, with his id among the facts."""
+def become_worker(
+    *,
+    user_id: int,
+    country: str = "",
+    languages: Sequence[str] = (),
+    content: Sequence[str] = (),
+    of_age: bool = False,
+) -> Worker:
+    """Make the user a worker; with `of_age` he says that he is. Raises `AlreadyWorker` if he is one, with his id among
+    the facts."""
     require_transaction()
     # The unique index decides, so that two requests at once cannot both make one.
     made = one(
-        "INSERT INTO profiles_worker (user_id, public_id, country, languages) VALUES (%s, gen_random_uuid(), %s, %s)"
+        "INSERT INTO profiles_worker (user_id, public_id, country, languages, content, of_age_at)"
+        " VALUES (%s, gen_random_uuid(), %s, %s, %s, CASE WHEN %s THEN market_now() END)"
         " ON CONFLICT (user_id) DO NOTHING RETURNING id",
-        [user_id, country, list(languages)],
+        [user_id, country, list(languages), sorted(set(content)), of_age],
     )
     if made is None:
         raise AlreadyWorker(
@@ -38,13 +47,28 @@ def ensure_workers(*, user_ids: Iterable[int]) -> int:
     return len(made)
 
 
-def update_profile(*, worker_id: int, country: str | None = None, languages: Sequence[str] | None = None) -> Worker:
-    """Change what the worker says of himself; None leaves it as it is. Claims from now on see the new profile."""
+def update_profile(
+    *,
+    worker_id: int,
+    country: str | None = None,
+    languages: Sequence[str] | None = None,
+    content: Sequence[str] | None = None,
+    of_age: bool = False,
+) -> Worker:
+    """Change what the worker says of himself; None leaves it as it is, and the first time that he says to be of age is
+    kept. Claims from now on see the new profile."""
     require_transaction()
     run(
-        "UPDATE profiles_worker SET country = coalesce(%s, country), languages = coalesce(%s::text[], languages)"
-        " WHERE id = %s",
-        [country, None if languages is None else list(languages), worker_id],
+        "UPDATE profiles_worker SET country = coalesce(%s, country), languages = coalesce(%s::text[], languages),"
+        " content = coalesce(%s::text[], content),"
+        " of_age_at = coalesce(of_age_at, CASE WHEN %s THEN market_now() END) WHERE id = %s",
+        [
+            country,
+            None if languages is None else list(languages),
+            None if content is None else sorted(set(content)),
+            of_age,
+            worker_id,
+        ],
     )
     return Worker.objects.get(pk=worker_id)
 

@@ -14,11 +14,13 @@ SIBLINGS = 8
 @dataclass(frozen=True)
 class Pay:
     """Micro-units of the batch's currency an hour: of half of the answers at least `median_micros`, of three quarters
-    at least `low_micros`, of a quarter at least `high_micros`. From so many answers, of the `batch` or `project`."""
+    at least `low_micros`, of a quarter at least `high_micros`; half of them took at most `median_s` seconds. From so
+    many answers, of the `batch` or `project`."""
 
     median_micros: int
     low_micros: int
     high_micros: int
+    median_s: float
     answers: int
     of: str
 
@@ -37,10 +39,11 @@ page AS (
            sum(p.price_micros) AS price_micros
       FROM sampled p GROUP BY p.of, p.batch_id, p.worker_id, p.submitted_at),
 timed AS (
-    SELECT p.of, p.answers, p.price_micros * 3600 / greatest(1, extract(epoch FROM p.submitted_at
-               - greatest(p.leased_at, lag(p.submitted_at) OVER walk))) AS hourly
+    SELECT p.of, p.answers, p.price_micros, greatest(1, extract(epoch FROM p.submitted_at
+               - greatest(p.leased_at, lag(p.submitted_at) OVER walk))) AS took_s
       FROM page p WINDOW walk AS (PARTITION BY p.batch_id, p.worker_id ORDER BY p.submitted_at))
-SELECT t.of, percentile_disc(array[0.5, 0.25, 0.75]) WITHIN GROUP (ORDER BY t.hourly::bigint), count(*)
+SELECT t.of, percentile_disc(array[0.5, 0.25, 0.75]) WITHIN GROUP (ORDER BY (t.price_micros * 3600 / t.took_s)::bigint),
+       round(percentile_disc(0.5) WITHIN GROUP (ORDER BY t.took_s / t.answers), 1)::float8, count(*)
   FROM timed t CROSS JOIN LATERAL generate_series(1, t.answers) GROUP BY t.of HAVING count(*) >= %s
 """
 _OF_BATCHES = "SELECT id, id FROM unnest(%s::bigint[]) b (id)"
@@ -57,15 +60,15 @@ def pay_of(batch_ids: Collection[int]) -> dict[int, Pay]:
     project; batches of which too little is known are left out. Three statements at most, for any number."""
     wanted = sorted(set(batch_ids))
     found = {
-        batch: _pay(quartiles, answers, "batch")
-        for batch, quartiles, answers in rows(_MEASURED.format(of=_OF_BATCHES), [wanted, SAMPLE, LEAST])
+        batch: _pay(quartiles, median_s, answers, "batch")
+        for batch, quartiles, median_s, answers in rows(_MEASURED.format(of=_OF_BATCHES), [wanted, SAMPLE, LEAST])
     }
     unknown = [batch for batch in wanted if batch not in found]
     if unknown:
         names = dict(rows("SELECT id, project_id || ' ' || currency FROM batches_batch WHERE id = ANY (%s)", [unknown]))
         alike = {
-            name: _pay(quartiles, answers, "project")
-            for name, quartiles, answers in rows(
+            name: _pay(quartiles, median_s, answers, "project")
+            for name, quartiles, median_s, answers in rows(
                 _MEASURED.format(of=_OF_PROJECTS), [unknown, SIBLINGS, SAMPLE // SIBLINGS * 2, LEAST]
             )
         }
@@ -73,6 +76,6 @@ def pay_of(batch_ids: Collection[int]) -> dict[int, Pay]:
     return found
 
 
-def _pay(quartiles: list[int], answers: int, of: str) -> Pay:
+def _pay(quartiles: list[int], median_s: float, answers: int, of: str) -> Pay:
     median, low, high = quartiles
-    return Pay(median, low, high, answers, of)
+    return Pay(median, low, high, median_s, answers, of)

@@ -1,0 +1,100 @@
+"""Forms: sent twice, done once; and what the domain refuses is told where it was typed."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, cast
+
+from django.contrib import messages
+from django.core.exceptions import BadRequest
+from django.forms import Form
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import resolve_url
+from django.utils.crypto import salted_hmac
+
+from marketplace.accounts.models import User
+from marketplace.common.errors import DomainError
+from marketplace.common.transactions import Once, one_transaction
+
+FORM_KEY = "form_key"
+KEY = re.compile(r"[A-Za-z0-9_-]{16,64}")
+SEE_OTHER = 303
+
+
+class SentForm:
+    """One form inside its transaction."""
+
+    def __init__(self, request: HttpRequest, execution: Once) -> None:
+        self._request = request
+        self._execution = execution
+
+    @property
+    def first(self) -> bool:
+        """Whether this form was not done before: only then is there something to do."""
+        return self._execution.stored is None
+
+    def redirect(self, to: str, *args: Any, said: Any = "", **kwargs: Any) -> HttpResponse:
+        """Go on to an address (or its name with arguments); a repeat goes where the first went. `said` is shown there
+        once."""
+        stored = self._execution.stored
+        if stored is not None:
+            place = json.loads(stored.body)["to"]
+        else:
+            place = resolve_url(to, *args, **kwargs)
+            self._execution.keep(SEE_OTHER, json.dumps({"to": place}).encode())
+            if said:
+                messages.success(self._request, said)
+        response = HttpResponseRedirect(place)
+        response.status_code = SEE_OTHER
+        return response
+
+
+@contextmanager
+def once_form(request: HttpRequest) -> Iterator[SentForm]:
+    """Run the block in one transaction, once for each form that was shown, however often it is sent:
+
+        with once_form(request) as sent:
+            if sent.first:
+                change_profile(...)
+            return sent.redirect("work_profile", said=_("Saved."))
+
+    The form holds `{% form_key %}`. What is changed in a form after it was sent is a new form: somebody went back and
+    typed something else. A refusal (any exception) undoes all, so the form may be sent again as it is.
+    Raises `BadRequest` for a form without its key.
+    """
+    given = request.POST.get(FORM_KEY, "")
+    if not KEY.fullmatch(given):
+        raise BadRequest("the form has no key")
+    principal = f"form-user:{cast(User, request.user).pk}"
+    with one_transaction(principal=principal, key=_key_of(request, given)) as execution:
+        yield SentForm(request, execution)
+
+
+def _key_of(request: HttpRequest, given: str) -> str:
+    """Says all that was sent; keyed, for with a plain digest a reader of the table could guess passwords."""
+    sent = sorted((name, values) for name, values in request.POST.lists() if name != "csrfmiddlewaretoken")
+    for name, files in request.FILES.lists():
+        sent += [(name, [hashlib.file_digest(file, "sha256").hexdigest()]) for file in files]  # type: ignore[arg-type]
+        for file in files:
+            file.seek(0)
+    text = json.dumps([request.path, given, sent])
+    return f"form-{salted_hmac('touchstone.form', text, algorithm='sha256').hexdigest()}"
+
+
+def problem_on(form: Form, error: DomainError) -> None:
+    """Tell what the domain refuses at the field that it names, or above the form; names of fields become labels."""
+    findings = error.facts.get("errors") or [{"field": error.facts.get("field"), "message": error.detail}]
+    for finding in findings:
+        field = str(finding.get("field") or "").partition(".")[0]
+        form.add_error(field if field in form.fields else None, _in_words(form, str(finding["message"])))
+
+
+def _in_words(form: Form, text: str) -> str:
+    def label(match: re.Match[str]) -> str:
+        name = match[1]
+        return f"“{form[name].label}”" if name in form.fields else name.replace("_", " ")
+
+    words = re.sub(r"`([^`]+)`", label, text)
+    return words[:1].upper() + words[1:]

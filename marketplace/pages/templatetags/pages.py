@@ -1,0 +1,158 @@
+"""What templates of all pages share: icons, numbers for people, and the pieces of a form."""
+
+import secrets
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django import template
+from django.conf import settings
+from django.http import HttpRequest
+from django.templatetags.static import static
+from django.urls import NoReverseMatch, reverse
+from django.utils import formats, timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from marketplace.common.money import exact
+from marketplace.pages.forms import FORM_KEY
+from marketplace.pages.icons import SPRITE, icon_names
+from marketplace.pages.vendor import import_map as import_map_text
+
+register = template.Library()
+
+
+@register.simple_tag
+def icon(name: str, label: str = "") -> SafeString:
+    """A picture beside words; with `label` it stands alone and says so. Raises `KeyError` for a name that is none."""
+    if name not in icon_names():
+        raise KeyError(f"there is no icon {name!r}")
+    says = format_html('role="img" aria-label="{}"', label) if label else mark_safe('aria-hidden="true"')
+    return format_html('<svg class="icon" {}><use href="{}#{}"></use></svg>', says, static(SPRITE), name)
+
+
+@register.simple_tag
+def import_map() -> SafeString:
+    """The one element that is not a file; the policy knows its text by digest."""
+    return format_html('<script type="importmap">{}</script>', mark_safe(import_map_text()))  # noqa: S308  (constants)
+
+
+@register.simple_tag
+def form_key() -> SafeString:
+    """The hidden key by which `once_form` knows a form that is sent twice."""
+    return format_html('<input type="hidden" name="{}" value="{}">', FORM_KEY, secrets.token_urlsafe(16))
+
+
+@register.simple_tag(takes_context=True)
+def live_url(context: template.Context) -> str:
+    """Where pages open their sockets: the live server's own address, or this site's."""
+    if settings.LIVE_URL:
+        return str(settings.LIVE_URL)
+    request: HttpRequest = context["request"]
+    return f"{'wss' if request.is_secure() else 'ws'}://{request.get_host()}"
+
+
+@register.inclusion_tag("pages/components/nav_link.html", takes_context=True)
+def nav_link(context: template.Context, names: str, label: str, icon: str = "") -> dict[str, Any]:
+    """A link of a navigation to the first of the named addresses; it is marked on any of them."""
+    match = getattr(context.get("request"), "resolver_match", None)
+    first, *_others = names.split()
+    try:
+        address = reverse(first)
+    except NoReverseMatch:
+        return {"address": None}
+    here = match is not None and match.url_name in names.split()
+    return {"address": address, "label": label, "icon": icon, "here": here}
+
+
+@register.filter
+def money(micros: int | None, currency: str = "") -> str:
+    """The amount to its last digit that is not zero, at least two, as the reader's language writes numbers.
+
+    >>> money(20_000, "EUR")
+    '0.02 EUR'
+    """
+    if micros is None:
+        return "–"
+    whole, _point, digits = exact(abs(micros)).partition(".")
+    grouped = formats.number_format(int(whole), use_l10n=True, force_grouping=True)
+    sign = "−" if micros < 0 else ""
+    text = f"{sign}{grouped}{formats.get_format('DECIMAL_SEPARATOR')}{digits}"
+    return f"{text}\u00a0{currency}" if currency else text
+
+
+@register.filter
+def duration(seconds: float | None) -> str:
+    """A length of time by its two largest units: `2 min 30 s`."""
+    if seconds is None:
+        return "–"
+    whole = round(seconds)
+    days, rest = divmod(whole, 86_400)
+    hours, rest = divmod(rest, 3_600)
+    minutes, left = divmod(rest, 60)
+    parts = [
+        (days, ngettext("%(n)d day", "%(n)d days", days)),
+        (hours, _("%(n)d h")),
+        (minutes, _("%(n)d min")),
+        (left, _("%(n)d s")),
+    ]
+    first = next((place for place, (number, _words) in enumerate(parts) if number), len(parts) - 1)
+    shown = [words % {"n": number} for number, words in parts[first : first + 2] if number]
+    return " ".join(shown) or _("%(n)d s") % {"n": 0}
+
+
+@register.filter
+def when(moment: datetime | None) -> SafeString:
+    """A moment in words by its distance from now, with the whole of it in the title."""
+    if moment is None:
+        return mark_safe("–")
+    whole = formats.date_format(timezone.localtime(moment), "DATETIME_FORMAT")
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        moment.astimezone(UTC).isoformat(timespec="seconds"),
+        f"{whole} UTC" if settings.TIME_ZONE == "UTC" else whole,
+        _distance(moment - timezone.now(), moment),
+    )
+
+
+def _distance(ahead: timedelta, moment: datetime) -> str:
+    seconds = abs(ahead.total_seconds())
+    if seconds < 45:
+        return _("just now") if ahead <= timedelta() else _("in a moment")
+    for limit, unit, one, many in (
+        (3_600 * 0.95, 60, "%(n)d minute", "%(n)d minutes"),
+        (86_400 * 0.95, 3_600, "%(n)d hour", "%(n)d hours"),
+        (86_400 * 14, 86_400, "%(n)d day", "%(n)d days"),
+    ):
+        if seconds < limit:
+            number = max(1, round(seconds / unit))
+            words = ngettext(one, many, number) % {"n": number}
+            return (_("in %(time)s") if ahead > timedelta() else _("%(time)s ago")) % {"time": words}
+    return formats.date_format(timezone.localtime(moment), "DATE_FORMAT")
+
+
+@register.filter
+def percent(share: float | None, digits: int = 0) -> str:
+    """A share of one: `93 %`. What is not quite all or nothing does not look so."""
+    if share is None:
+        return "–"
+    least = 10.0**-digits
+    hundred = 100 * share
+    if 0 < hundred < least:
+        return f"<\u00a0{formats.number_format(least, digits)}\u00a0%"
+    if 100 - least < hundred < 100:
+        hundred = 100 - least
+    return f"{formats.number_format(hundred, digits)}\u00a0%"
+
+
+@register.filter
+def of_hundred(share: float) -> str:
+    """A share of one as a number for drawings, which know no language."""
+    return f"{100 * min(max(share, 0.0), 1.0):.2f}"
+
+
+@register.filter
+def unlocalize(number: float) -> str:
+    """A number as attributes of elements take it, in any language."""
+    return str(number)

@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class WorkersWebConfig(AppConfig):
+    name = "workers.web"
+    label = "workers_web"
