@@ -14,7 +14,8 @@ const NAMED_MAX = 60;
 // Between points that are closer on the screen there is no room for the mark that adds one.
 const MIDDLE_FROM_PX = 36;
 const MOVE_FROM_PX = 64;
-const REPAINT_MS = 120;
+const REPAINT_MS = 200;
+const REPAINT_MAX_MS = 1000;
 
 /** The classes that give a label its colour and its dashes, so that no two are told apart by colour alone. */
 export function inked(field, value) {
@@ -44,6 +45,7 @@ export class Scene {
     this._nodes = new Map();
     this._fixed = new Set();
     this._painted = {x: 0, y: 0, scale: 1};
+    this._since = null;
     const layers = this.pictures.map((group) => svg("svg", {class: "view-marks", "aria-hidden": "true"}, group));
     view.frame.append(...layers, ...this.guides);
     view.addEventListener("view", () => this._follow());
@@ -63,7 +65,7 @@ export class Scene {
 
   /**
    * Move with the picture. Many shapes take longer to paint than a frame lasts: they are moved and scaled as they were
-   * painted last, and painted again a few times a second.
+   * painted last, and painted again when the picture rests.
    */
   _follow() {
     const [all, active] = this.pictures;
@@ -74,10 +76,10 @@ export class Scene {
       const {x, y, scale} = this.view;
       const share = scale / this._painted.scale;
       all.parentNode.style.transform = `translate(${x - this._painted.x * share}px, ${y - this._painted.y * share}px) scale(${share})`;
-      this._repaint ??= setTimeout(() => {
-        this._repaint = null;
-        this._put(all);
-      }, REPAINT_MS);
+      this._since ??= performance.now();
+      clearTimeout(this._repaint);
+      const late = performance.now() - this._since > REPAINT_MAX_MS;
+      this._repaint = setTimeout(() => this._put(all), late ? 0 : REPAINT_MS);
     }
     if (this.view.scale !== this._scale) {
       this._scale = this.view.scale;
@@ -94,6 +96,7 @@ export class Scene {
     if (group === this.pictures[0]) {
       group.parentNode.style.transform = "";
       this._painted = {x, y, scale};
+      this._since = null;
     }
     if (group.scale === scale) return;
     group.scale = scale;
