@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -93,7 +94,7 @@ class Picture:
         """Begin at the first point and place the others, all by keys, from the middle of the picture."""
         self.walk(MIDDLE, points[0])
         self.keys("n")
-        for before, point in zip(points, points[1:], strict=False):
+        for before, point in pairwise(points):
             self.walk(before, point)
             self.keys("Enter")
 
@@ -339,7 +340,9 @@ def test_shapes_end_at_the_border_of_the_picture(market: Market) -> None:
     picture.drag((4, 100), (60, 3))
     submit(picture.page)
 
-    assert market.beside(batches.stored, worker) == [{"answer": [box("dark", 0, 0, 60, 100), box("dark", 300, 200, 180, 120)]}]
+    assert market.beside(batches.stored, worker) == [
+        {"answer": [box("dark", 0, 0, 60, 100), box("dark", 300, 200, 180, 120)]}
+    ]
 
 
 def test_there_is_nothing_to_mark_is_an_answer_too(market: Market) -> None:
@@ -368,7 +371,6 @@ def test_a_picture_that_cannot_be_loaded_says_so_and_the_task_can_be_reported(
 
 def test_the_keyboard_leaves_the_picture(market: Market) -> None:
     picture, _ = open_picture(market, "boxes")
-    page = picture.page
     picture.drag((80, 60), (200, 150))
     picture.keys("Tab")
     expect(picture.said).to_contain_text("Box 1, Dark shape")
