@@ -44,7 +44,7 @@ class Picture:
 
     def own_size(self) -> None:
         """One pixel of the picture for each of the screen, so that places are whole numbers."""
-        self.page.get_by_role("button", name="Show the picture in its own size").click()
+        self.page.get_by_role("button", name="1:1, the picture in its own size").click()
         expect(self.page.locator(".view-scale")).to_have_text("100 %")
 
     def click(self, *points: Point, **how: Any) -> None:
@@ -277,7 +277,7 @@ def test_two_fingers_zoom_and_draw_nothing(market: Market) -> None:
     picture.swipe([(220, 160), (180, 160), (100, 160)], [(260, 160), (300, 160), (380, 160)])
     expect(picture.page.locator(".view-scale")).not_to_have_text(str(before))
     expect(picture.page.locator(".shape-list li")).to_have_count(0)
-    picture.page.get_by_role("button", name="Show all of the picture").tap()
+    picture.page.get_by_role("button", name="Fit all of the picture").tap()
     expect(picture.page.locator(".view-scale")).to_have_text(str(before))
 
 
