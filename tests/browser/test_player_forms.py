@@ -78,7 +78,7 @@ FORMS: dict[str, tuple[Act, Any, Act, Any]] = {
     "choice": (choose("Dog"), "dog", press("c"), "cat"),
     "multiple": (both, ["cat", "bird"], press("d", "1"), ["dog", "bird"]),
     "taxonomy": (by_tree, ["animal", "fish"], by_name, ["plant", "moss"]),
-    "rating": (choose("Good"), 4, press("2"), 2),
+    "rating": (lambda page, task: task.get_by_role("radio", name="4 Good").check(), 4, press("2"), 2),
     "text": (
         lambda page, task: task.get_by_label("Describe it").fill("A dark shape"), "A dark shape",
         lambda page, task: page.keyboard.type("  Two shapes 🎈 "), "Two shapes 🎈",
@@ -91,7 +91,7 @@ FORMS: dict[str, tuple[Act, Any, Act, Any]] = {
         choose("Left much better"), {"preferred": "left", "strength": 3},
         press("4"), {"preferred": "equal"},
     ),
-    "ranking": (first_to_third, ["B", "C", "A", "D"], press("ArrowDown", "Tab", "Tab", "ArrowUp"), None),
+    "ranking": (first_to_third, ["B", "C", "A", "D"], press("ArrowDown", "ArrowDown", "Shift+Tab", "ArrowDown"), ["B", "A", "C", "D"]),
 }  # fmt: skip
 
 
