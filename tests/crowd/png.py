@@ -1,4 +1,4 @@
-"""Small greyscale images as PNG data: URIs, with zlib and struct alone."""
+"""Small images as PNG data: URIs, with zlib and struct alone."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 Pixels = Sequence[Sequence[int]]
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
+GREY, COLOUR = 0, 2
 
 
 def upscale(pixels: Pixels, factor: int) -> list[list[int]]:
@@ -23,14 +24,32 @@ def encode(pixels: Pixels) -> bytes:
     width = len(pixels[0])
     if any(len(row) != width for row in pixels):
         raise ValueError("All rows of an image have the same length.")
-    header = struct.pack(">IIBBBBB", width, len(pixels), 8, 0, 0, 0, 0)
-    scanlines = b"".join(b"\x00" + bytes(row) for row in pixels)  # 0: no filter; equal rows compress well as they are
-    return SIGNATURE + _chunk(b"IHDR", header) + _chunk(b"IDAT", zlib.compress(scanlines, 9)) + _chunk(b"IEND", b"")
+    return _encoded(width, b"".join(b"\x00" + bytes(row) for row in pixels), len(pixels), GREY)
+
+
+def encode_colour(pixels: bytes, width: int) -> bytes:
+    """An 8-bit PNG of the pixels of `width` wide rows, red, green and blue of each."""
+    step = 3 * width
+    if not pixels or len(pixels) % step:
+        raise ValueError("All rows of an image have the same length.")
+    rows = [pixels[start : start + step] for start in range(0, len(pixels), step)]
+    return _encoded(width, b"".join(b"\x00" + row for row in rows), len(rows), COLOUR)
 
 
 def data_uri(pixels: Pixels) -> str:
     """The image as a `data:image/png;base64,…` address."""
     return "data:image/png;base64," + base64.b64encode(encode(pixels)).decode("ascii")
+
+
+def colour_data_uri(pixels: bytes, width: int) -> str:
+    """The image in colour as such an address."""
+    return "data:image/png;base64," + base64.b64encode(encode_colour(pixels, width)).decode("ascii")
+
+
+def _encoded(width: int, scanlines: bytes, height: int, kind: int) -> bytes:
+    # Each row says which filter it went through; 0 is none, for equal rows compress well as they are.
+    header = struct.pack(">IIBBBBB", width, height, 8, kind, 0, 0, 0)
+    return SIGNATURE + _chunk(b"IHDR", header) + _chunk(b"IDAT", zlib.compress(scanlines, 9)) + _chunk(b"IEND", b"")
 
 
 def _chunk(kind: bytes, content: bytes) -> bytes:
