@@ -30,14 +30,19 @@ def task_of(page: Page) -> Locator:
     return page.locator(".task-card[aria-label]")
 
 
-def drag(page: Page, source: Locator, target: Locator) -> None:
-    """With the mouse, in steps as a hand makes them; below the middle of the target."""
-    start, end = source.bounding_box(), target.bounding_box()
-    assert start is not None and end is not None
-    page.mouse.move(start["x"] + 60, start["y"] + start["height"] / 2)
+def drag_to_place(page: Page, rows: Locator, start: int, place: int) -> None:
+    """With the mouse, in steps as a hand makes them, until the row is where it should be."""
+    name = rows.nth(start).locator(".ranking-title").inner_text()
+    source, end = rows.nth(start).bounding_box(), rows.nth(place).bounding_box()
+    assert source is not None and end is not None
+    x = source["x"] + 60
+    page.mouse.move(x, source["y"] + source["height"] / 2)
     page.mouse.down()
-    page.mouse.move(start["x"] + 62, start["y"] + start["height"] / 2 + 6, steps=3)
-    page.mouse.move(end["x"] + 60, end["y"] + end["height"] - 4, steps=12)
+    page.mouse.move(x, end["y"] + end["height"] - 4, steps=12)
+    for step in range(100):
+        if rows.nth(place).locator(".ranking-title").inner_text() == name:
+            break
+        page.mouse.move(x + step % 2, end["y"] + end["height"] - 4)
     page.mouse.up()
 
 
@@ -70,8 +75,7 @@ def by_name(page: Page, task: Locator) -> None:
 
 
 def first_to_third(page: Page, task: Locator) -> None:
-    rows = task.locator(".ranking-item")
-    drag(page, rows.nth(0), rows.nth(2))
+    drag_to_place(page, task.locator(".ranking-item"), 0, 2)
 
 
 # By kind: by mouse and what is stored then, by keys and what is stored then. Each ends with the key or button to submit.

@@ -21,7 +21,13 @@ from workers.assignments.queries import live_leases
 
 pytestmark = [pytest.mark.stack, pytest.mark.browser]
 SERVERS = ("web",)
-NET = ("ERR_INTERNET_DISCONNECTED", "ERR_CONNECTION_REFUSED", "ERR_FAILED", "ERR_CONNECTION_RESET", "ERR_EMPTY_RESPONSE")
+NET = (
+    "ERR_INTERNET_DISCONNECTED",
+    "ERR_CONNECTION_REFUSED",
+    "ERR_FAILED",
+    "ERR_CONNECTION_RESET",
+    "ERR_EMPTY_RESPONSE",
+)
 SUBMISSIONS = "**/api/v1/worker/submissions"
 WORDS = {"data": [{"name": "text", "type": "text"}], "answer": [{"name": "answer", "type": "text", "title": "Words"}]}
 
