@@ -12,6 +12,7 @@ from django.test import Client
 
 from marketplace.batches.models import Batch
 from tests import factories as make
+from tests.pages.weights import weight_of
 from workers.assignments.models import Assignment
 from workers.profiles.models import Worker
 from workers.web.modules import player_modules
@@ -115,6 +116,44 @@ def test_each_module_that_is_announced_is_there_and_the_tools_are_those_of_the_i
         "work/player/data/index.js", "work/player/tools/index.js", "work/player/data/text.js",
         "work/player/tools/choice.js",
     ]  # fmt: skip
+
+
+FORMS = ["choice", "taxonomy", "rating", "text", "number", "preference", "ranking"]
+
+
+def test_the_player_of_every_form_at_once_weighs_little() -> None:
+    """All tools for forms and pictures, text, Markdown with its parser and tables; before any data."""
+    data = [{"name": kind, "type": kind} for kind in ("text", "markdown", "image", "table", "url")]
+    asked: dict[str, dict[str, Any]] = {
+        "choice": {"labels": [{"value": "cat"}, {"value": "dog"}]},
+        "taxonomy": {"tree": [{"value": "cat"}, {"value": "dog"}]},
+        "preference": {"left": "text", "right": "url"},
+        "ranking": {"items": [{"value": "a"}, {"value": "b"}]},
+    }
+    answer = [{"name": f"a_{kind}", "type": kind, **asked.get(kind, {})} for kind in FORMS]
+    batch = make.make_draft(make.make_project(interface={"data": data, "answer": answer}))
+    row = {
+        "text": "x",
+        "markdown": "x",
+        "image": "https://example.org/x.png",
+        "table": {"a": 1},
+        "url": "https://example.org/",
+    }
+    make.add_rows(batch, [{"external_id": "1", "data": row}])
+
+    weight = weight_of(signed_in(make.make_worker()), address(make.published(batch)))
+
+    assert weight.total <= 100_000, str(weight)
+    assert weight.requests <= 55, str(weight)
+
+
+def test_the_frame_asks_the_database_a_fixed_number_of_times(django_assert_max_num_queries: Any) -> None:
+    batch, worker = make.make_batch(), make.make_worker()
+    client = signed_in(worker)
+    client.get(address(batch))
+
+    with django_assert_max_num_queries(12):
+        assert client.get(address(batch)).status_code == 200
 
 
 def _for_france() -> Batch:
