@@ -78,7 +78,7 @@ def first_to_third(page: Page, task: Locator) -> None:
     drag_to_place(page, task.locator(".ranking-item"), 0, 2)
 
 
-# By kind: by mouse and what is stored then, by keys and what is stored then. Each ends with the key or button to submit.
+# By kind: by mouse and what is stored then, by keys and what is stored then.
 FORMS: dict[str, tuple[Act, Any, Act, Any]] = {
     "choice": (choose("Dog"), "dog", press("c"), "cat"),
     "multiple": (both, ["cat", "bird"], press("d", "1"), ["dog", "bird"]),
@@ -96,7 +96,10 @@ FORMS: dict[str, tuple[Act, Any, Act, Any]] = {
         choose("Left much better"), {"preferred": "left", "strength": 3},
         press("4"), {"preferred": "equal"},
     ),
-    "ranking": (first_to_third, ["B", "C", "A", "D"], press("ArrowDown", "ArrowDown", "Shift+Tab", "ArrowDown"), ["B", "A", "C", "D"]),
+    "ranking": (
+        first_to_third, ["B", "C", "A", "D"],
+        press("ArrowDown", "ArrowDown", "Shift+Tab", "ArrowDown"), ["B", "A", "C", "D"],
+    ),
 }  # fmt: skip
 
 
@@ -136,7 +139,13 @@ MANY = {
         {"name": "sure", "type": "rating", "title": "How sure?", "required": False, "points": 3},
     ],
 }  # fmt: skip
-NOTE = "# A note\n\nOne **bold** word, `code` & <script>alert(1)</script>\n\n- [a link](https://example.org/)\n- [bad](javascript:alert(1))\n"
+NOTE = """# A note
+
+One **bold** word, `code` & <script>alert(1)</script>
+
+- [a link](https://example.org/)
+- [bad](javascript:alert(1))
+"""
 
 
 def many(number: int) -> dict[str, Any]:

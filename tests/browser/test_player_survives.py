@@ -16,7 +16,8 @@ from tests.browser import batches
 from tests.browser.market import Market
 from tests.browser.people import make_worker
 from tests.live.servers import until
-from workers.assignments.models import Assignment
+from workers.assignments.commands.leases import return_lease
+from workers.assignments.models import Answer, Assignment
 from workers.assignments.queries import live_leases
 
 pytestmark = [pytest.mark.stack, pytest.mark.browser]
@@ -63,8 +64,6 @@ class Work:
 
     def answers(self) -> int:
         """How many answers there are in all, revisions too."""
-        from workers.assignments.models import Answer
-
         return self.market.beside(lambda: Answer.objects.filter(batch_id=self.batch.pk).count())
 
 
@@ -80,8 +79,13 @@ def submit(page: Page) -> None:
     """The page shows another task afterwards, or none."""
     before = page.locator(".task-card").first.element_handle()
     page.keyboard.press("Control+Enter")
-    page.evaluate("(old) => new Promise((done) => { const look = () => old.isConnected ? setTimeout(look, 5) : done(); look(); })",
-                  before)  # fmt: skip
+    page.evaluate(
+        """(old) => new Promise((done) => {
+          const look = () => (old.isConnected ? setTimeout(look, 5) : done());
+          look();
+        })""",
+        before,
+    )
 
 
 def ended(page: Page) -> None:
@@ -242,7 +246,6 @@ def test_the_next_task_is_there_at_once(market: Market) -> None:
     """Before the server has answered, even."""
     work = Work(market, 4)
     page = work.open()
-    page.evaluate("() => document.querySelector('[data-show=tasks]').dataset.state")
     waiting: list[Route] = []
     page.route(SUBMISSIONS, lambda route: waiting.append(route))
     words(page).fill("quick")
@@ -297,8 +300,6 @@ def test_a_place_that_somebody_else_has_taken_is_said_and_the_text_is_kept(marke
     def take_it() -> str:
         [lease] = live_leases(work.worker.pk)
         with make.one_transaction(principal="test"):
-            from workers.assignments.commands.leases import return_lease
-
             return_lease(worker_id=work.worker.pk, assignment=lease.id, token=lease.token)
         other = make.make_worker()
         assert len(make.take(other, work.batch)) == 1
@@ -404,6 +405,4 @@ def test_a_task_that_is_not_answered_goes_as_the_worker_says(way: str, market: M
 
 
 def work_answers(work: Work) -> Any:
-    from workers.assignments.models import Answer
-
     return list(Answer.objects.filter(batch_id=work.batch.pk))
