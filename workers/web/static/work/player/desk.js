@@ -283,7 +283,8 @@ export class Desk extends EventTarget {
 
   async #resume() {
     await this.pump();
-    if (this.status === "offline" || this.status === "busy") await this.refill();
+    // A page that only sends takes no places.
+    if (this.tab && (this.status === "offline" || this.status === "busy")) await this.refill();
   }
 
   #say(status) {
