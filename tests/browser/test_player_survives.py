@@ -367,6 +367,7 @@ def test_signing_out_leaves_nothing_typed_in_the_browser(market: Market) -> None
 
 @pytest.mark.parametrize("way", ["unclear", "report", "skip", "back"])
 def test_a_task_that_is_not_answered_goes_as_the_worker_says(way: str, market: Market) -> None:
+    market.allow("WebSocket connection")  # of the preview, where "back" leads; the live server does not run here
     work = Work(market, 3)
     page = work.open()
     find: Callable[..., Locator] = page.get_by_role
