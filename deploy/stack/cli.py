@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import environment
+from . import environment, frontend
 from .console import StackError, Steps, Stopped, explain_os_error, say
 from .environment import PYTHON
 from .paths import ROOT, data_directory
@@ -62,6 +62,7 @@ def main(argv: Sequence[str]) -> int:
         return 2
     try:
         environment.enter(command.lock, list(argv), progress=f"1/{command.steps}")
+        frontend.provide(progress=f"1/{command.steps}")
         return command.run(list(argv[1:]), Steps(command.steps, done=1))
     except StackError as error:
         say(str(error))

@@ -74,6 +74,17 @@ def enter(lock_name: str, argv: list[str], *, progress: str) -> None:
     os.environ.pop(ENTERED, None)
 
 
+def install_also(lock_name: str, *, why: str) -> None:
+    """Add to the environment, in which this process runs, what another lock names; nothing when it is there."""
+    lock = ROOT / lock_name
+    if missing(lock):
+        with locks.held(ROOT / ".venv.lock", waiting="Another ./run is installing packages; waiting for it …"):
+            wanted = missing(lock)
+            if wanted:
+                say(f"{why}.")
+                _install(lock, wanted, "…")
+
+
 def _install(lock: Path, wanted: dict[str, str], progress: str) -> None:
     # A half-installed package can look complete to an installer, so what was interrupted starts over.
     if VENV.exists() and (UNFINISHED.exists() or not PYTHON.exists()):

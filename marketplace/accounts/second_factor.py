@@ -50,7 +50,8 @@ class Adapter(DefaultMFAAdapter):
 
 @dataclass(frozen=True)
 class Proof:
-    """That somebody knew the account's password and a current code, which is not spent yet. Made by `prove` only."""
+    """That somebody knew a current code, which is not spent yet, and the account's password or is signed in. Made by
+    `prove` and `prove_code` only."""
 
     user_id: int
     step: int
@@ -84,6 +85,11 @@ class NewFactor:
 def prove(*, user_id: int, password: str, code: str) -> Proof:
     """Look at password and code. Raises `PasswordWrong`, `SecondFactorMissing`, `CodeWrong`."""
     require_password(user_id=user_id, password=password)
+    return prove_code(user_id=user_id, code=code)
+
+
+def prove_code(*, user_id: int, code: str) -> Proof:
+    """Look at a code alone, of somebody who is signed in. Raises `SecondFactorMissing`, `CodeWrong`."""
     factor = _factor(user_id)
     if factor is None:
         raise SecondFactorMissing("Set up a second factor first: POST /api/v1/worker/totp.")

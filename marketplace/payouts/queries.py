@@ -9,12 +9,13 @@ from uuid import UUID
 
 from django.db.models import Count, Q, QuerySet, Sum
 
-from marketplace.common.database import rows
+from marketplace.common.database import one, rows
 from marketplace.common.sealing import Unsealable, unseal
 from marketplace.payouts.errors import FileUnreadable, NoSuchPayout, NoSuchRun
 from marketplace.payouts.models import CENT_MICROS, Attempt, Destination, Payout, Report, Run, Threshold
 from marketplace.payouts.providers.base import FileProvider, Order
 from marketplace.payouts.providers.registry import provider
+from marketplace.payouts.states import IN_FLIGHT
 
 logger = logging.getLogger("touchstone.payouts")
 DESTINATION_SEAL = "destination"
@@ -36,6 +37,47 @@ def payout_for(user_id: int, public_id: UUID) -> Payout:
     if payout is None:
         raise NoSuchPayout("There is no such payout.")
     return payout
+
+
+@dataclass(frozen=True)
+class Day:
+    """What somebody asked for within the last 24 hours, as the caps of a day count it."""
+
+    times: int
+    total_micros: int
+
+
+def day_of(user_id: int) -> Day:
+    """What counts against the person's caps of a day now."""
+    row = one(
+        "SELECT count(*), coalesce(sum(amount_micros), 0) FROM payouts_payout WHERE user_id = %s"
+        " AND requested_at > market_now() - interval '24 hours' AND state NOT IN ('refused', 'cancelled')",
+        [user_id],
+    )
+    assert row is not None
+    return Day(int(row[0]), int(row[1]))
+
+
+@dataclass(frozen=True)
+class Gone:
+    """Of one currency: what has arrived at the person, and what is on its way to him."""
+
+    currency: str
+    paid_micros: int
+    on_its_way_micros: int
+
+
+def gone_to(user_id: int) -> dict[str, Gone]:
+    """What was paid out to the person ever, and what is on its way, by currency."""
+    return {
+        currency: Gone(currency, int(paid), int(leaving))
+        for currency, paid, leaving in rows(
+            "SELECT currency, coalesce(sum(amount_micros) FILTER (WHERE state = 'settled'), 0),"
+            " coalesce(sum(amount_micros) FILTER (WHERE state = ANY(%s)), 0)"
+            " FROM payouts_payout WHERE user_id = %s GROUP BY currency",
+            [list(IN_FLIGHT), user_id],
+        )
+    }
 
 
 def payouts_in(state: str | None = None) -> QuerySet[Payout]:

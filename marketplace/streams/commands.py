@@ -4,13 +4,14 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from json import dumps
+from uuid import UUID
 
 from django.db import transaction
 
 from marketplace.common.database import rows, run, value
 from marketplace.common.outbox import Delivered, read
 from marketplace.common.transactions import require_transaction
-from marketplace.streams.queries import READER
+from marketplace.streams.queries import READER, read_up_to
 from marketplace.streams.routes import Fact, routed
 
 log = logging.getLogger("touchstone.streams")
@@ -62,6 +63,21 @@ def touch(topics: Sequence[str]) -> dict[str, int]:
     """Give each topic a new version, and return it."""
     require_transaction()
     return dict(rows("SELECT name, version FROM streams_touch(%s::text[])", [list(topics)])) if topics else {}
+
+
+def note_read(*, stream: str, reader: int, of_epoch: UUID, seq: int) -> int:
+    """Note that somebody has read the stream up to a number, and return the number that counts now: it never goes back,
+    and never beyond the stream's end. A number of another epoch changes nothing."""
+    require_transaction()
+    run(
+        "INSERT INTO streams_reading AS r (stream, reader, epoch, seq, read_at)"
+        " SELECT s.name, %s, e.epoch, least(%s, s.seq), market_now() FROM streams_stream s, streams_epoch e"
+        "  WHERE s.name = %s AND e.epoch = %s"
+        " ON CONFLICT (stream, reader) DO UPDATE SET epoch = excluded.epoch, read_at = excluded.read_at, seq ="
+        " CASE WHEN r.epoch = excluded.epoch THEN greatest(r.seq, excluded.seq) ELSE excluded.seq END",
+        [reader, seq, stream, of_epoch],
+    )
+    return read_up_to(stream, reader)
 
 
 def trim(limit: int) -> int:

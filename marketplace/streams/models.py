@@ -42,6 +42,21 @@ class Entry(models.Model):
         indexes = [models.Index(fields=["stored_at"], name="streams_stored_at")]
 
 
+class Reading(models.Model):
+    """How far somebody has read a stream, in the numbers of an epoch: what is behind it is news to him. `reader` is the
+    plain id of a user, for apps of people are no business of streams."""
+
+    pk = models.CompositePrimaryKey("stream", "reader")
+    stream = models.TextField()
+    reader = models.BigIntegerField()
+    epoch = models.UUIDField()
+    seq = models.BigIntegerField()
+    read_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "streams_reading"
+
+
 class Topic(models.Model):
     """How often what a topic shows may have changed."""
 

@@ -1,6 +1,6 @@
 """Reading streams and topics, for many readers at once."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,6 +10,8 @@ from marketplace.common.database import one, rows, value
 from marketplace.common.outbox import anything_to_read, backlog, backlog_age_s, name_reader
 
 READER = name_reader("streams")
+UNREAD_WITHIN = 1_000
+NEWEST = 2**62
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,42 @@ def after(wants: Mapping[str, int], limit_each: int = 200) -> dict[str, list[Ent
             assert entries is not None
             entries.append(Entry(seq, kind, body, at))
     return found
+
+
+def before(stream: str, seq: int | None, *, kinds: Sequence[str], limit: int) -> list[Entry]:
+    """The newest entries of these kinds with a number below `seq`, newest first; of all that is kept without one."""
+    return [
+        Entry(*row)
+        for row in rows(
+            "SELECT seq, kind, body, made_at FROM streams_entry WHERE stream = %s AND seq < %s AND kind = ANY(%s)"
+            " ORDER BY seq DESC LIMIT %s",
+            [stream, NEWEST if seq is None else seq, list(kinds), limit],
+        )
+    ]
+
+
+def read_up_to(stream: str, reader: int) -> int:
+    """The number up to which somebody has read the stream; 0 where he has read nothing of this epoch."""
+    row = one(
+        "SELECT r.seq FROM streams_reading r JOIN streams_epoch e ON e.epoch = r.epoch"
+        " WHERE r.stream = %s AND r.reader = %s",
+        [stream, reader],
+    )
+    return int(row[0]) if row else 0
+
+
+def unread(stream: str, reader: int, *, kinds: Sequence[str]) -> int:
+    """How many facts of these kinds somebody has not read, among the stream's last `UNREAD_WITHIN`: it costs the same
+    however long nobody looked."""
+    return int(
+        value(
+            "SELECT count(*) FROM streams_stream s JOIN streams_entry e ON e.stream = s.name AND e.seq > greatest("
+            "  s.seq - %s, coalesce((SELECT r.seq FROM streams_reading r JOIN streams_epoch p ON p.epoch = r.epoch"
+            "                         WHERE r.stream = s.name AND r.reader = %s), 0))"
+            " WHERE s.name = %s AND e.kind = ANY(%s)",
+            [UNREAD_WITHIN, reader, stream, list(kinds)],
+        )
+    )
 
 
 def anything_to_relay() -> bool:

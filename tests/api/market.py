@@ -157,6 +157,13 @@ def _answered(market: Market, count: int) -> tuple[Batch, list[UUID]]:
     return batch, [lease.id for lease in leases]
 
 
+def make_answer(market: Market, worker: Worker) -> UUID:
+    """An answer of the worker's, in a batch beside the others."""
+    leases = make.take(worker, make.make_batch(1, project=market.project, name="Small", overlap=1))
+    make.answer(worker, leases)
+    return leases[0].id
+
+
 def make_review(market: Market) -> RejectionReview:
     """More rejections than a small batch may have, which wait."""
     batch, answers = _answered(market, 6)

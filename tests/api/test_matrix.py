@@ -17,7 +17,7 @@ from marketplace.common.database import MarketNow
 from marketplace.common.models import DeadLetter
 from tests import factories as make
 from tests.api.callers import BASE, Reply, caller_for
-from tests.api.market import ROLES, Market, make_appeal, make_market, make_review, make_webhook, two_ids
+from tests.api.market import ROLES, Market, make_answer, make_appeal, make_market, make_review, make_webhook, two_ids
 from tests.api.test_openapi import served
 from tests.payouts import people
 
@@ -428,6 +428,15 @@ ROUTES: dict[str, Route] = {
         }
     ),
     "worker/earnings": Route({"GET": May(WORKERS, WORKERS)}),
+    "worker/earnings/days": Route({"GET": May(WORKERS, WORKERS)}),
+    "worker/earnings/batches": Route({"GET": May(WORKERS, WORKERS)}),
+    "worker/answers": Route({"GET": May(WORKERS, WORKERS)}),
+    "worker/answers/{answer}": Route({"GET": May(WORKERS, {"worker"})}),
+    "worker/news": Route({"GET": May(WORKERS, WORKERS)}),
+    "worker/news/read": Route(
+        {"GET": May(WORKERS, WORKERS), "POST": May(WORKERS, WORKERS, lambda m: {"epoch": NOBODYS, "seq": 0})}
+    ),
+    "worker/payout-terms": Route({"GET": May(WORKERS, WORKERS)}),
     "worker/statement": Route({"GET": May(WORKERS, WORKERS)}),
     "worker/statement/lines": Route({"GET": May(WORKERS, WORKERS)}),
     "worker/statement.csv": Route({"GET": May(WORKERS, WORKERS)}),
@@ -467,6 +476,7 @@ def ids(market: Market) -> dict[str, dict[str, Any]]:
         "review": make_review(market).public_id,
         "appeal": make_appeal(market).public_id,
         "assignment": lease["id"],
+        "answer": make_answer(market, market.worker),
         "key": key_of(_user(market, "owner")),
         "letter": DeadLetter.objects.create(
             kind="sweep", subject="t", error="", times=3, first_at=MarketNow(), parked_at=MarketNow()
@@ -493,6 +503,7 @@ def ids(market: Market) -> dict[str, dict[str, Any]]:
         "review": make_review(theirs).public_id,
         "appeal": make_appeal(theirs).public_id,
         "assignment": other_lease["assignments"][0]["id"],
+        "answer": make_answer(theirs, theirs.worker),
         "key": key_of(_user(theirs, "owner")),
         "id": theirs.batch.imports.get().public_id,
         "number": 1,

@@ -133,6 +133,7 @@ def test_every_read_says_what_its_description_says(market: Market) -> None:
         "invoice": make.make_invoice(market.requester).public_id,
         "review": make_review(market).public_id,
         "appeal": make_appeal(market).public_id,
+        "answer": leases[0]["id"],
         "number": 1,
     }
 

@@ -17,12 +17,13 @@ from marketplace.common.transactions import one_transaction
 from marketplace.ledger.periods import Period
 from marketplace.rest.boundary import respond
 from marketplace.rest.openapi import listing
-from marketplace.rest.pagination import page_of_rows
+from marketplace.rest.pagination import page_of_rows, whole
 from marketplace.rest.periods import NAMES, PERIOD_PARAMETERS, period_asked
 from marketplace.rest.permissions import IsWorkerKey
 from marketplace.rest.requests import KeyRequest
 from workers.assignments.commands.decide import apply_due
 from workers.assignments.commands.pay import GROUP, settle_due
+from workers.earnings.days import BATCHES_MAX, earned_by_batch, earned_days
 from workers.earnings.queries import WorkerStatement, earned_lines, worker_statement
 
 # So many groups of payments are settled before a statement at most; what is left shows as due.
@@ -126,7 +127,7 @@ class StatementView(APIView):
     )
     def get(self, request: KeyRequest) -> HttpResponse:
         period, currency = period_asked(request)
-        _settle(request.worker_id)
+        settle_now(request.worker_id)
         return respond(worker_statement_shape(worker_statement(request.worker_id, currency, period)))
 
 
@@ -148,6 +149,57 @@ class StatementLinesView(APIView):
         )
 
 
+class DayShape(serializers.Serializer[Any]):
+    day = serializers.DateField()
+    answers = serializers.IntegerField(help_text="Accepted, or won on appeal, on this day")
+    answers_micros = serializers.IntegerField(help_text="For these, paid or paid next")
+    extras_micros = serializers.IntegerField(help_text="Bonuses and top-ups")
+    earned_micros = serializers.IntegerField(help_text="Both together")
+
+
+class BatchEarnedShape(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    requester = serializers.CharField()
+    answers = serializers.IntegerField(help_text="Submitted in the period, whatever came of them")
+    waiting = serializers.IntegerField(help_text="Of these, undecided")
+    rejected = serializers.IntegerField(help_text="Of these, rejected")
+    paid_micros = serializers.IntegerField(help_text="For these, paid or paid next, with bonuses and top-ups")
+    waiting_micros = serializers.IntegerField(help_text="If all that is undecided is accepted")
+    worked_s = serializers.IntegerField(help_text="On decided answers")
+    per_hour_micros = serializers.IntegerField(allow_null=True, help_text="Paid for an hour worked; none without time")
+
+
+class DaysView(APIView):
+    permission_classes = [IsWorkerKey]
+
+    @extend_schema(
+        summary="What each day of a period brought",
+        tags=["work"],
+        parameters=PERIOD_PARAMETERS,
+        responses=listing(DayShape)["responses"],
+    )
+    def get(self, request: KeyRequest) -> HttpResponse:
+        period, currency = period_asked(request)
+        days = earned_days(request.worker_id, currency, period)
+        return whole(request, [{**asdict(day), "earned_micros": day.earned_micros} for day in days], allowed=NAMES)
+
+
+class EarnedBatchesView(APIView):
+    permission_classes = [IsWorkerKey]
+
+    @extend_schema(
+        summary=f"What each batch brought in a period: the {BATCHES_MAX} that brought most",
+        tags=["work"],
+        parameters=PERIOD_PARAMETERS,
+        responses=listing(BatchEarnedShape)["responses"],
+    )
+    def get(self, request: KeyRequest) -> HttpResponse:
+        period, currency = period_asked(request)
+        found = earned_by_batch(request.worker_id, currency, period)
+        return whole(request, map(asdict, found), allowed=NAMES)
+
+
 class StatementCsvView(APIView):
     permission_classes = [IsWorkerKey]
 
@@ -159,7 +211,7 @@ class StatementCsvView(APIView):
     )
     def get(self, request: KeyRequest) -> StreamingHttpResponse:
         period, currency = period_asked(request)
-        _settle(request.worker_id)
+        settle_now(request.worker_id)
         response = StreamingHttpResponse(
             as_csv(COLUMNS, _cells(request.worker_id, currency, period)), content_type="text/csv; charset=utf-8"
         )
@@ -169,7 +221,7 @@ class StatementCsvView(APIView):
         return response
 
 
-def _settle(worker_id: int) -> None:
+def settle_now(worker_id: int) -> None:
     """A statement shows what is due by its time, and needs no background process for it."""
     with one_transaction(principal="due"):
         apply_due()

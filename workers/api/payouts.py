@@ -1,5 +1,6 @@
 """The worker's money on its way out: where it may go, what is on its way, and the second factor that guards both."""
 
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
@@ -19,7 +20,7 @@ from marketplace.payouts.providers.base import Provider
 from marketplace.payouts.providers.registry import offered
 from marketplace.payouts.queries import destinations_of, payout_for, payouts_of, thresholds_of
 from marketplace.payouts.states import PayoutState
-from marketplace.rest.ask import Ask, EmptyAsk
+from marketplace.rest.ask import Ask, EmptyAsk, refuse_unknown
 from marketplace.rest.boundary import once, respond
 from marketplace.rest.openapi import listing
 from marketplace.rest.pagination import page_of, whole
@@ -27,6 +28,7 @@ from marketplace.rest.permissions import HasWorkerScope, IsWorkerKey
 from marketplace.rest.proof import new_factor_of, proof_of, shown_password
 from marketplace.rest.requests import KeyRequest
 from workers.earnings.commands import withdraw
+from workers.earnings.withdrawable import FEE_MICROS, Why, payout_terms
 from workers.profiles.models import Worker
 
 CODE = "What the second factor shows now; each code counts once"
@@ -274,6 +276,52 @@ class PayoutCancelView(APIView):
             if boundary.replay:
                 return boundary.replay
             return boundary.respond(payout_shape(cancel_payout(user_id=request.user.pk, public_id=payout)))
+
+
+class WithdrawableShape(serializers.Serializer[Any]):
+    currency = serializers.CharField()
+    earned_micros = serializers.IntegerField(help_text="Settled, and accepted and due")
+    submitted_micros = serializers.IntegerField(help_text="Undecided")
+    may_micros = serializers.IntegerField(help_text="You can ask for so much at once now")
+    why = serializers.ChoiceField(choices=[("", ""), *Why.choices], help_text="Why nothing, where it is nothing")
+    usable_from = serializers.DateTimeField(allow_null=True, help_text="Where you wait for a destination")
+    on_its_way_micros = serializers.IntegerField()
+    paid_micros = serializers.IntegerField(help_text="Paid out so far")
+
+
+class PayoutTermsShape(serializers.Serializer[Any]):
+    minimum_micros = serializers.IntegerField()
+    maximum_micros = serializers.IntegerField(help_text="Of one payout")
+    daily_micros = serializers.IntegerField(help_text="Within 24 hours")
+    daily_count = serializers.IntegerField(help_text="Payouts within 24 hours")
+    review_micros = serializers.IntegerField(help_text="From this amount on somebody looks first")
+    fee_micros = serializers.IntegerField(help_text="What this site keeps of a payout")
+    today_times = serializers.IntegerField(help_text="What you asked for within 24 hours")
+    today_micros = serializers.IntegerField()
+    money = WithdrawableShape(many=True)
+
+
+class PayoutTermsView(APIView):
+    permission_classes = [IsWorkerKey]
+
+    @extend_schema(
+        summary="What you can have paid out now, and the limits of this site",
+        tags=["withdrawals"],
+        responses=PayoutTermsShape,
+    )
+    def get(self, request: KeyRequest) -> HttpResponse:
+        refuse_unknown(request.query_params, ())
+        terms = payout_terms(request.worker_id)
+        shown = list(WithdrawableShape().fields)
+        return respond(
+            {
+                **asdict(terms.limits),
+                "fee_micros": FEE_MICROS,
+                "today_times": terms.today_times,
+                "today_micros": terms.today_micros,
+                "money": [{name: getattr(one, name) for name in shown} for one in terms.money],
+            }
+        )
 
 
 class ThresholdsView(APIView):

@@ -3,10 +3,12 @@
 from django.urls import path
 
 from workers.api import (
+    answers,
     appeals,
     commitments,
     earnings,
     firings,
+    news,
     payouts,
     profiles,
     reputation,
@@ -35,6 +37,12 @@ urlpatterns = [
     path("worker/assignments/<uuid:assignment>/draft", work.DraftView.as_view()),
     path("worker/assignments/<uuid:assignment>/return", work.ReturnView.as_view()),
     path("worker/earnings", work.EarningsView.as_view()),
+    path("worker/earnings/days", earnings.DaysView.as_view()),
+    path("worker/earnings/batches", earnings.EarnedBatchesView.as_view()),
+    path("worker/answers", answers.AnswersView.as_view()),
+    path("worker/answers/<uuid:answer>", answers.AnswerView.as_view()),
+    path("worker/news", news.NewsView.as_view()),
+    path("worker/news/read", news.NewsReadView.as_view()),
     path("worker/statement", earnings.StatementView.as_view()),
     path("worker/statement/lines", earnings.StatementLinesView.as_view()),
     path("worker/statement.csv", earnings.StatementCsvView.as_view()),
@@ -48,6 +56,7 @@ urlpatterns = [
     path("worker/payout-providers", payouts.ProvidersView.as_view()),
     path("worker/destinations", payouts.DestinationsView.as_view()),
     path("worker/destinations/<uuid:destination>/remove", payouts.DestinationRemoveView.as_view()),
+    path("worker/payout-terms", payouts.PayoutTermsView.as_view()),
     path("worker/payouts", payouts.PayoutsView.as_view()),
     path("worker/payouts/<uuid:payout>", payouts.PayoutView.as_view()),
     path("worker/payouts/<uuid:payout>/cancel", payouts.PayoutCancelView.as_view()),

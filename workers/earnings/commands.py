@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from marketplace.accounts.second_factor import Proof, spend
 from marketplace.common.transactions import require_transaction
 from marketplace.payouts.commands.payouts import request_payout
 from marketplace.payouts.locks import user_for_update
@@ -27,6 +28,17 @@ def withdraw(*, worker_id: int, destination: UUID, currency: str, amount_micros:
         amount_micros=amount_micros,
         currency=currency,
     )
+
+
+def withdraw_proven(
+    *, worker_id: int, proof: Proof | None, destination: UUID, currency: str, amount_micros: int | None = None
+) -> Payout:
+    """The same for somebody at a browser, who shows a code of his second factor: it is spent with the payout. Raises
+    `CodeUsed`, `CodeWrong` besides.
+    """
+    require_transaction()
+    spend(proof, user_id=Worker.objects.get(pk=worker_id).user_id)
+    return withdraw(worker_id=worker_id, destination=destination, currency=currency, amount_micros=amount_micros)
 
 
 def withdraw_by_threshold(*, threshold: Threshold) -> Payout:

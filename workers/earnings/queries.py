@@ -19,6 +19,18 @@ OF_ACCOUNT = {
     "outside": "returned_micros",
     "worker:withdrawing": "withdrawn_from_micros",
 }
+# Each moment of the worker's time once: what answers that were submitted together share. Takes the worker's id.
+TIMED = """page AS (
+    SELECT a.submitted_at, min(a.leased_at) AS leased_at, max(a.lease_until) AS lease_until, count(*) AS answers
+      FROM assignments_assignment a WHERE a.worker_id = %s AND a.submitted_at IS NOT NULL
+     GROUP BY a.submitted_at
+), timed AS (
+    SELECT p.submitted_at,
+           greatest(0, (extract(epoch FROM least(p.submitted_at, p.lease_until)
+                                    - greatest(p.leased_at, lag(p.submitted_at) OVER (ORDER BY p.submitted_at)))
+                        * 1000000 / p.answers)::bigint) AS each_us
+      FROM page p
+)"""
 MOVED = (*OF_ACCOUNT.values(), "withdrawn_micros", "other_micros")
 
 
@@ -120,18 +132,8 @@ def hours_of(worker_id: int, currency: str, period: Period, *, extra_micros: int
     (`lease_until`), so that their time is an upper bound and is left out of the rate.
     """
     row = one(
-        """
-        WITH page AS (
-            SELECT a.submitted_at, min(a.leased_at) AS leased_at, max(a.lease_until) AS lease_until, count(*) AS answers
-              FROM assignments_assignment a WHERE a.worker_id = %s AND a.submitted_at IS NOT NULL
-             GROUP BY a.submitted_at
-        ), timed AS (
-            SELECT p.submitted_at,
-                   greatest(0, (extract(epoch FROM least(p.submitted_at, p.lease_until)
-                                            - greatest(p.leased_at, lag(p.submitted_at) OVER (ORDER BY p.submitted_at)))
-                                * 1000000 / p.answers)::bigint) AS each_us
-              FROM page p
-        )
+        f"""
+        WITH {TIMED}
         SELECT coalesce(sum(w.worked_us) FILTER (WHERE w.answered), 0),
                coalesce(sum(w.worked_us) FILTER (WHERE w.answered AND w.state = 'rejected'), 0),
                coalesce(sum(w.leased_us) FILTER (WHERE w.leased AND w.state = 'expired'), 0),

@@ -2,7 +2,7 @@
 
 from uuid import UUID, uuid4
 
-from marketplace.common.database import one, run, value
+from marketplace.common.database import run, value
 from marketplace.common.money import shown
 from marketplace.common.transactions import require_transaction
 from marketplace.ledger.addresses import earned_by
@@ -22,6 +22,7 @@ from marketplace.payouts.limits import Limits, limits
 from marketplace.payouts.locks import payout_for_update, payouts_for_update, user_for_update
 from marketplace.payouts.models import CENT_MICROS, Destination, Payout
 from marketplace.payouts.providers.registry import provider
+from marketplace.payouts.queries import day_of
 from marketplace.payouts.states import STOPPABLE, PayoutState
 
 
@@ -160,19 +161,13 @@ def _require_amount(amount_micros: int, allowed: Limits, currency: str) -> None:
 
 def _require_pace(user_id: int, amount_micros: int, allowed: Limits, currency: str) -> None:
     """The caps of a day. The user is locked, so that requests at once are counted one after another."""
-    row = one(
-        "SELECT count(*), coalesce(sum(amount_micros), 0) FROM payouts_payout WHERE user_id = %s"
-        " AND requested_at > market_now() - interval '24 hours' AND state NOT IN ('refused', 'cancelled')",
-        [user_id],
-    )
-    assert row is not None
-    times, total = int(row[0]), int(row[1])
-    if times >= allowed.daily_count:
+    day = day_of(user_id)
+    if day.times >= allowed.daily_count:
         raise TooMuchAtOnce(
-            f"At most {allowed.daily_count} payouts within 24 hours; you had {times}.", limit=allowed.daily_count
+            f"At most {allowed.daily_count} payouts within 24 hours; you had {day.times}.", limit=allowed.daily_count
         )
-    if total + amount_micros > allowed.daily_micros:
-        left = max(0, allowed.daily_micros - total)
+    if day.total_micros + amount_micros > allowed.daily_micros:
+        left = max(0, allowed.daily_micros - day.total_micros)
         raise TooMuchAtOnce(
             f"`amount_micros` is more than the {shown(left, currency)} that may still go within these 24 hours.",
             left_micros=left,
