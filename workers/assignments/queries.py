@@ -90,6 +90,17 @@ def held_work(worker_id: int) -> list[HeldWork]:
     ]
 
 
+def holds_in(*, worker_id: int, batch_id: int) -> bool:
+    """Whether the worker holds anything of the batch now."""
+    return bool(
+        value(
+            "SELECT EXISTS (SELECT 1 FROM assignments_assignment a WHERE a.worker_id = %s AND a.batch_id = %s"
+            " AND a.state = 'leased' AND a.lease_until > market_now())",
+            [worker_id, batch_id],
+        )
+    )
+
+
 def working_now(*, requester_id: int | None = None) -> int:
     """How many workers hold work now, of one organisation or in all. Looks at the live leases, not at the batches."""
     return int(

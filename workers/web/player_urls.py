@@ -1,5 +1,7 @@
 """Do work: the player."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from workers.web.views import player
+
+urlpatterns = [path("batches/<uuid:batch>/do/", player.do, name="work_player")]
