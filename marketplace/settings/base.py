@@ -174,6 +174,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "workers.web.unread.unread_news",
             ],
             "builtins": [
                 "django.templatetags.i18n",

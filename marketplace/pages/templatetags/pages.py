@@ -54,8 +54,9 @@ def live_url(context: template.Context) -> str:
 
 
 @register.inclusion_tag("pages/components/nav_link.html", takes_context=True)
-def nav_link(context: template.Context, names: str, label: str, icon: str = "") -> dict[str, Any]:
-    """A link of a navigation to the first of the named addresses; it is marked on any of them."""
+def nav_link(context: template.Context, names: str, label: str, icon: str = "", count: int | str = 0) -> dict[str, Any]:
+    """A link of a navigation to the first of the named addresses; it is marked on any of them. `count` says how much is
+    new there."""
     match = getattr(context.get("request"), "resolver_match", None)
     first, *_others = names.split()
     try:
@@ -63,7 +64,7 @@ def nav_link(context: template.Context, names: str, label: str, icon: str = "") 
     except NoReverseMatch:
         return {"address": None}
     here = match is not None and match.url_name in names.split()
-    return {"address": address, "label": label, "icon": icon, "here": here}
+    return {"address": address, "label": label, "icon": icon, "here": here, "count": count}
 
 
 @register.filter
