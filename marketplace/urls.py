@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
 from django.views.decorators.cache import cache_control
@@ -20,6 +21,7 @@ urlpatterns = [
     path("api/v1/schema", rest.schema, name="schema"),
     path("api/v1/docs", rest.docs, name="docs"),
     path("", pages.home, name="home"),
+    path("arrived/", pages.arrived, name="arrived"),
     path("health/", pages.health, name="health"),
     path("invoices/<uuid:invoice>", invoices.invoice_page, name="invoice"),
     path("invoices/<uuid:invoice>.pdf", invoices.invoice_pdf, name="invoice_pdf"),
@@ -27,6 +29,8 @@ urlpatterns = [
     path("work/", include("workers.web.urls")),
     path("jsi18n/", cache_control(max_age=3600)(JavaScriptCatalog.as_view()), name="js_catalog"),
 ]
+if settings.DESIGN_PAGE:
+    urlpatterns.append(path("design/", pages.design, name="design"))
 
 
 def _refused(request: HttpRequest, status: int, detail: str) -> HttpResponse:

@@ -53,7 +53,7 @@ def owner_connection(database: str | None = None, user: str | None = None) -> It
 
 
 def _schema_digest() -> str:
-    digest = hashlib.sha256(CLOCK.encode())
+    digest = hashlib.sha256(CLOCK.encode() + repr(settings.INSTALLED_APPS).encode())
     command = ROOT / "marketplace/common/management/commands/migrate.py"
     for path in [*sorted(ROOT.glob("*/*/migrations/*.py")), command, ROOT / "requirements.lock"]:
         digest.update(path.read_bytes())

@@ -11,8 +11,10 @@ from django.db import DatabaseError, connection
 from redis import Redis
 from redis.exceptions import RedisError
 
+from marketplace.accounts.models import Member
 from marketplace.batches.models import Batch
 from marketplace.batches.states import BatchState
+from workers.profiles.queries import worker_of
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,16 @@ def site_state() -> SiteState:
     except DatabaseError:
         database, open_batches = None, None
     return SiteState(_version(), database, redis_version(), settings.LIVE_URL, open_batches)
+
+
+def is_worker(user_id: int) -> bool:
+    """Whether the person does paid work here."""
+    return worker_of(user_id) is not None
+
+
+def is_member(user_id: int) -> bool:
+    """Whether the person works for an organisation that posts work."""
+    return Member.objects.filter(user_id=user_id).exists()
 
 
 def database_version() -> str:

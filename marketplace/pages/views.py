@@ -1,18 +1,42 @@
-"""The home page and the health check."""
+"""The home page, the way in, and the health check."""
 
+from typing import cast
+
+from django.contrib.auth.decorators import login_required
 from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from marketplace.pages.queries import database_version, site_state
+from marketplace.accounts.models import User
+from marketplace.pages.design import examples
+from marketplace.pages.queries import database_version, is_member, is_worker, site_state
 
 
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
-    """What this is and what runs."""
+    """What this is and what runs; somebody who works here goes to his work."""
+    if request.user.is_authenticated and is_worker(cast(User, request.user).pk):
+        return redirect("work_board")
     return render(request, "pages/home.html", {"site": site_state()})
+
+
+@require_safe
+@never_cache
+@login_required
+def arrived(request: HttpRequest) -> HttpResponse:
+    """Where somebody goes on who has just signed in: to his work, to his organisations, or to become a worker."""
+    person = cast(User, request.user).pk
+    if is_worker(person):
+        return redirect("work_board")
+    return redirect("home" if is_member(person) else "work_start")
+
+
+@require_safe
+def design(request: HttpRequest) -> HttpResponse:
+    """Every piece that pages are made of, to look at; for those who build them."""
+    return render(request, "pages/design.html", examples())
 
 
 @require_safe

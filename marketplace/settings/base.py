@@ -136,6 +136,7 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
+    "allauth.usersessions",
     "channels",
     "django_htmx",
     "knox",
@@ -194,14 +195,23 @@ AUTH_PASSWORD_VALIDATORS = [
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
 ACCOUNT_LOGIN_METHODS = {"email"}
-ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
+ACCOUNT_ADAPTER = "marketplace.accounts.arrival.Adapter"
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
-ACCOUNT_EMAIL_VERIFICATION = "optional"
+# By a code, so that somebody who reads his mail on another device goes on where he began.
+ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
+ACCOUNT_EMAIL_VERIFICATION_SUPPORTS_RESEND = True
+ACCOUNT_CHANGE_EMAIL = True
+# Who changes an address, a password or the second factor has shown the password a moment ago.
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
 ACCOUNT_UNIQUE_EMAIL = True
 ALLAUTH_TRUSTED_PROXY_COUNT = PROXIES
 MFA_ADAPTER = "marketplace.accounts.second_factor.Adapter"
 MFA_TOTP_ISSUER = "Touchstone"
-LOGIN_REDIRECT_URL = "/"
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "arrived"
 LOGOUT_REDIRECT_URL = "/"
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
 SESSION_COOKIE_HTTPONLY = True
@@ -350,9 +360,13 @@ STATICFILES_FINDERS = [
     "marketplace.pages.vendor.VendorFinder",
 ]
 NODE_MODULES = BASE_DIR / "node_modules"
+# Whether /design/ shows every piece that pages are made of.
+DESIGN_PAGE = False
 WHITENOISE_USE_FINDERS = True
 EMAIL_CONFIG = env.email_url_config(EMAIL_URL)
 vars().update(EMAIL_CONFIG)
+# Where mails can be read that leave the machine for nobody; pages say so to somebody who waits for one.
+MAIL_PLACE = ""
 # Who keeps the daily end of the ledger's chain of seals, outside: addresses separated by commas.
 LEDGER_ANCHOR_EMAILS: list[str] = env.list("LEDGER_ANCHOR_EMAILS", default=[])
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="touchstone@localhost")

@@ -8,3 +8,4 @@ STORAGES = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 LIVE_ORIGINS = ["http://testserver", "https://desk.example:8443"]
+DESIGN_PAGE = True

@@ -8,26 +8,32 @@ import pytest
 import marketplace.pages
 
 TOKENS = (Path(marketplace.pages.__file__).parent / "static/pages/tokens.css").read_text()
+GROUNDS = ("sunken", "ground", "surface")
 TEXT = [
-    ("text", "ground"),
-    ("text", "surface"),
-    ("text-soft", "ground"),
-    ("text-soft", "surface"),
-    ("text", "accent-soft"),
-    ("accent", "ground"),
-    ("accent", "surface"),
+    *[(front, back) for front in ("text", "text-soft", "accent", "bad") for back in GROUNDS],
+    *[("text", f"{tone}-soft") for tone in ("accent", "good", "warn", "bad")],
+    *[(tone, f"{tone}-soft") for tone in ("accent", "good", "warn", "bad")],
+    ("accent-strong", "ground"),
+    ("accent-strong", "surface"),
     ("on-accent", "accent"),
-    ("bad", "ground"),
-    ("bad", "surface"),
+    ("on-accent", "accent-strong"),
     ("on-bad", "bad"),
+    ("good", "surface"),
+    ("good", "ground"),
+    ("warn", "surface"),
+    ("warn", "ground"),
+    ("streak", "stone"),
 ]
-EDGES = [("field-line", "surface"), ("field-line", "ground"), ("focus", "ground"), ("focus", "surface")]
+EDGES = [
+    *[(edge, back) for edge in ("field-line", "focus", "accent") for back in GROUNDS],
+    *[(f"label-{number}", "surface") for number in range(1, 9)],
+]
 
 
 def colours(scheme: str) -> dict[str, str]:
     light, _, dark = TOKENS.partition("@media (prefers-color-scheme: dark)")
-    found = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", light))
-    return found if scheme == "light" else found | dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", dark))
+    found = dict(re.findall(r"--([a-z0-9-]+): (#[0-9a-f]{6});", light))
+    return found if scheme == "light" else found | dict(re.findall(r"--([a-z0-9-]+): (#[0-9a-f]{6});", dark))
 
 
 def luminance(colour: str) -> float:
@@ -61,3 +67,13 @@ def test_edges_of_controls_are_seen(scheme: str, front: str, back: str) -> None:
     found = colours(scheme)
 
     assert contrast(found[front], found[back]) >= 3
+
+
+def test_style_sheets_name_no_colour_that_is_no_token() -> None:
+    folder = Path(marketplace.pages.__file__).parents[2]
+    sheets = [*folder.glob("marketplace/*/static/**/*.css"), *folder.glob("workers/*/static/**/*.css")]
+    assert {"site.css", "components.css"} <= {sheet.name for sheet in sheets}
+    for sheet in sheets:
+        screen, _, _print = sheet.read_text().partition("@media print")
+        if sheet.name != "tokens.css" and "/rest/" not in str(sheet):
+            assert not re.search(r":[^;{]*(#[0-9a-f]{3,8}\b|\brgba?\(|\bhsla?\()", screen), sheet.name

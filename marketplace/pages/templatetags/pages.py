@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from marketplace.common.money import exact
+from marketplace.pages.devices import browser_and_system
 from marketplace.pages.forms import FORM_KEY
 from marketplace.pages.icons import SPRITE, icon_names
 from marketplace.pages.vendor import import_map as import_map_text
@@ -157,3 +158,18 @@ def of_hundred(share: float) -> str:
 def unlocalize(number: float) -> str:
     """A number as attributes of elements take it, in any language."""
     return str(number)
+
+
+@register.filter
+def device(user_agent: str) -> str:
+    """A browser as people call it: `Firefox on Windows`."""
+    browser, system = browser_and_system(user_agent)
+    if browser and system:
+        return _("%(browser)s on %(system)s") % {"browser": browser, "system": system}
+    return browser or system or _("Unknown browser")
+
+
+@register.simple_tag
+def mail_place() -> str:
+    """Where mails lie that leave for nobody, in an installation that sends none."""
+    return str(settings.MAIL_PLACE)
