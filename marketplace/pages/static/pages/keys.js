@@ -43,6 +43,7 @@ function busy(event, name) {
   const at = event.target;
   if (!(at instanceof Element)) return false;
   if (at.closest(TYPING)) return !(name.startsWith("mod+") && name !== "mod+z" && name !== "mod+shift+z") && name !== "Escape";
-  // What has the focus is activated by these keys itself.
-  return ACTIVATES.has(event.key) && !name.includes("mod+") && at.closest("button, a[href], summary, [role=button]") !== null;
+  // What has the focus is activated by these keys itself; boxes to tick by the space bar alone.
+  const activated = `button, a[href], summary, [role=button]${event.key === " " ? ", input" : ""}`;
+  return ACTIVATES.has(event.key) && !name.includes("mod+") && at.closest(activated) !== null;
 }

@@ -1,0 +1,4 @@
+/** A sound to listen to, where no tool on the page plays it. */
+import {showMedia} from "../sound/show.js";
+
+export const mount = (host, options) => showMedia(host, {...options, kind: "audio"});

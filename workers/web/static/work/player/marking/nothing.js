@@ -1,0 +1,15 @@
+import {el} from "../../../pages/dom.js";
+
+/** A box to tick where there is nothing to mark: an answer too, and another one than none. */
+export function nothingBox(text, tick) {
+  const box = el("input", {type: "checkbox"});
+  box.addEventListener("change", () => tick(box.checked));
+  const element = el("label", {class: "mark-option mark-nothing"}, box, " ", text);
+  return {
+    element,
+    show({on, possible}) {
+      box.checked = on;
+      box.disabled = !possible;
+    },
+  };
+}
