@@ -170,7 +170,8 @@ def swipe(page: Page, start: tuple[float, float], end: tuple[float, float]) -> N
     steps = [(start[0] + (end[0] - start[0]) * at / 5, start[1] + (end[1] - start[1]) * at / 5) for at in range(6)]
     for kind, points in [("touchStart", steps[:1]), *[("touchMove", [one]) for one in steps[1:]], ("touchEnd", [])]:
         session.send(
-            "Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": round(x), "y": round(y)} for x, y in points]}
+            "Input.dispatchTouchEvent",
+            {"type": kind, "touchPoints": [{"x": round(x), "y": round(y)} for x, y in points]},
         )
     session.detach()
 
@@ -184,7 +185,9 @@ def test_a_span_is_renamed_moved_removed_and_brought_back(market: Market) -> Non
     # What overlaps is refused in words, and nothing is lost.
     select(page, "Hopper wrote")
     label(task, "Date").click()
-    expect(task.get_by_text("That would overlap “Hopper” (Place). Marked stretches cannot overlap here.")).to_be_visible()
+    expect(
+        task.get_by_text("That would overlap “Hopper” (Place). Marked stretches cannot overlap here.")
+    ).to_be_visible()
     page.keyboard.press("Escape")
     click(page, "Hopper")
     page.keyboard.press("p")
