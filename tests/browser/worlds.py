@@ -22,12 +22,12 @@ class Past:
     waiting: UUID
 
 
-def with_past(worker: Worker, *, tasks: int = 12) -> Past:
-    """Four answers to choices, one of each fate; eight tasks are left."""
+def with_past(worker: Worker, *, tasks: int = 12, answers: int = 4) -> Past:
+    """Answers to choices, one of each fate and those beyond four waiting; the rest of the tasks is left."""
     batch = make.make_batch(tasks, overlap=1, name="Cats and dogs")
-    leases = make.take(worker, batch, 4)
+    leases = make.take(worker, batch, answers)
     make.answer(worker, leases)
-    accepted, rejected, returned, waiting = leases
+    accepted, rejected, returned, waiting = leases[:4]
     with one_transaction(principal="test"):
         accept_answers(batch_id=batch.pk, assignments=[accepted.id])
     with one_transaction(principal="test"):
