@@ -266,9 +266,7 @@ def demo(base_url: str, staff_key: str, tasks: list[Digit], *, seed: int, say: S
         publish(stage)
     with stage.gallery.alongside():
         with clock.phase("work"):
-            say(
-                f"6. The crowd works in pages of {PAGE}, resting {REST_S} s after each; the requester accepts it all."
-            )
+            say(f"6. The crowd works in pages of {PAGE}, resting {REST_S} s after each; the requester accepts it all.")
             let_them_work(stage.owner.session, stage.batch_id, stage.crew, tasks)
         with clock.phase("settle"):
             final = finish(stage)

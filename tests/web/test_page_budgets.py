@@ -4,6 +4,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.urls import get_resolver
 
 from tests import factories as make
 from tests.browser.worlds import Past, pages_of, with_past
@@ -48,8 +49,14 @@ def newcomer() -> Worker:
     return Worker.objects.create(user=make.make_user(), country="DE", languages=["en"])
 
 
+@pytest.fixture(scope="session")
+def addresses() -> None:
+    """What a process reads once, and slowly, is read before a transaction is open that may not sleep."""
+    _ = get_resolver().url_patterns
+
+
 @pytest.fixture
-def busy(db: None) -> Past:
+def busy(addresses: None, db: None) -> Past:
     """Beside others' batches, of which each would cost statements if pages asked for them one by one."""
     past = with_past(newcomer(), tasks=20, answers=10)
     for _ in range(6):

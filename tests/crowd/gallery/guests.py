@@ -91,6 +91,8 @@ class Gallery:
         self._failures: list[BaseException] = []
         self._over = threading.Event()
         self._enough = threading.Event()
+        # All batches are open, or it became plain that they never will be.
+        self._ready = threading.Event()
         self._lock = threading.Lock()
         # By which name the requester knows the resident.
         self._pseudonym = ""
@@ -106,8 +108,9 @@ class Gallery:
             raise
 
     def finish(self) -> Json:
-        """Wait until enough is measured or patience ends, let everybody put down what is not done, and decide on the
-        rest. Returns {batches, answers}. Raises the first error of anyone."""
+        """Wait until all is open and enough is measured or patience ends, let everybody put down what is not done, and
+        decide on the rest. Returns {batches, answers}. Raises the first error of anyone."""
+        self._ready.wait()
         self._enough.wait(PATIENCE_S)
         self._over.set()
         for thread in self._threads:
@@ -124,6 +127,7 @@ class Gallery:
             except BaseException as why:
                 self._failures.append(why)
                 self._enough.set()
+                self._ready.set()
 
         self._threads.append(threading.Thread(target=run, name=name, daemon=True))
         self._threads[-1].start()
@@ -133,8 +137,6 @@ class Gallery:
         requester_id = str(self.owner.found_requester(f"Harbour Street Studio {self.run}")["id"])
         waiting = list(self.guests)
         for exhibit in EXHIBITS:
-            if self._over.is_set():
-                return
             opened = open_exhibit(exhibit, self.owner, self.staff, requester_id=requester_id, run=self.run)
             self.opened.append(opened)
             for _ in range(exhibit.guests):
@@ -143,6 +145,7 @@ class Gallery:
         pseudonym = self.resident.session.introduce(requester_id)
         self._start("decisions", self._decides, pseudonym)
         self._start("resident", self._day)
+        self._ready.set()
 
     def _visits(self, session: Session, opened: Opened) -> None:
         while not self._over.is_set() and self._page(session, opened, opened.exhibit.page):
