@@ -124,6 +124,15 @@ def test_the_console_makes_staff_and_prints_one_line(db: None) -> None:
     assert Api(printed["key"]).post("/invitations", {"accounts": [{"email": new_email()}]}).status_code == 201
 
 
+def test_the_console_gives_staff_a_password_where_it_is_asked_to(db: None) -> None:
+    email = new_email()
+
+    first, second = (staff_key(email, password=True)["password"] for _ in range(2))
+
+    user = User.objects.get(email=email)
+    assert (user.check_password(first), user.check_password(second)) == (False, True)
+
+
 def test_the_console_keeps_an_existing_account(db: None) -> None:
     user = signed_up()
 

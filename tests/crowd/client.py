@@ -162,6 +162,11 @@ class Session:
         body = {"answers": list(answer_ids), "reason": reason, "comment": comment}
         return self._post(f"/batches/{batch_id}/answers/reject", body)
 
+    def send_back(self, batch_id: str, answer_ids: Sequence[str], reason: str, comment: str) -> Json:
+        """Give answers back to be mended, once, with a reason of the list and a comment: {returned}."""
+        body = {"answers": list(answer_ids), "reason": reason, "comment": comment}
+        return self._post(f"/batches/{batch_id}/answers/return", body)
+
     def aggregate(self, batch_id: str, method: str | None = None) -> Json:
         """One run from answers to results: {id, method, tasks, answers, converged, iterations, created_at}."""
         return self._post(f"/batches/{batch_id}/results", {"method": method} if method else {})

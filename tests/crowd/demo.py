@@ -21,6 +21,7 @@ from tests.crowd import digits
 from tests.crowd.client import BadAddress, Json, Problem, Session, Unreachable
 from tests.crowd.crew import Member, Owner, PageWorker, open_requester, sign_in_workers, work
 from tests.crowd.digits import FIELD, Digit, NoDigits
+from tests.crowd.gallery.guests import Gallery, guests_wanted
 from tests.crowd.people import Person, mixed_crowd
 from tests.crowd.progress import Progress
 from tests.crowd.proof import accuracy, duplicate_answers, euros, labels_of, overlap_exceeded, value_of
@@ -29,6 +30,7 @@ from tests.crowd.replay import Clock
 from tests.crowd.settle import AcceptingAlongside, TooSlow, settle
 from tests.crowd.taken_home import taken_home
 
+RESIDENT = "Ada Okonkwo"
 PRICE_MICROS = 20_000
 CURRENCY = "EUR"
 OVERLAP = 3
@@ -133,6 +135,7 @@ class Stage:
     staff: Session
     owner: Owner
     crew: list[Hired]
+    gallery: Gallery
     tasks: list[Digit]
     run: str
     say: Say
@@ -149,14 +152,17 @@ def sign_everybody_in(base_url: str, staff_key: str, tasks: list[Digit], *, seed
     run, staff = secrets.token_hex(4), Session(base_url, staff_key)
     owner = open_requester(base_url, name=f"Digit Archive {run}", run=run)
     say("1. A requester signed up and founded the organisation Digit Archive.")
-    names = [f"Simulated worker {number}" for number in range(1, len(people) + 1)]
+    # The last of them is the one by whom people sign in on the pages.
+    names = [f"Simulated worker {number}" for number in range(1, len(people) + guests_wanted() + 1)] + [RESIDENT]
     with Progress("workers", len(names)) as bar:
         members = sign_in_workers(
             staff, names=names, requester_id=owner.requester_id, run=run, threads=THREADS, progress=bar
         )
     say(f"2. Staff invited {len(names)} workers; each accepted, signed in and introduced himself by a pseudonym.")
-    crew = [Hired(person=person, member=member) for person, member in zip(people, members, strict=True)]
-    return Stage(staff=staff, owner=owner, crew=crew, tasks=tasks, run=run, say=say)
+    crew = [Hired(person=person, member=member) for person, member in zip(people, members, strict=False)]
+    guests, resident = members[len(people) : -1], members[-1]
+    gallery = Gallery(owner.session, staff, resident=resident, guests=guests, run=run, seed=seed)
+    return Stage(staff=staff, owner=owner, crew=crew, gallery=gallery, tasks=tasks, run=run, say=say)
 
 
 def publish(stage: Stage) -> None:
@@ -258,17 +264,24 @@ def demo(base_url: str, staff_key: str, tasks: list[Digit], *, seed: int, say: S
         stage = sign_everybody_in(base_url, staff_key, tasks, seed=seed, say=say)
     with clock.phase("publish"):
         publish(stage)
-    with clock.phase("work"):
-        say(f"6. The crowd works in pages of {PAGE}, resting {REST_S} s after each; the requester accepts everything.")
-        let_them_work(stage.owner.session, stage.batch_id, stage.crew, tasks)
-    with clock.phase("settle"):
-        final = finish(stage)
-    with clock.phase("results"):
-        results = results_measured(stage)
-        answers = list(stage.owner.session.export(stage.batch_id, "answers"))
-        home = taken_home(stage.owner.session, stage.batch_id, field=FIELD, limit_s=DATASET_LIMIT_S)
-        for hired in stage.crew:
-            hired.sanctions = hired.member.session.sanctions()
+    with stage.gallery.alongside():
+        with clock.phase("work"):
+            say(f"6. The crowd works in pages of {PAGE}, resting {REST_S} s after each; the requester accepts it all.")
+            let_them_work(stage.owner.session, stage.batch_id, stage.crew, tasks)
+        with clock.phase("settle"):
+            final = finish(stage)
+        with clock.phase("results"):
+            results = results_measured(stage)
+            answers = list(stage.owner.session.export(stage.batch_id, "answers"))
+            home = taken_home(stage.owner.session, stage.batch_id, field=FIELD, limit_s=DATASET_LIMIT_S)
+            for hired in stage.crew:
+                hired.sanctions = hired.member.session.sanctions()
+    with clock.phase("gallery"):
+        gallery = stage.gallery.finish()
+    say(
+        f"8. Meanwhile {guests_wanted()} more programs worked at the pace of people in {gallery['batches']} other"
+        f" batches, which stay open: {gallery['answers']} answers."
+    )
     proof = stage.staff.check()
     measured = answers_measured(stage, answers) | crowd_measured(stage.crew) | results | home
     measured |= {
@@ -281,15 +294,26 @@ def demo(base_url: str, staff_key: str, tasks: list[Digit], *, seed: int, say: S
         "seconds": clock.seconds,
         "answers_per_s": round(len(answers) / clock.phases["work"], 1),
         "phases_s": clock.phases,
+        "gallery": gallery,
     }
     report(measured, stage.crew, proof, say)
-    worker = stage.crew[0].member
     say("")
-    say(f"Sign in at {stage.staff.http.base_url} (a key: POST /api/v1/keys with HTTP Basic; docs: /api/v1/docs)")
-    say(f"  requester  {stage.owner.email}  {stage.owner.password}")
-    say(f"  worker     {worker.email}  {worker.password}")
-    say("  staff      ./run manage staff_key --email you@example.com")
+    for line in sign_in_lines(stage):
+        say(line)
     return measured
+
+
+def sign_in_lines(stage: Stage) -> list[str]:
+    """Who can sign in, with which password, and what there is to see."""
+    site, resident, owner = stage.staff.http.base_url, stage.gallery.resident, stage.owner
+    return [
+        f"To see the pages: sign in at {site}/accounts/login/",
+        f"  worker     {resident.email}  {resident.password}",
+        f"             {site}/work/  the board with {len(stage.gallery.opened)} open batches, earnings, standing, news",
+        f"  requester  {owner.email}  {owner.password}",
+        "  staff      ./run manage staff_key --email you@example.com --password",
+        f"For programs: a key by POST /api/v1/keys with HTTP Basic; what there is: {site}/api/v1/docs",
+    ]
 
 
 def _share(part: int, whole: int) -> float:

@@ -8,7 +8,7 @@ import zlib
 
 import pytest
 
-from tests.crowd.png import SIGNATURE, data_uri, encode, upscale
+from tests.crowd.png import SIGNATURE, data_uri, encode, encode_colour, upscale
 
 
 def decode(content: bytes) -> list[list[int]]:
@@ -55,3 +55,16 @@ def test_an_enlarged_digit_stays_small() -> None:
 def test_ragged_rows_are_refused() -> None:
     with pytest.raises(ValueError, match="same length"):
         encode([[1, 2], [3]])
+
+
+def test_colours_are_kept() -> None:
+    encoded = encode_colour(bytes([255, 0, 0, 0, 255, 0]), 1)
+
+    assert encoded[16:26] == struct.pack(">IIBB", 1, 2, 8, 2)
+    size = struct.unpack(">I", encoded[33:37])[0]
+    assert zlib.decompress(encoded[41 : 41 + size]) == bytes([0, 255, 0, 0, 0, 0, 255, 0])
+
+
+def test_rows_in_colour_must_be_of_one_length() -> None:
+    with pytest.raises(ValueError, match="same length"):
+        encode_colour(bytes(7), 1)

@@ -213,6 +213,15 @@ def ensure_staff(*, email: str, name: str = "") -> User:
     return user
 
 
+def new_password(*, user: User) -> str:
+    """Give the account a password drawn by chance, and say it; for the console only, no request leads here."""
+    require_transaction()
+    password = secrets.token_urlsafe(15)
+    user.set_password(password)
+    user.save(update_fields=["password"])
+    return password
+
+
 def notify(*, user_id: int, subject: str, text: str) -> None:
     """Have a mail sent to the person once this transaction has committed: to his address, and to each that was his
     within the last 30 days, for the one there is now may be a thief's."""

@@ -30,6 +30,10 @@ class Exhibit:
     items: Callable[[], Iterator[Item]]
     # What a person who is careful but human makes of the right answer.
     given: Callable[[Values, Random], Values] = lambda values, draws: values
+    # How many of the simulated guests come here, how many tasks they take at a time, and how many tasks are gold.
+    guests: int = 2
+    page: int = 1
+    gold: int = 0
 
     def terms(self, currency: str) -> Json:
         """Terms of its batch."""
@@ -311,7 +315,8 @@ RECORDING = _data("recording", "audio", "Recording")
 
 EXHIBITS = (
     Exhibit(
-        "Handwritten digits: the second box", digits.INSTRUCTIONS, digits.interface(), 20_000, 3, (4, 8), _digits
+        "Handwritten digits: the second box", digits.INSTRUCTIONS, digits.interface(), 6_000, 3, (1.6, 2.4), _digits,
+        guests=1, page=5, gold=8,
     ),
     Exhibit(
         "Streets: box what you see", STREET_WORDS,
@@ -319,7 +324,7 @@ EXHIBITS = (
             _asked("things", "boxes", "Cars, people, trees and traffic lights", of="picture", labels=STREET_LABELS,
                    width=pictures.STREET[0], height=pictures.STREET[1], min_size=4, min=1),
         ]},
-        70_000, 2, (13, 22), _streets, _boxed,
+        70_000, 2, (13, 22), _streets, _boxed, guests=3,
     ),
     Exhibit(
         "Leaves: cut them out", LEAF_WORDS,
@@ -327,7 +332,7 @@ EXHIBITS = (
             _asked("leaves", "polygons", "Outlines of the leaves", of="picture", labels=LEAF_LABELS,
                    width=pictures.LEAVES[0], height=pictures.LEAVES[1], min=1),
         ]},
-        80_000, 2, (15, 24), _leaves, _outlined,
+        80_000, 2, (15, 24), _leaves, _outlined, guests=3,
     ),
     Exhibit(
         "Dancers: mark head, hands and feet", DANCE_WORDS,
@@ -371,7 +376,7 @@ EXHIBITS = (
             _asked("sounds", "segments", "What you hear, and when", of="recording", labels=HARBOUR_LABELS,
                    duration=sounds.SECONDS, min_duration=0.1, collar=0.1),
         ]},
-        60_000, 2, (11, 19), _harbours, _heard,
+        60_000, 2, (11, 19), _harbours, _heard, guests=3,
     ),
     Exhibit(
         "Fog signals: write them down", SIGNAL_WORDS,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +48,7 @@ class Canvas:
 
     def stroke(self, points: Sequence[Place], thick: float, colour: Colour) -> None:
         """A line with round ends through the points."""
-        for (x1, y1), (x2, y2) in zip(points, points[1:], strict=False):
+        for (x1, y1), (x2, y2) in pairwise(points):
             half = thick / 2
             rows, across, down = self._window(
                 min(x1, x2) - half, min(y1, y2) - half, max(x1, x2) + half, max(y1, y2) + half

@@ -11,10 +11,10 @@ MARKED = re.compile(r"\[([^|\]]+)\|(person|place|group|date)\]")
 NEWS = (
     "[Ada Lovelace|person] was born in [London|place] on [10 December 1815|date].",
     "The ferry from [Dover|place] reached [Calais|place] an hour late, and [Captain Moreau|person] apologised himself.",
-    "In [1886|date] the [Harbour Society|group] paid [Thomas Reed|person] to paint every lighthouse in [Cornwall|place].",
+    "In [1886|date] the [Harbour Society|group] had [Thomas Reed|person] paint the lights of [Cornwall|place].",
     "Nobody at the [Royal Institution|group] believed [Mary Somerville|person] until the spring of [1826|date].",
     "[Björn Åkesson|person] walked from [Malmö|place] to [Lund|place] in a single day.",
-    "The [Night Mail Union|group] struck for eleven days in [March 1911|date]; trains stood still as far as [York|place].",
+    "The [Night Mail Union|group] struck in [March 1911|date]; trains stood still as far as [York|place].",
     "After the flood, [Elena Petrova|person] rebuilt the library of [Riga|place] shelf by shelf.",
     "[Florence Nightingale|person] left [Scutari|place] in [1856|date] and never gave a speech about it.",
     "A letter signed only “R.” arrived in [Vienna|place] on [New Year's Day|date].",

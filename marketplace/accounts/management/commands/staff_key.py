@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.core.validators import validate_email
 
-from marketplace.accounts.commands import create_key, ensure_staff
+from marketplace.accounts.commands import create_key, ensure_staff, new_password
 from marketplace.accounts.models import Scope
 from marketplace.common.transactions import one_transaction
 
@@ -20,6 +20,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--email", required=True)
         parser.add_argument("--name", default="", help="the account's name, if it is made")
+        parser.add_argument("--password", action="store_true", help="set a new password, to sign in on the pages by")
         parser.add_argument("--days", type=int, default=30, help="how long the key works")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -34,6 +35,7 @@ class Command(BaseCommand):
             key, token = create_key(
                 user=user, name="staff_key", scopes=[Scope.STAFF], life=timedelta(days=options["days"])
             )
+            password = new_password(user=user) if options["password"] else None
         assert key.expiry is not None
         line = {"email": user.email, "key": token, "scopes": key.scopes, "expires_at": key.expiry.isoformat()}
-        self.stdout.write(json.dumps(line))
+        self.stdout.write(json.dumps(line | ({"password": password} if password else {})))
