@@ -40,8 +40,9 @@ class ExplanationShape(serializers.Serializer[Any]):
     )
     of = serializers.IntegerField(help_text="Workers with an open account; several accounts of one person count once")
     estimate = serializers.BooleanField(
-        help_text="Country, languages, device, content and age of the account are counted apart, from each other and from whom"
-        " you picked: where an audience asks for several, the counts are put together as if they were independent"
+        help_text="Country, languages, device, content and age of the account are counted apart, from each other and"
+        " from whom you picked: where an audience asks for several, the counts are put together as if they were"
+        " independent"
     )
     excluded_by = ExcludedShape(many=True)
     text = serializers.CharField(help_text="As: 12 of 340 workers qualify; most are excluded by country.")

@@ -55,6 +55,16 @@ class IsWorkerKey(HasWorkerScope):
         return True
 
 
+class IsWorkersOwnKey(IsWorkerKey):
+    """A worker's key; a page's session will not do. For what a page asks a code of the second factor for (R34): whoever
+    got hold of a session must not get by here what the page refuses him."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        if isinstance(request.auth, PageSession):
+            raise WrongScope("This needs a key of your own; on the pages there is a form for it that asks for a code.")
+        return super().has_permission(request, view)
+
+
 class IsStaffKey(HasScope):
     """A staff key, of somebody who is staff now: losing the role takes effect at once."""
 

@@ -67,6 +67,16 @@ def test_a_page_can_what_the_roles_of_its_person_can(db: None) -> None:
     assert powerful.get(f"{BASE}/deposits").status_code == 200
 
 
+def test_what_pages_ask_a_code_for_is_not_to_be_had_without(batch: Any) -> None:
+    page = page_of(make.make_worker().user)
+    headers = {"Idempotency-Key": "k", "X-CSRFToken": CSRF}
+
+    asked = page.post(f"{BASE}/worker/payouts", {"destination": "x", "currency": "EUR"}, JSON, headers=headers)
+
+    assert (asked.status_code, asked.json()["type"]) == (403, "/problems/wrong-scope")
+    assert page.get(f"{BASE}/worker/payouts").status_code == 200
+
+
 def test_who_signed_out_or_was_closed_is_a_stranger(batch: Any) -> None:
     user = make.make_worker().user
     left, closed = page_of(user), page_of(user)

@@ -169,6 +169,7 @@ def fitting(market: Market) -> dict[str, tuple[str, dict[str, Any]]]:
                 "csv": "key,reference,amount,currency,state\n",
             },
         ),
+        "worker/news/read": ("worker", {"epoch": str(uuid4()), "seq": 0}),
         "worker/totp": ("worker", {"password": people.PASSWORD}),
         "worker/totp/confirm": ("worker", {"token": "t", "code": "1"}),
         "worker/destinations": (

@@ -7,6 +7,7 @@ from uuid import UUID
 from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
+from rest_framework.permissions import BasePermission
 from rest_framework.views import APIView
 
 from marketplace.accounts.second_factor import add_factor, begin_enrolment
@@ -24,7 +25,7 @@ from marketplace.rest.ask import Ask, EmptyAsk, refuse_unknown
 from marketplace.rest.boundary import once, respond
 from marketplace.rest.openapi import listing
 from marketplace.rest.pagination import page_of, whole
-from marketplace.rest.permissions import HasWorkerScope, IsWorkerKey
+from marketplace.rest.permissions import HasWorkerScope, IsWorkerKey, IsWorkersOwnKey
 from marketplace.rest.proof import new_factor_of, proof_of, shown_password
 from marketplace.rest.requests import KeyRequest
 from workers.earnings.commands import withdraw
@@ -233,7 +234,8 @@ class DestinationRemoveView(APIView):
 
 
 class PayoutsView(APIView):
-    permission_classes = [IsWorkerKey]
+    def get_permissions(self) -> list[BasePermission]:
+        return [IsWorkersOwnKey() if self.request.method == "POST" else IsWorkerKey()]
 
     @extend_schema(summary="Your payouts, newest first", tags=["withdrawals"], **listing(OwnPayoutShape))
     def get(self, request: KeyRequest) -> HttpResponse:
