@@ -69,6 +69,16 @@ _ALL = [
         ],
     ),
     Mutant(
+        "tickets_last",
+        "A ticket may be made to open sockets for longer than its 30 s.",
+        statements=["GRANT UPDATE ON accounts_ticket TO touchstone_runtime"],
+    ),
+    Mutant(
+        "streams_open",
+        "The program may write the numbers of streams by itself.",
+        statements=["GRANT UPDATE ON streams_stream TO touchstone_runtime"],
+    ),
+    Mutant(
         "place_index",
         "Two live assignments may hold the same place of a task.",
         statements=["DROP INDEX one_live_assignment_per_place"],

@@ -275,8 +275,18 @@ _DATASET = (
 )
 _DATASETS = "WHERE batch_id = %(batch)s"
 
+_TICKET = (
+    "INSERT INTO accounts_ticket (digest, user_id, key_digest, socket, expires_at)"
+    " SELECT 'torture', user_id, 'torture', 'worker', market_now() FROM profiles_worker WHERE id = %(worker)s"
+)
 # name → (role, what is legal and leads up to it, the forbidden step). Each runs in a transaction that is rolled back.
 ATTACKS: dict[str, tuple[str, list[str], str]] = {
+    "prolong_a_ticket": (
+        "app",
+        [_TICKET],
+        "UPDATE accounts_ticket SET expires_at = market_now() + interval '1 h' WHERE digest = 'torture'",
+    ),
+    "number_a_stream_anew": ("app", [], "UPDATE streams_stream SET seq = seq + 1"),
     "take_a_place_twice": ("app", [_lease()], _lease(worker="other_worker")),
     "answer_a_task_twice": ("app", [_lease()], _lease(place=2, number=2)),
     "take_a_place_beyond_overlap": ("app", [], _lease(place=3)),
