@@ -223,9 +223,9 @@ def test_what_is_drawn_by_mouse_and_by_keys_is_stored(
 
 
 def numbers(value: Any) -> list[float]:
-    """All numbers of a value, in order."""
+    """All numbers of a value, by the names of their fields: the database keeps no other order of those."""
     if isinstance(value, dict):
-        return [number for one in value.values() for number in numbers(one)]
+        return [number for _, one in sorted(value.items()) for number in numbers(one)]
     if isinstance(value, list):
         return [number for one in value for number in numbers(one)]
     return [value] if isinstance(value, int | float) else []
@@ -233,7 +233,7 @@ def numbers(value: Any) -> list[float]:
 
 def names(value: Any) -> list[str]:
     if isinstance(value, dict):
-        return [name for key, one in value.items() for name in (key, *names(one))]
+        return [name for key, one in sorted(value.items()) for name in (key, *names(one))]
     if isinstance(value, list):
         return [name for one in value for name in names(one)]
     return [value] if isinstance(value, str) else []
