@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.browser]
 LENGTH = batches.SOUND_S
 # A pixel of the line of time at 1280 and at 390, in seconds, and half a pixel for rounding.
 NEAR_WIDE, NEAR_NARROW = 1.5 * LENGTH / 800, 1.5 * LENGTH / 320
-# A film of twelve grey pictures that grow lighter, made by the browser itself.
+# A film of 24 grey pictures that grow lighter, made by the browser itself.
 FILM = """async () => {
   const canvas = Object.assign(document.createElement("canvas"), {width: 64, height: 48});
   const paint = canvas.getContext("2d");
@@ -29,8 +29,8 @@ FILM = """async () => {
   recorder.ondataavailable = ({data}) => parts.push(data);
   const ended = new Promise((done) => (recorder.onstop = done));
   recorder.start();
-  for (let at = 0; at < 12; at += 1) {
-    paint.fillStyle = `rgb(${at * 20} ${at * 20} ${at * 20})`;
+  for (let at = 0; at < 24; at += 1) {
+    paint.fillStyle = `rgb(${at * 10} ${at * 10} ${at * 10})`;
     paint.fillRect(0, 0, 64, 48);
     stream.getVideoTracks()[0].requestFrame();
     await new Promise((next) => setTimeout(next, 50));
