@@ -276,6 +276,11 @@ def test_what_is_drawn_with_one_finger_on_a_phone_is_stored(
     submit(picture.page)
 
     [stored] = market.beside(batches.stored, worker)
+    if kind == "polygons":
+        # The market begins an outline at its highest point; of two that are nearly as high it may be either.
+        points = stored["answer"][0]["points"]
+        first = points.index(min(points, key=sum))
+        stored["answer"][0]["points"] = points[first:] + points[:first]
     assert names(stored["answer"]) == names(drawn)
     # A pixel of this screen is one and a half of the picture.
     assert numbers(stored["answer"]) == pytest.approx(numbers(drawn), abs=3)
