@@ -21,8 +21,6 @@ MODULES = {
     "htmx": "htmx.org/dist/htmx.esm.min.js",
     "sortablejs": "sortablejs/modular/sortable.esm.js",
     "marked": "marked/lib/marked.esm.js",
-    "wavesurfer.js": "wavesurfer.js/dist/wavesurfer.esm.js",
-    "wavesurfer.js/regions": "wavesurfer.js/dist/plugins/regions.esm.js",
 }
 FOLDER = "vendor"
 

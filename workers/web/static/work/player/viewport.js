@@ -7,6 +7,7 @@
 
 import {el} from "../../pages/dom.js";
 import {gettext, interpolate} from "../../pages/i18n.js";
+import {useSheet} from "./marking/sheet.js";
 
 const SCALE_MAX = 32;
 const STEP = 1.25;
@@ -28,12 +29,8 @@ const KEYS = {
 };
 const ARROWS = {ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1]};
 
-/** Add a style sheet that lies beside a module to the page, once. */
-export function stylesheet(address) {
-  const {href} = new URL(address);
-  if ([...document.styleSheets].some((sheet) => sheet.href === href) || document.querySelector(`link[href="${href}"]`)) return;
-  document.head.append(el("link", {rel: "stylesheet", href}));
-}
+/** The styles of a viewport; the promise ends when they are there. */
+export const styled = () => useSheet(new URL("viewport.css", import.meta.url).href);
 
 /**
  * The picture in a frame. Pixels of the picture are `scale` pixels of the screen; (x, y) is where its corner is.
@@ -102,7 +99,9 @@ export class Viewport extends EventTarget {
     this._apply();
   }
 
+  /** Move a picture that is larger than its frame; one that fits stays, and stays fitted. */
   pan(dx, dy) {
+    if (this.fitted) return;
     this.x += dx;
     this.y += dy;
     this.fitted = false;
@@ -115,7 +114,7 @@ export class Viewport extends EventTarget {
     const [px, py] = [x * this.scale + this.x, y * this.scale + this.y];
     const beyond = (at, size) => Math.max(Math.min(margin, size / 2) - at, 0) + Math.min(size - Math.min(margin, size / 2) - at, 0);
     const [dx, dy] = [beyond(px, clientWidth), beyond(py, clientHeight)];
-    if (!this.fitted && (dx || dy)) this.pan(dx, dy);
+    if (dx || dy) this.pan(dx, dy);
   }
 
   /** Whether the key moved or zoomed the picture. */
@@ -211,7 +210,9 @@ export class Viewport extends EventTarget {
   }
 
   _wheel(event) {
-    if (!this.ready) return;
+    // Over a picture to look at the wheel moves the page, as a finger does, until somebody has zoomed.
+    const idle = this.fitted && this.frame.classList.contains("view-plain") && !event.ctrlKey;
+    if (!this.ready || idle) return;
     event.preventDefault();
     if (event.shiftKey) {
       this.pan(-event.deltaY - event.deltaX, 0);
@@ -333,10 +334,10 @@ export function viewBar(view) {
 /**
  * Show a picture that can be zoomed and moved. `alt` is what it is called.
  *
- * Returns {view, destroy()}.
+ * Resolves to {view, destroy()}.
  */
-export function mountImage(host, {src, alt = ""}) {
-  stylesheet(new URL("viewport.css", import.meta.url));
+export async function mountImage(host, {src, alt = ""}) {
+  await styled();
   const name = interpolate(gettext("%(name)s. Zoom with + and −, move with the arrows, Home shows all."), {name: alt || gettext("Picture")});
   const frame = el("div", {class: "view-plain", tabindex: "0", role: "group", "aria-label": name});
   host.append(frame);

@@ -7,7 +7,8 @@
 
 import {el} from "../../../pages/dom.js";
 import {gettext, interpolate} from "../../../pages/i18n.js";
-import {stylesheet, viewBar, Viewport} from "../viewport.js";
+import {useSheet} from "../marking/sheet.js";
+import {styled, viewBar, Viewport} from "../viewport.js";
 import {Drawing} from "./shapes/drawing.js";
 import {extent} from "./shapes/geometry.js";
 import {Keyboard} from "./shapes/keyboard.js";
@@ -25,9 +26,9 @@ function keysOf(labels, take) {
 }
 
 /** See tools/index.js. Values are lists of objects as `marketplace/projects/answer_types` has them. */
-export function mount(host, {field, data, value, readonly = false, changed, key: take = (wanted) => wanted ?? null}) {
-  stylesheet(new URL("../viewport.css", import.meta.url));
-  stylesheet(new URL("shapes.css", import.meta.url));
+export async function mount(host, {field, data, value, readonly = false, changed, key: take = (wanted) => wanted ?? null}) {
+  // Without them the picture would still move under the first touch.
+  await Promise.all([styled(), useSheet(new URL("shapes.css", import.meta.url).href)]);
   const kind = KINDS[field.type];
   const keyOf = keysOf(field.labels, take);
   const beginKey = take("n");
