@@ -1,4 +1,4 @@
-"""The processes of the site itself: web, live, relay, worker and beat."""
+"""The processes of the site itself: web, live (two), relay, worker and beat."""
 
 from __future__ import annotations
 
@@ -70,6 +70,13 @@ def healthy(port: int) -> bool:
         connection.close()
 
 
+def listeners(port: int) -> int:
+    """How many sockets listen on this port: processes that share it have one each."""
+    lines = Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]
+    wanted, listen = f":{port:04X}", "0A"
+    return sum(fields[1].endswith(wanted) and fields[3] == listen for fields in map(str.split, lines))
+
+
 def choose_ports() -> tuple[int, int]:
     """Ports for web and live: the ones asked for, which must be free, or 8000 and the next free ones."""
     web = _asked("TOUCHSTONE_PORT")
@@ -131,13 +138,7 @@ def processes(
     web: list[str | Path] = [PYTHON, "-m", "granian", "--interface", "wsgi", "--host", HOST, "--port", str(web_port)]
     web += ["--workers", str(workers), "--blocking-threads", "8", "--respawn-failed-workers"]
     web += ["--workers-kill-timeout", "5", "--no-access-log", "marketplace.wsgi:application"]
-    live: list[str | Path] = [PYTHON, "-m", "uvicorn", "--host", HOST, "--port", str(live_port), "--no-access-log"]
-    # It would write two lines for every socket.
-    live += ["--log-level", "warning", "--loop", "uvloop", "--http", "httptools", "--ws", "websockets-sansio"]
-    live += ["--ws-max-size", "65536", "--ws-per-message-deflate", "false"]
-    # What does not answer within 30 s is gone, however much it could still be sent.
-    live += ["--ws-ping-interval", "20", "--ws-ping-timeout", "8"]
-    live += ["--timeout-graceful-shutdown", "3", "marketplace.asgi:application"]
+    live = [PYTHON, ROOT / "manage.py", "live", "--host", HOST, "--port", str(live_port)]
     celery: list[str | Path] = [PYTHON, "-m", "celery", "-A", "marketplace.celery"]
     # Prefork, because the tasks' time limits work in no other pool.
     worker = [*celery, "worker", "--pool", "prefork", "--concurrency", "2", "--without-gossip", "--without-mingle"]
@@ -146,7 +147,8 @@ def processes(
     beat = [*celery, "beat", "--pidfile", "", "--loglevel", "WARNING"]
     answering = [
         SiteProcess("web", web, env, data, port=web_port),
-        SiteProcess("live", live, env, data, port=live_port),
+        # On one port, so that those who lose one find the other while it is started again.
+        *(SiteProcess(name, live, env, data, port=live_port) for name in ("live", "live-2")),
     ]
     relay = [PYTHON, ROOT / "manage.py", "relay"]
     working = [

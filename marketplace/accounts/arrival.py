@@ -8,7 +8,7 @@ from django.http import HttpResponse
 LIBRARYS_STAGE = "allauth.account.stages.EmailVerificationStage"
 
 
-class Adapter(DefaultAccountAdapter):  # type: ignore[misc]  (the library has no types)
+class Adapter(DefaultAccountAdapter):  # type: ignore[misc]
     """The library's ways, but for who verifies his address at sign-in."""
 
     def get_login_stages(self) -> list[str]:

@@ -70,11 +70,15 @@ def _level(heading: Token) -> int:
     return min(6, int(heading.tag[1:]) + DOWN)
 
 
+def _may_be_named(url: str) -> bool:
+    return bool(LEADS.match(url) or SHOWS.match(url))
+
+
 def _reader() -> MarkdownIt:
     reader = MarkdownIt("commonmark", {"html": False, "linkify": False}, renderer_cls=_Renderer)
     reader.enable(["table", "strikethrough"])
     # Asked of the addresses of links and of pictures.
-    reader.validateLink = lambda address: bool(LEADS.match(address) or SHOWS.match(address))  # type: ignore[method-assign]
+    reader.validateLink = _may_be_named  # type: ignore[method-assign]
     return reader
 
 

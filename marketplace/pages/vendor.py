@@ -33,7 +33,8 @@ class VendorFinder(BaseFinder):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._storage = FileSystemStorage(location=settings.NODE_MODULES)
-        self._storage.prefix = FOLDER  # type: ignore[attr-defined]  (what collectstatic and WhiteNoise put in front)
+        # What collectstatic and WhiteNoise put in front.
+        self._storage.prefix = FOLDER  # type: ignore[attr-defined]
 
     def check(self, **_: Any) -> list[Any]:
         return []

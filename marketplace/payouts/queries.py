@@ -7,9 +7,9 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import BooleanField, Count, ExpressionWrapper, Q, QuerySet, Sum
 
-from marketplace.common.database import one, rows
+from marketplace.common.database import MarketNow, one, rows
 from marketplace.common.sealing import Unsealable, unseal
 from marketplace.payouts.errors import FileUnreadable, NoSuchPayout, NoSuchRun
 from marketplace.payouts.models import CENT_MICROS, Attempt, Destination, Payout, Report, Run, Threshold
@@ -22,8 +22,9 @@ DESTINATION_SEAL = "destination"
 
 
 def destinations_of(user_id: int) -> QuerySet[Destination]:
-    """The person's destinations that are not removed."""
-    return Destination.objects.filter(user_id=user_id, removed_at=None)
+    """The person's destinations that are not removed; `usable` says whether they can be paid to now."""
+    usable = ExpressionWrapper(Q(usable_from__lte=MarketNow()), output_field=BooleanField())
+    return Destination.objects.filter(user_id=user_id, removed_at=None).annotate(usable=usable)
 
 
 def payouts_of(user_id: int) -> QuerySet[Payout]:

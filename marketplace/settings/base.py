@@ -202,6 +202,8 @@ ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_EMAIL_VERIFICATION = "mandatory"
 ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
 ACCOUNT_EMAIL_VERIFICATION_SUPPORTS_RESEND = True
+# Somebody who closed the page with the field signs in for another code; the library would let him once in 3 minutes.
+ACCOUNT_RATE_LIMITS = {"confirm_email": "5/10m/key"}
 ACCOUNT_CHANGE_EMAIL = True
 # Who changes an address, a password or the second factor has shown the password a moment ago.
 ACCOUNT_REAUTHENTICATION_REQUIRED = True

@@ -2,7 +2,8 @@
 
     ./run bench live [--sockets 2000,10000] [--changes 20] [--workers 32] [--seconds 10] [--json]
 
-All sockets are held by the one live server of ./run, each by a worker of its own. The clients are bare protocols in
+All sockets are held by the live servers of ./run, each by a worker of its own; figures are sums over these servers.
+The clients are bare protocols in
 processes of their own on the same machine (they are part of every figure; their processor time is reported). A change
 is a claim by one more worker: its clock starts when the claim has been committed, and stops when a socket has got bytes
 of a newer version of the board, so outbox, relay, state and the wait between two digests are all in it.
@@ -31,6 +32,7 @@ from tests.benchmarks.sockets import Crowd, raise_the_limit
 from tests.benchmarks.touchstone import Hands, first_leases, hand_in, shared_out, steady
 
 SETTLE_S, IDLE_S = 3.0, 8.0
+QUIET_S = 6.0  # so long after the last who came back nobody else will
 WAIT_S = 30.0
 CHUNK = 2_000
 
@@ -75,6 +77,7 @@ class Bench:
         self.asked = asked
         self.market = Market()
         self.roots = cpu.site_processes()
+        self._live_servers = len(cpu.named(self.roots, "live"))
         self.live_port = int(os.environ["TOUCHSTONE_LIVE_PORT"])
         self.web_port = int(os.environ["TOUCHSTONE_PORT"])
         self.batches = [self.market.batch(2_000, overlap=3) for _ in range(asked.batches)]
@@ -86,7 +89,6 @@ class Bench:
 
     def sockets(self, number: int) -> dict[str, Any]:
         """All that is measured with so many sockets."""
-        self.live()
         crowd = Crowd(self.live_port, processes=2)
         try:
             return self._sockets(crowd, [person.key for person in self.people[:number]])
@@ -95,8 +97,8 @@ class Bench:
             time.sleep(SETTLE_S)
 
     def _sockets(self, crowd: Crowd, keys: Sequence[str]) -> dict[str, Any]:
-        live = {"live": self.live()}
-        before = cpu.rss_mib(live)["live"]
+        live = self.live()
+        before = cpu.joined(cpu.rss_mib(live))["live"]
         window, began = cpu.Window(self.roots | live), time.perf_counter()
         opened = crowd.connect(keys)
         took = time.perf_counter() - began
@@ -115,8 +117,8 @@ class Bench:
         }
         progress(f"  {opened} of {len(keys)} open, {figures['connect']['per_s']}/s {found.refusals or ''}")
         time.sleep(SETTLE_S)
-        figures["kib_per_socket"] = round((cpu.rss_mib(live)["live"] - before) * 1024 / max(1, opened), 1)
-        figures["live_mib"] = cpu.rss_mib(live)["live"]
+        figures["kib_per_socket"] = round((cpu.joined(cpu.rss_mib(live))["live"] - before) * 1024 / max(1, opened), 1)
+        figures["live_mib"] = cpu.rss_mib(live)
         window = cpu.Window(live)
         time.sleep(IDLE_S)
         wall, used, _ = window.close()
@@ -128,26 +130,28 @@ class Bench:
         progress(f"  one change → all: {figures['topic']['ms']}")
         figures["personal"] = self.facts(crowd, opened)
         progress(f"  a fact for each: {figures['personal']['each']['ms']}; for one: {figures['personal']['one']['ms']}")
-        figures["storm"] = self.storm(crowd, opened)
-        progress(f"  everybody back: {figures['storm']}")
+        figures["one_dies"] = self.storm(crowd, opened, dict(list(self.live().items())[:1]))
+        progress(f"  one live server dies: {figures['one_dies']}")
+        figures["storm"] = self.storm(crowd, opened, self.live())
+        progress(f"  all die: {figures['storm']}")
         return figures
 
-    def live(self) -> int:
-        """The live server's process, once it answers; ./run starts it again whenever it dies."""
-        from deploy.stack.site import healthy
+    def live(self) -> dict[str, int]:
+        """The live servers' processes, once all listen; ./run starts again whichever dies."""
+        from deploy.stack.site import listeners
 
         deadline = time.monotonic() + 60
         while True:
-            pid = cpu.site_processes().get("live")
-            if pid is not None and healthy(self.live_port):
-                return pid
+            found = cpu.named(cpu.site_processes(), "live")
+            if len(found) == self._live_servers == listeners(self.live_port):
+                return found
             if time.monotonic() > deadline:
-                raise RuntimeError("the live server does not answer")
+                raise RuntimeError("the live servers do not answer")
             time.sleep(0.1)
 
     def changes(self, crowd: Crowd, sockets: int) -> dict[str, Any]:
         """The board changes for everybody, again and again."""
-        live = {"live": self.live()}
+        live = self.live()
         seconds: list[float] = []
         lasts, missed = [], 0
         served = clients = 0.0
@@ -191,7 +195,7 @@ class Bench:
             return time.monotonic_ns()
 
         crowd.take()
-        live = self.roots | {"live": self.live()}
+        live = self.roots | self.live()
         window = cpu.Window(live)
         at = tell(workers)
         together = self._facts(crowd, sockets)
@@ -217,49 +221,41 @@ class Bench:
             "stored": stored,
         }
 
-    def storm(self, crowd: Crowd, sockets: int) -> dict[str, Any]:
-        """The live server dies, and everybody comes back with his cursor."""
+    def storm(self, crowd: Crowd, sockets: int, victims: dict[str, int]) -> dict[str, Any]:
+        """Live servers die, and those whom they held come back with their cursors; over when nobody else comes."""
         crowd.take()
-        before = cpu.of_trees(self.roots)["postgres"]
-        os.kill(self.live(), signal.SIGKILL)
+        standing = {name: pid for name, pid in self.roots.items() if not name.startswith("live")}
+        left = {name: pid for name, pid in self.live().items() if pid not in victims.values()}
+        before = cpu.joined(cpu.of_trees(standing | left))
+        for pid in victims.values():
+            os.kill(pid, signal.SIGKILL)
         began = time.monotonic_ns()
-        pid = self.live_after(self.roots.get("live"))
-        up_s = (time.monotonic_ns() - began) / 1e9
         back: list[float] = []
-        deadline = time.monotonic() + 300
-        while len(back) < sockets and time.monotonic() < deadline:
+        last_at = time.monotonic()
+        while len(back) < sockets and time.monotonic() - last_at < (QUIET_S if back else 60.0):
             time.sleep(0.5)
-            back += [(at - began) / 1e9 for at in crowd.take().rejoined]
+            came = crowd.take().rejoined
+            back += [(at - began) / 1e9 for at in came]
+            last_at = time.monotonic() if came else last_at
         ordered = sorted(back)
-        used = cpu.of_trees(self.roots | {"live": pid})
+        used = cpu.joined(cpu.of_trees(standing | self.live()))
         return {
             "back": len(back),
-            "server_up_s": round(up_s, 2),
             "p50_s": round(ordered[len(ordered) // 2], 2) if ordered else None,
             "p99_s": round(ordered[int(0.99 * (len(ordered) - 1))], 2) if ordered else None,
             "all_s": round(ordered[-1], 2) if ordered else None,
             "cpu_ms_each": {
-                "live": round(1000 * used["live"] / max(1, len(back)), 2),
+                "live": round(1000 * (used["live"] - before.get("live", 0.0)) / max(1, len(back)), 2),
                 "postgres": round(1000 * (used["postgres"] - before) / max(1, len(back)), 2),
             },
         }
-
-    def live_after(self, old: int | None) -> int:
-        """The process of the live server that took the place of another."""
-        deadline = time.monotonic() + 60
-        while True:
-            time.sleep(0.05)
-            pid = self.live()
-            if pid != old or time.monotonic() > deadline:
-                self.roots["live"] = pid
-                return pid
 
     # Work over sockets and over HTTP
 
     def answers(self) -> dict[str, Any]:
         """Answers a second by the same number of workers: over HTTP, the same cycle over sockets, and stream mode."""
         asked, found = self.asked, {}
-        roots = self.roots | {"live": self.live()}
+        roots = self.roots | self.live()
         hands = self._hands(self.market.batch(asked.tasks, overlap=3))
         run_through(
             lambda meter: [first_leases(meter, mine) for mine in shared_out(hands, asked.workers)], port=self.web_port
@@ -391,7 +387,7 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
     """Everything that was asked for."""
     files = raise_the_limit()
     bench = Bench(asked)
-    of_live = resource.prlimit(bench.live(), resource.RLIMIT_NOFILE)
+    of_live = resource.prlimit(bench.live()["live"], resource.RLIMIT_NOFILE)
     machine = {"cores": os.cpu_count(), "files": files, "files_of_live": list(of_live)}
     runs = []
     for number in asked.sockets:

@@ -3,7 +3,7 @@
     ./run bench soak [--minutes 30] [--sockets 500] [--pace 10] [--json]
 
 Everybody claims and submits over his own socket. After a calm fifth of the time Redis forgets everything each minute,
-the live server is killed every two minutes and the relay in between (./run starts them again), and a fifth of the
+a live server is killed every two minutes and the relay in between (./run starts them again), and a fifth of the
 clients lose their network all the time. At the end the list of each client must be his stream, number by number, and
 the answers that were acknowledged must be those that are stored. Delivery is from when the event was written to when
 the client had its fact. Exit code 1 when anything is missing, doubled or out of order.
@@ -31,6 +31,7 @@ CALM_SHARE = 0.2
 
 def _kill(name: str) -> Callable[[], None]:
     def kill() -> None:
+        # The oldest, so that of several each has its turn.
         pid = cpu.site_processes().get(name)
         if pid is not None:
             with contextlib.suppress(ProcessLookupError):
@@ -70,7 +71,7 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
         say=progress,
     )
     roots = cpu.site_processes()
-    window = cpu.Window({name: pid for name, pid in roots.items() if name not in ("live", "relay")})
+    window = cpu.Window({name: pid for name, pid in roots.items() if not name.startswith(("live", "relay"))})
     found = asyncio.run(soak.run(calm_s=CALM_SHARE * seconds, trouble_s=(1 - CALM_SHARE) * seconds, troubles=troubles))
     wall, used, strangers = window.close()
     cores = {name: round(spent / wall, 3) for name, spent in used.items()} | {"strangers": round(strangers, 2)}

@@ -1,16 +1,19 @@
 """Processor time of process trees and of the machine, from /proc."""
 
 import os
+import re
 import time
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeVar
 
+T = TypeVar("T")
 TICKS = os.sysconf("SC_CLK_TCK")
 # The site's processes among the children of ./run, by a word of their command line that no other has.
 SITE = {
     "web": "granian",
-    "live": "uvicorn",
+    "live": "live",
     "relay": "relay",
     "worker": "worker",
     "beat": "beat",
@@ -60,10 +63,11 @@ def busy() -> float:
 
 
 def site_processes() -> dict[str, int]:
-    """The processes of the stack that ./run started beside this one, by name."""
-    found = {}
-    for entry in os.listdir("/proc"):
-        if not entry.isdigit() or (fields := _stat(int(entry))) is None or int(fields[1]) != os.getppid():
+    """The processes of the stack that ./run started beside this one, by name; further ones of a name, younger and so
+    with higher numbers, are `live-2` and so on."""
+    found: dict[str, int] = {}
+    for entry in sorted(map(int, filter(str.isdigit, os.listdir("/proc")))):
+        if (fields := _stat(entry)) is None or int(fields[1]) != os.getppid():
             continue
         try:
             # Some servers write their title over their arguments, with spaces between.
@@ -72,9 +76,23 @@ def site_processes() -> dict[str, int]:
             continue
         names = {Path(word).name for word in words}
         for name, mark in SITE.items():
-            if mark in names and name not in found:
-                found[name] = int(entry)
+            if mark in names:
+                same = len(named(found, name))
+                found[f"{name}-{same + 1}" if same else name] = entry
     return found
+
+
+def named(figures: Mapping[str, T], name: str) -> dict[str, T]:
+    """Those of all processes of a name."""
+    return {key: figure for key, figure in figures.items() if key == name or key.startswith(f"{name}-")}
+
+
+def joined(figures: Mapping[str, float]) -> dict[str, float]:
+    """Sums over the processes of each name."""
+    sums: dict[str, float] = defaultdict(float)
+    for key, figure in figures.items():
+        sums[re.sub(r"-\d+$", "", key)] += figure
+    return dict(sums)
 
 
 def tree(root: int) -> list[int]:
@@ -135,10 +153,10 @@ class Window:
         self._began = time.perf_counter()
 
     def close(self) -> tuple[float, dict[str, float], float]:
-        """Wall seconds, seconds by group (`generator` is this process), and cores that strangers used."""
+        """Wall seconds, seconds by name (`generator` is this process), and cores that strangers used."""
         wall = time.perf_counter() - self._began
         after = of_trees(self._roots)
-        used = {name: max(0.0, after[name] - self._before[name]) for name in self._roots}
+        used = joined({name: max(0.0, after[name] - self._before[name]) for name in self._roots})
         used["generator"] = time.process_time() - self._own
         strangers = busy() - self._busy - sum(used.values())
         return wall, used, max(0.0, strangers / wall)

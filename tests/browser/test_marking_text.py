@@ -14,11 +14,14 @@ from tests.browser.test_player_forms import open_player, task_of
 
 pytestmark = [pytest.mark.stack, pytest.mark.browser]
 SENTENCE = batches.SENTENCE
+# So many pixels a finger may move in a tap.
+SLOP = 15
 # Where a piece of the text is on the page: its box, as the browser lays it out.
 PLACE = """(sheet, [wanted, nth]) => {
   const walker = document.createTreeWalker(sheet, NodeFilter.SHOW_TEXT);
   for (let seen = 0; walker.nextNode(); ) {
-    for (let at = walker.currentNode.data.indexOf(wanted); at >= 0; at = walker.currentNode.data.indexOf(wanted, at + 1)) {
+    const {data} = walker.currentNode;
+    for (let at = data.indexOf(wanted); at >= 0; at = data.indexOf(wanted, at + 1)) {
       if (seen++ < nth) continue;
       const range = document.createRange();
       range.setStart(walker.currentNode, at);
@@ -38,9 +41,11 @@ def place(page: Page, words: str, nth: int = 0) -> tuple[float, float, float]:
     return left, middle, right
 
 
-def select(page: Page, words: str, nth: int = 0, inset: float = 2) -> None:
-    """Drag over a piece of the text."""
+def select(page: Page, words: str, nth: int = 0, *, to: str = "", inset: float = 2) -> None:
+    """Drag over a piece of the text, or from there to the end of another one on its line."""
     left, middle, right = place(page, words, nth)
+    if to:
+        _, _, right = place(page, to)
     page.mouse.move(left + inset, middle)
     page.mouse.down()
     page.mouse.move((left + right) / 2, middle, steps=3)
@@ -117,7 +122,7 @@ def test_spans_and_a_relation_are_marked_by_keys_alone(market: Market) -> None:
     press("Enter")
     expect(task.get_by_text("Choose a label for what is selected, or press Escape.")).to_be_visible()
     press("p")
-    for _ in range(5):
+    for _ in range(6):
         press("Control+ArrowRight")
     press("Control+Shift+ArrowRight")
     expect(task.get_by_role("status").filter(has_text="Selected “Zürich”")).to_be_visible()
@@ -165,15 +170,19 @@ def test_spans_are_marked_by_touch_on_a_phone(
 
 
 def swipe(page: Page, start: tuple[float, float], end: tuple[float, float]) -> None:
-    """A finger put down, moved and lifted."""
-    session = page.context.new_cdp_session(page)
-    steps = [(start[0] + (end[0] - start[0]) * at / 5, start[1] + (end[1] - start[1]) * at / 5) for at in range(6)]
-    for kind, points in [("touchStart", steps[:1]), *[("touchMove", [one]) for one in steps[1:]], ("touchEnd", [])]:
-        session.send(
-            "Input.dispatchTouchEvent",
-            {"type": kind, "touchPoints": [{"x": round(x), "y": round(y)} for x, y in points]},
-        )
-    session.detach()
+    """A finger put down, moved to the right, held and lifted: lifted in movement it would throw the page, and the next
+    tap would only stop that. The browser goes on by the way that it takes for a tap at first."""
+    page.context.new_cdp_session(page).send(
+        "Input.synthesizeScrollGesture",
+        {
+            "x": round(start[0]),
+            "y": round(start[1]),
+            "xDistance": round(end[0] - start[0]) - SLOP,
+            "yDistance": round(end[1] - start[1]),
+            "gestureSourceType": "touch",
+            "preventFling": True,
+        },
+    )
 
 
 def test_a_span_is_renamed_moved_removed_and_brought_back(market: Market) -> None:
@@ -183,7 +192,7 @@ def test_a_span_is_renamed_moved_removed_and_brought_back(market: Market) -> Non
     label(task, "Place").click()
 
     # What overlaps is refused in words, and nothing is lost.
-    select(page, "Hopper wrote")
+    select(page, "Hopper", to="wrote")
     label(task, "Date").click()
     expect(
         task.get_by_text("That would overlap “Hopper” (Place). Marked stretches cannot overlap here.")
@@ -293,9 +302,6 @@ def test_a_long_text_is_touched_only_where_it_is_marked(market: Market) -> None:
     page.locator(".mark-label").first.click()
 
     values = clean_values(asks, page.evaluate("() => given"), {"text": text})
-    assert len(values["answer"]["spans"]) == 401
-    assert text[values["answer"]["spans"][1]["start"] :].startswith("Zürich")
-    assert values["answer"]["spans"][1]["start"] == text.index("nobody else") or "nobody else" in [
-        text[one["start"] : one["end"]] for one in values["answer"]["spans"]
-    ]
+    marked = [text[one["start"] : one["end"]] for one in values["answer"]["spans"]]
+    assert marked == ["Zürich", "nobody else", *["Zürich"] * 399]
     assert page.evaluate("() => lines") <= 3

@@ -1,6 +1,7 @@
 """The reference client against the real servers: it connects, loses its server, comes back, and misses nothing."""
 
 import asyncio
+import contextlib
 import os
 import signal
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from knox.crypto import hash_token
 
+from deploy.stack.site import listeners
 from marketplace.accounts.commands.tickets import issue_ticket
 from marketplace.common.database import rows
 from marketplace.common.transactions import one_transaction
@@ -17,7 +19,7 @@ from tests import factories as make
 from tests.api_client import key_for
 from tests.live.client import Frame, LiveClient, Refused
 from tests.live.frames import faults
-from tests.live.servers import Servers, serving
+from tests.live.servers import START_LIMIT_S, Servers, serving, until
 from tests.live.telling import beside, tell
 from workers.profiles.models import Worker
 
@@ -29,6 +31,7 @@ class Listener:
 
     def __init__(self, servers: Servers, worker: Worker, **more: Any) -> None:
         self.facts: list[Frame] = []
+        self.worker_id = worker.pk
         key = key_for(worker.user, "worker")
         url = f"{servers.live_url}/ws/worker/"
         self.client = LiveClient(url, **{"key": key, "on_fact": self.facts.append, **more})
@@ -67,6 +70,31 @@ def test_facts_told_while_the_server_was_dead_come_once_and_in_order(servers: Se
     counts = heard.client.counts
     assert (counts.snapshots, counts.gaps, counts.duplicates) == (1, 0, 0)
     assert counts.resumes >= 2 and counts.losses >= 2
+
+
+def test_who_loses_one_of_two_servers_goes_on_at_the_other(servers: Servers) -> None:
+    servers.start("live-2")
+    until(lambda: listeners(servers.live_port) == 2, START_LIMIT_S)
+    hearers = [Listener(servers, make.make_worker()) for _ in range(24)]
+    workers = [heard.worker_id for heard in hearers]
+
+    async def story() -> None:
+        async with contextlib.AsyncExitStack() as open_clients:
+            for heard in hearers:
+                await open_clients.enter_async_context(heard.client)
+            for heard in hearers:
+                await heard.client.until(lambda c=heard.client: c.counts.snapshots == 1)  # type: ignore[misc]
+            await asyncio.to_thread(servers.kill, "live")
+            for worker in workers:
+                await beside(tell, worker, 2)
+            # Nobody starts the first one again.
+            for heard in hearers:
+                await heard.client.until(lambda h=heard: h.numbers == [1, 2])  # type: ignore[misc]
+
+    asyncio.run(story())
+    lost = [heard for heard in hearers if heard.client.counts.losses]
+    assert 0 < len(lost) < len(hearers), "the kernel spreads connections over both"
+    assert all(heard.client.counts.connects == 2 for heard in lost), "nobody was sent to the one that is dead"
 
 
 def test_a_client_goes_on_where_another_left_off(servers: Servers) -> None:

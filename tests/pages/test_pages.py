@@ -112,20 +112,16 @@ def _fail() -> str:
     raise OperationalError("gone")
 
 
-def test_somebody_signs_up_signs_out_and_signs_in(db: None) -> None:
-    client, email = browser(), new_email()
-
-    signed = client.post("/accounts/signup/", {"email": email, "password1": PASSWORD, "password2": PASSWORD})
-    assert signed.status_code == 302, signed.content
-    assert email in client.get("/").content.decode()
+def test_somebody_signs_in_signs_out_and_signs_in(db: None) -> None:
+    client, user = signed_in()
+    assert user.email in client.get("/").content.decode()
     client.post("/accounts/logout/")
-    assert email not in client.get("/").content.decode()
-    client.post("/accounts/login/", {"login": email.upper(), "password": PASSWORD})
-    assert email in client.get("/").content.decode()
+    assert user.email not in client.get("/").content.decode()
+    client.post("/accounts/login/", {"login": user.email.upper(), "password": PASSWORD})
+    assert user.email in client.get("/").content.decode()
 
-    user = User.objects.get(email=email)
     assert not user.is_staff
-    key = Api(basic=(email, PASSWORD)).post("/keys", {"name": "k", "scopes": ["worker"]})
+    key = Api(basic=(user.email, PASSWORD)).post("/keys", {"name": "k", "scopes": ["worker"]})
     assert key.status_code == 201
 
 

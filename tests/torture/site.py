@@ -18,7 +18,7 @@ import redis
 from deploy.stack.variables import Stack
 from tests.torture.stage import HOST
 
-NAMES = {"web": "granian", "live": "uvicorn", "relay": " relay ", "worker": " worker ", "beat": " beat "}
+NAMES = {"web": "granian", "live": " live ", "relay": " relay ", "worker": " worker ", "beat": " beat "}
 
 
 @dataclass(frozen=True)
@@ -60,10 +60,13 @@ class Site:
         """A client of the cache and broker."""
         return redis.Redis.from_url(self.stack.redis_url, socket_connect_timeout=5, socket_timeout=5)
 
+    def mains(self, name: str) -> set[int]:
+        """The main processes of web, live, relay, worker or beat."""
+        return {pid for pid in children(self.stack.pid) if NAMES[name] in f"{_command(pid)} " and alive(pid)}
+
     def main(self, name: str) -> int | None:
-        """The main process of web, live, relay, worker or beat."""
-        found = [pid for pid in children(self.stack.pid) if NAMES[name] in f"{_command(pid)} " and alive(pid)]
-        return min(found, default=None)
+        """The oldest of them."""
+        return min(self.mains(name), default=None)
 
     def children(self, name: str) -> list[int]:
         """The worker processes of web or worker."""

@@ -111,12 +111,11 @@ class Trials:
         time.sleep(GRACE_S / 4)
 
     def _restart(self) -> None:
-        old = {name: self._site.main(name) for name in PROCESSES}
-        for pid in old.values():
-            if pid is not None:
-                kill(pid)
-        for name in PROCESSES:
-            wait(lambda name=name: self._site.main(name) not in (None, old[name]), 30.0)  # type: ignore[misc]
+        old = {name: self._site.mains(name) for name in PROCESSES}
+        for pid in set().union(*old.values()):
+            kill(pid)
+        for name, were in old.items():
+            wait(lambda name=name, were=were: len(self._site.mains(name) - were) == len(were), 30.0)  # type: ignore[misc]
 
     @staticmethod
     def _copy(database: psycopg.Connection[Any], source: str, target: str) -> None:

@@ -6,11 +6,15 @@ from typing import Any
 
 from django.conf import settings
 from django.test import Client
+from django.urls import reverse
 
 from marketplace.accounts.models import User
 from tests import factories as make
 from tests.api_client import Api
 from workers.profiles.models import Worker
+
+# The first request loads every view. On a busy machine that takes longer than a test's transaction may sit idle.
+reverse("work_board")
 
 
 def client_of(user: User) -> Client:

@@ -1,5 +1,6 @@
 """Which class of device a request comes from, by what the browser says of itself: a hint, not a guarantee."""
 
+from django.http import HttpRequest
 from rest_framework.request import Request
 
 from workers.profiles.models import Device
@@ -23,7 +24,7 @@ def device_class(*, user_agent: str, mobile_hint: str) -> str:
     return Device.DESKTOP.value
 
 
-def device_of(request: Request) -> str:
+def device_of(request: Request | HttpRequest) -> str:
     """The class of device that the request comes from."""
     return device_class(
         user_agent=request.headers.get("User-Agent", ""),

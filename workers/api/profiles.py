@@ -28,7 +28,7 @@ class WorkerAsk(Ask):
         max_length=30,
         help_text="BCP 47 tags",
     )
-    content = serializers.MultipleChoiceField(choices=Content.choices, default=list, help_text=CONTENT)
+    content = serializers.MultipleChoiceField(choices=Content.choices, required=False, help_text=CONTENT)
     of_age = serializers.BooleanField(default=False, help_text="That you are of age where you live")
 
 

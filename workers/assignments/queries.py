@@ -77,8 +77,9 @@ def held_work(worker_id: int) -> list[HeldWork]:
     return [
         HeldWork(*row)
         for row in rows(
-            "SELECT b.public_id, b.name, q.name, count(*), count(d.assignment_id) FILTER (WHERE r.assignment_id IS NULL),"
-            " count(r.assignment_id), (array_agg(r.comment ORDER BY r.made_at DESC NULLS LAST))[1], min(a.lease_until)"
+            "SELECT b.public_id, b.name, q.name, count(*),"
+            " count(d.assignment_id) FILTER (WHERE r.assignment_id IS NULL), count(r.assignment_id),"
+            " (array_agg(r.comment ORDER BY r.made_at DESC NULLS LAST))[1], min(a.lease_until)"
             " FROM assignments_assignment a JOIN batches_batch b ON b.id = a.batch_id"
             " JOIN accounts_requester q ON q.id = b.requester_id"
             " LEFT JOIN assignments_draft d ON d.assignment_id = a.id"

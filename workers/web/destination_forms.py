@@ -13,7 +13,8 @@ from marketplace.payouts.models import Threshold
 from marketplace.payouts.providers.base import Provider
 from workers.web.words import Text
 
-# What a provider calls optional begins or ends so; the provider itself decides what is missing.
+# How providers say that a field may stay empty.
+OPTIONAL = "not needed"
 TEXT_MAX = 500
 LABELS: dict[str, Text] = {
     "account": _("Account"),
@@ -63,11 +64,10 @@ class DestinationForm(ProofForm):
         self._names = tuple(by.fields)
         for name, what in by.fields.items():
             self.fields[f"details_{name}"] = forms.CharField(
-                label=LABELS.get(name, name.replace("_", " ").capitalize()),
+                label=str(LABELS.get(name, name.replace("_", " ").capitalize())),
                 help_text=f"{what}.",
                 max_length=TEXT_MAX,
-                # What is needed says the provider.
-                required=False,
+                required=OPTIONAL not in what,
                 widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
             )
         self.order_fields([*(f"details_{name}" for name in self._names), "currency", "password", "code"])

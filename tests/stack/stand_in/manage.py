@@ -2,11 +2,13 @@
 
 import json
 import os
+import socket
 import sys
 import time
 
 import psycopg
 import redis
+import uvicorn
 
 
 def owner():
@@ -46,6 +48,11 @@ elif command == "sleep":
     print("slept", flush=True)
 elif command == "staff_key":
     print(json.dumps({"email": sys.argv[3], "key": "staff-secret", "scopes": ["staff"], "expires_at": None}))
+elif command == "live":
+    bound = socket.socket()
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    bound.bind((sys.argv[3], int(sys.argv[5])))
+    uvicorn.Server(uvicorn.Config("marketplace.asgi:application", access_log=False)).run(sockets=[bound])
 elif command == "relay":
     time.sleep(1_000_000)
 elif command == "check_promises":

@@ -6,14 +6,14 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from marketplace.accounts.errors import CodeWrong, PasswordWrong, SecondFactorMissing
 from marketplace.accounts.second_factor import Proof, has_second_factor, prove
-from marketplace.common.errors import DomainError
+from marketplace.common.errors import Conflict, DomainError
 from marketplace.pages.forms import once_form, problem_on
+from marketplace.pages.templatetags.pages import duration
 from marketplace.payouts.commands.destinations import add_destination, remove_destination
 from marketplace.payouts.commands.thresholds import set_threshold
 from marketplace.payouts.errors import DestinationTaken
@@ -22,6 +22,7 @@ from marketplace.payouts.models import Destination
 from marketplace.payouts.providers.base import Provider
 from marketplace.payouts.providers.registry import offered
 from marketplace.payouts.queries import destinations_of, thresholds_of
+from marketplace.rest.errors import TooMany, Unavailable
 from marketplace.rest.throttles import PasswordGuesses
 from workers.profiles.models import Worker
 from workers.web.destination_forms import DestinationForm, ProofForm, ThresholdForm
@@ -38,7 +39,6 @@ def destinations(request: WorkerRequest) -> HttpResponse:
     found = [(one, wishes.get(one.pk)) for one in destinations_of(request.user.pk).order_by("pk")]
     context = {
         "destinations": found,
-        "now": timezone.now(),
         "titles": {one.name: one.title for one in offered()},
         "second_factor": has_second_factor(request.user.pk),
         "limits": limits(),
@@ -135,9 +135,15 @@ def threshold(request: WorkerRequest, destination: UUID) -> HttpResponse:
 
 def _proof(request: WorkerRequest, form: ProofForm) -> Proof:
     """What the person shows that it is he. Wrong ones count as wrong passwords do. Raises `PasswordWrong`, `CodeWrong`,
-    `SecondFactorMissing`, `TooMany`."""
+    `SecondFactorMissing`, and `Conflict` after too many."""
     guesses = PasswordGuesses(request, request.user.email)  # type: ignore[arg-type]
-    guesses.require_some_left()
+    try:
+        guesses.require_some_left()
+    except TooMany as error:
+        wait = duration(error.wait)
+        raise Conflict(_("Too many wrong tries. Wait %(time)s before the next.") % {"time": wait}) from None
+    except Unavailable:
+        raise Conflict(_("Your password cannot be checked just now. Try again in a moment.")) from None
     try:
         proof = prove(user_id=request.user.pk, password=form.cleaned_data["password"], code=form.cleaned_data["code"])
     except PasswordWrong:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db.models import F
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
@@ -27,7 +28,7 @@ def standing(request: WorkerRequest) -> HttpResponse:
     worker_id = request.worker_id
     beyond = skills_of(worker_id)
     changes, after = _changes(request)
-    limits = [_limit(row) for row in own_sanctions(worker_id).order_by("-in_force", "-pk")[:SHOWN]]
+    limits = [_limit(row) for row in own_sanctions(worker_id).order_by(F("in_force").desc(), "-pk")[:SHOWN]]
     contested = _contested([row["id"] for row in limits])
     context = {
         "overall": [one for one in beyond if one.facet == "global"],

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.core.management.commands.migrate import Command as Migrate
 from django.db import connections
 
-THIRD_PARTY = ["account", "auth", "contenttypes", "knox", "mfa", "sessions"]
+THIRD_PARTY = ["account", "auth", "contenttypes", "knox", "mfa", "sessions", "usersessions"]
 
 
 class Command(Migrate):

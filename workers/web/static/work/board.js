@@ -35,10 +35,22 @@ async function show(address, {news = false} = {}) {
     // Signed out, or an error page: the whole page says it best, unless nobody asked for anything.
     if (!answer.ok || answer.redirected) return news ? undefined : location.assign(address);
     mend(part, new DOMParser().parseFromString(await answer.text(), "text/html").body, {fresh: news});
+    offer();
   } catch (error) {
     if (error.name !== "AbortError" && !news) say(gettext("No connection: this list may be old"), false);
   } finally {
     if (asking === mine) part.removeAttribute("aria-busy");
+  }
+}
+
+/** What there is to choose from comes with the list: a new kind of work can be asked for at once. */
+function offer() {
+  for (const now of document.getElementById("choices")?.content.querySelectorAll("select") ?? []) {
+    const there = form.elements[now.name];
+    const chosen = there.value;
+    if ([...there.options].map(({value}) => value).join() === [...now.options].map(({value}) => value).join()) continue;
+    there.replaceChildren(...[...now.options].map((option) => option.cloneNode(true)));
+    there.value = chosen;
   }
 }
 

@@ -22,7 +22,7 @@ export const codeOf = (body) => body?.code ?? (body?.type ?? "").split("/").at(-
 
 export class Desk extends EventTarget {
   #channel;
-  #pumping = false;
+  #pumping = null;
   #again = false;
   #pause = 0;
   #timer = null;
@@ -204,34 +204,34 @@ export class Desk extends EventTarget {
       await got(stores.queue.add(entry));
     });
     this.waiting += 1;
+    this.#tell();
     this.pump();
     return entry;
   }
 
-  /** Send what waits, if nobody else does. */
-  async pump() {
+  /** Send what waits, if nobody else does; resolves once nothing waits, or it has to wait longer. */
+  pump() {
     clearTimeout(this.#timer);
     this.#timer = null;
-    if (this.#pumping) {
-      this.#again = true;
-      return;
-    }
-    this.#pumping = true;
-    try {
-      await navigator.locks.request(`touchstone-send:${this.user}`, async () => {
-        do {
-          this.#again = false;
-          for (;;) {
-            const [entry] = await queueOf(this.user);
-            if (!entry) break;
-            if (!(await this.#send(entry))) return;
-          }
-        } while (this.#again);
-      });
-    } finally {
-      this.#pumping = false;
-      await this.#count();
-    }
+    this.#again = true;
+    this.#pumping ??= this.#drain().finally(() => {
+      this.#pumping = null;
+      // Something came in the very last moment.
+      if (this.#again && this.status === "ok") this.pump();
+    });
+    return this.#pumping;
+  }
+
+  async #drain() {
+    await navigator.locks.request(`touchstone-send:${this.user}`, async () => {
+      while (this.#again) {
+        this.#again = false;
+        for (let [entry] = await queueOf(this.user); entry; [entry] = await queueOf(this.user)) {
+          if (!(await this.#send(entry))) return;
+        }
+      }
+    });
+    await this.#count();
   }
 
   /** Whether it was answered, so that the next may go. */
@@ -283,7 +283,8 @@ export class Desk extends EventTarget {
 
   async #resume() {
     await this.pump();
-    if (this.status === "offline" || this.status === "busy") await this.refill();
+    // A page that only sends takes no places.
+    if (this.tab && (this.status === "offline" || this.status === "busy")) await this.refill();
   }
 
   #say(status) {

@@ -291,6 +291,7 @@ function screen(kind) {
   const when = kind === "ended" && (desk.problem.facts?.retry_at ?? desk.problem.retry_at ?? desk.problem.facts?.expires_at ?? desk.problem.expires_at);
   shows.tasks.replaceChildren(el("div", {class: "empty", role: "status"}, icon(picture), el("p", {class: "title"}, title),
     text ? el("p", {}, text) : null,
+    desk.waiting ? el("p", {}, interpolate(ngettext("%s answer waits to be sent.", "%s answers wait to be sent.", desk.waiting), [desk.waiting])) : null,
     when ? el("p", {}, interpolate(gettext("It is open to you again from %s."), [new Date(when).toLocaleString(document.documentElement.lang)])) : null,
     session.answers ? el("p", {}, interpolate(ngettext("In this session you gave %s answer.", "In this session you gave %s answers.", session.answers), [session.answers])) : null,
     el("p", {class: "actions"},

@@ -326,8 +326,8 @@ export function viewBar(view) {
   return el("div", {class: "view-bar", role: "group", "aria-label": gettext("View")},
     button("−", gettext("Zoom out"), () => view.zoom(1 / STEP)), scale,
     button("+", gettext("Zoom in"), () => view.zoom(STEP)),
-    button(gettext("Fit"), gettext("Show all of the picture"), () => view.fit()),
-    button("1:1", gettext("Show the picture in its own size"), () => view.actual()), light);
+    button(gettext("Fit"), gettext("Fit all of the picture"), () => view.fit()),
+    button("1:1", gettext("1:1, the picture in its own size"), () => view.actual()), light);
 }
 
 /**

@@ -1,6 +1,7 @@
 /** The list of marked stretches; the one that is picked shows its times as fields, and can be looped and deleted. */
 import {el, icon} from "../../../pages/dom.js";
 import {gettext, interpolate} from "../../../pages/i18n.js";
+import {keyedRows} from "../marking/rows.js";
 import {timeField} from "./fields.js";
 import {clock} from "./times.js";
 
@@ -11,37 +12,63 @@ export function segmentList({pick, change, remove, loop}) {
   const heading = el("h4", {class: "mark-heading"});
   const entries = el("ol", {class: "mark-list"});
   const element = el("div", {class: "mark-lists"}, heading, entries);
+  const rows = keyedRows(entries, made);
+  let state = {};
 
-  function entry(one, {readonly, looping}) {
-    const button = el("button", {type: "button", class: "mark-entry", "data-key": `pick ${one.id}`, "aria-pressed": String(one.picked)},
-      el("span", {class: "mark-swatch", "aria-hidden": "true"}),
-      el("span", {class: "mark-words"}, `${clock(one.start)} – ${clock(one.end)}`), " ", el("span", {class: "mark-kind", dir: "auto"}, one.tag));
-    button.style.setProperty("--mark", one.colour);
-    button.addEventListener("click", () => pick(one.id));
-    return el("li", {}, button, one.picked && tools(one, readonly, looping));
+  function made({id}) {
+    const words = el("span", {class: "mark-words"});
+    const kind = el("span", {class: "mark-kind", dir: "auto"});
+    const button = el("button", {type: "button", class: "mark-entry"}, el("span", {class: "mark-swatch", "aria-hidden": "true"}), words, " ", kind);
+    button.addEventListener("click", () => pick(id));
+    const row = el("li", {}, button);
+    let tools = null;
+    return {
+      element: row,
+      show(one) {
+        words.textContent = `${clock(one.start)} – ${clock(one.end)}`;
+        kind.textContent = one.tag;
+        button.setAttribute("aria-pressed", String(one.picked));
+        button.style.setProperty("--mark", one.colour);
+        if (one.picked && !tools) row.append((tools = toolsOf(id)).element);
+        else if (!one.picked && tools) {
+          tools.element.remove();
+          tools = null;
+        }
+        tools?.show(one);
+      },
+    };
   }
 
-  function tools(one, readonly, looping) {
-    const again = el("button", {type: "button", class: "button small quiet", "data-key": "loop", "aria-pressed": String(looping)}, gettext("Loop"));
-    again.addEventListener("click", () => loop(one.id));
+  function toolsOf(id) {
+    const again = el("button", {type: "button", class: "button small quiet", "data-key": "loop"}, gettext("Loop"));
+    again.addEventListener("click", () => loop(id));
     const gone = el("button", {type: "button", class: "button small quiet", "data-key": "remove", "aria-label": gettext("Delete"), title: gettext("Delete")}, icon("trash"));
-    gone.addEventListener("click", () => remove(one.id));
-    const field = (label, end) => timeField({label, time: one[end], key: end, readonly, set: (time) => change(one.id, {[end]: time})});
-    return el("div", {class: "mark-tools"},
-      el("label", {class: "time-label"}, gettext("Start"), " ", field(gettext("Start"), "start")),
-      el("label", {class: "time-label"}, gettext("End"), " ", field(gettext("End"), "end")), again, !readonly && gone);
+    gone.addEventListener("click", () => remove(id));
+    const ends = ["start", "end"].map((end) => [end, timeField({key: end, set: (time) => change(id, {[end]: time})})]);
+    return {
+      element: el("div", {class: "mark-tools"},
+        ends.map(([end, field]) => el("label", {class: "time-label"}, end === "start" ? gettext("Start") : gettext("End"), " ", field.element)), again, gone),
+      show(one) {
+        for (const [end, field] of ends) field.show(one[end], state.readonly);
+        again.setAttribute("aria-pressed", String(state.looping));
+        gone.hidden = state.readonly;
+      },
+    };
   }
 
   return {
     element,
-    show(shown, state) {
-      const key = element.contains(document.activeElement) ? document.activeElement.dataset.key : null;
+    show(shown, now) {
+      state = now;
+      const inside = element.contains(document.activeElement);
       heading.textContent = interpolate(gettext("Marked: %s"), [shown.length]);
       entries.classList.toggle("long", shown.length > LONG);
-      entries.replaceChildren(...shown.map((one) => entry(one, state)));
-      if (key) (element.querySelector(`[data-key="${CSS.escape(key)}"]`) ?? element.querySelector("[data-key]"))?.focus();
+      rows.show(shown);
+      // What had the focus is gone with its entry.
+      if (inside && !element.contains(document.activeElement)) entries.querySelector("button")?.focus();
     },
     looping(on) {
+      state.looping = on;
       element.querySelector('[data-key="loop"]')?.setAttribute("aria-pressed", String(on));
     },
   };

@@ -111,7 +111,7 @@ export class Timeline {
     };
     const zooms = el("div", {class: "timeline-zoom", role: "group", "aria-label": gettext("Zoom")},
       button(gettext("Zoom out"), "zoom-out", () => this.zoom(2)), button(gettext("Zoom in"), "zoom-in", () => this.zoom(0.5)), button(gettext("Show all"), "fit", () => this.#whole()));
-    const plainText = el("p", {class: "helptext", hidden: true}, gettext("No waveform: the recording can be played, but its site does not let this page read it. Mark by time."));
+    const plainText = el("p", {class: "helptext", hidden: true}, gettext("No waveform: this page may play the recording, but could not read its sound. Mark by time."));
     const box = el("div", {class: "timeline-below"}, scroll, zooms);
     this.element = el("div", {class: "timeline", "data-wave": "waiting"}, view, box, plainText);
     this.#parts = {canvas, stretches, head, view, scroll, box, plain: plainText};

@@ -1,6 +1,6 @@
 /** An order of things, the best first: dragged, or moved by arrow keys and buttons, each move said aloud. */
 
-import {el} from "../../../pages/dom.js";
+import {el, icon} from "../../../pages/dom.js";
 import {gettext, interpolate} from "../../../pages/i18n.js";
 
 /** See tools/index.js. Values are all items in order; with `ties` a list of lists, each of them items on a level. */
@@ -45,10 +45,10 @@ export function mount(host, {field, value, readonly, changed}) {
     .catch(() => {}); // keys and buttons do the same
 
   function rowOf(item) {
-    const up = el("button", {type: "button", class: "button quiet icon-only", tabindex: "-1", "aria-label": interpolate(gettext("Move %s up"), [item.title])}, "↑");
-    const down = el("button", {type: "button", class: "button quiet icon-only", tabindex: "-1", "aria-label": interpolate(gettext("Move %s down"), [item.title])}, "↓");
+    const up = el("button", {type: "button", class: "button quiet icon-only", tabindex: "-1", "aria-label": interpolate(gettext("Move %s up"), [item.title])}, icon("chevron-up"));
+    const down = el("button", {type: "button", class: "button quiet icon-only", tabindex: "-1", "aria-label": interpolate(gettext("Move %s down"), [item.title])}, icon("chevron-down"));
     const rank = el("span", {class: "rank"});
-    const grip = el("span", {class: "grip", "aria-hidden": "true"}, "⠿");
+    const grip = el("span", {class: "grip"}, icon("drag"));
     const row = el("li", {class: "ranking-item", tabindex: "0", "data-value": item.value}, grip, rank, el("span", {class: "ranking-title"}, item.title));
     const tie = el("button", {type: "button", class: "button quiet small tie", "aria-pressed": "false"}, gettext("Same as above"));
     if (field.ties) row.append(tie);
@@ -118,6 +118,7 @@ export function mount(host, {field, value, readonly, changed}) {
     if (locked) return;
     answered = true;
     asIs.hidden = true;
+    list.classList.remove("unanswered");
     changed(field.ties ? levels().map((level) => declared.filter((named) => level.includes(named))) : [...order]);
   }
 

@@ -292,8 +292,7 @@ class SpansTool {
   #select(anchor, head) {
     this.#anchor = anchor;
     this.#head = head;
-    const [node, offset] = this.#pane.placeOf(anchor);
-    getSelection().setBaseAndExtent(node, offset, ...this.#pane.placeOf(head));
+    getSelection().setBaseAndExtent(...this.#pane.placeOf(anchor), ...this.#pane.placeOf(head));
     this.#selected();
     this.#pane.reveal(head);
   }
@@ -327,8 +326,19 @@ class SpansTool {
     this.#draft = null;
     this.#anchor = unit;
     this.#head = unit;
-    const selection = getSelection();
-    if (selection.rangeCount && this.#pane.element.contains(selection.anchorNode)) selection.collapse(...this.#pane.placeOf(unit));
+  }
+
+  /** Whether the browser's selection is in the text. */
+  #selecting() {
+    const {anchorNode, focusNode} = getSelection();
+    return anchorNode !== null && this.#pane.sheet.contains(anchorNode) && this.#pane.sheet.contains(focusNode);
+  }
+
+  /** Put the browser's selection where ours is: drawing a line anew moves it. */
+  #restore() {
+    const {anchorNode, anchorOffset, focusNode, focusOffset} = getSelection();
+    if (this.#pane.offsetOf(anchorNode, anchorOffset) === this.#anchor && this.#pane.offsetOf(focusNode, focusOffset) === this.#head) return;
+    getSelection().setBaseAndExtent(...this.#pane.placeOf(this.#anchor), ...this.#pane.placeOf(this.#head));
   }
 
   #brushed() {
@@ -366,6 +376,7 @@ class SpansTool {
 
   #clicked(event) {
     if (event.target.matches(".spans-knob")) return;
+    this.#follow();
     if (!getSelection().isCollapsed && this.#draft) return;
     const marked = event.target.closest("[data-spans]");
     if (marked) {
@@ -522,7 +533,9 @@ class SpansTool {
     const dress = new Map(this.#labels.map((label) => [label.value, label]));
     const shown = this.#spans.map((span, at) => ({...span, layer: layers[at], colour: dress.get(span.label)?.colour ?? "var(--line)",
       tag: this.#title(span.label), text: this.#quote(span), picked: span.id === this.#picked}));
+    const selecting = this.#selecting();
     this.#pane.draw(shown);
+    if (selecting) this.#restore();
     const {labels, kinds, list, nothing, bar, option} = this.#parts;
     labels.show(this.#brush ?? this.#span(this.#picked)?.label ?? null, this.#readonly);
     kinds?.show(this.#joining?.kind.value ?? null, this.#readonly);

@@ -1,6 +1,6 @@
 /** A node of a tree of labels: opened level by level, or found by typing a part of its name. */
 
-import {el} from "../../../pages/dom.js";
+import {el, icon} from "../../../pages/dom.js";
 import {gettext, interpolate, ngettext} from "../../../pages/i18n.js";
 
 const FOUND_MAX = 50;
@@ -47,7 +47,7 @@ export function mount(host, {field, value, readonly, changed, key}) {
 
   function branch(list, of) {
     for (const node of of) {
-      node.row = el("span", {class: "taxonomy-row"}, el("span", {class: "twist", "aria-hidden": "true"}), el("span", {class: "taxonomy-title"}, node.label.title));
+      node.row = el("span", {class: "taxonomy-row"}, el("span", {class: "twist"}, node.children.length ? icon("chevron-right") : null), el("span", {class: "taxonomy-title"}, node.label.title));
       node.element = el("li", {role: "treeitem", "aria-level": String(node.level), tabindex: "-1", id: `${id}-${nodes.indexOf(node)}`}, node.row);
       if (node.hotkey) node.row.append(el("kbd", {"aria-hidden": "true"}, node.hotkey.toUpperCase()));
       node.keyHint = node.row;

@@ -2,6 +2,7 @@
 import {el, icon} from "../../../pages/dom.js";
 import {gettext, interpolate, ngettext} from "../../../pages/i18n.js";
 import {nothingBox} from "../marking/nothing.js";
+import {keyedRows} from "../marking/rows.js";
 import {useSheet} from "../marking/sheet.js";
 import {openDeck} from "../sound/deck.js";
 import {timeField} from "../sound/fields.js";
@@ -104,7 +105,7 @@ class TranscriptionTool {
 
   focus() {
     if (this.#field.timestamps && !this.#rows.length) this.#timeline.focus();
-    else this.#parts.rows.querySelector("textarea")?.focus();
+    else this.#parts.list.querySelector("textarea")?.focus();
   }
 
   setReadonly(readonly) {
@@ -285,68 +286,69 @@ class TranscriptionTool {
         event.stopPropagation();
       }
     });
-    this.#parts = {status, rows, nothing, edges};
+    this.#parts = {status, list: rows, rows: keyedRows(rows, (row) => this.#rowOf(row)), nothing, edges};
     this.#host.replaceChildren(element);
   }
 
   #draw() {
     const {rows, edges} = this.#parts;
     const {timestamps} = this.#field;
-    const focused = document.activeElement?.dataset?.key && rows.contains(document.activeElement)
-      ? [document.activeElement.closest("li").dataset.id, document.activeElement.dataset.key] : null;
-    // Rows are kept, so that typing goes on in them; only what stands in another place is moved.
-    const kept = new Map([...rows.children].map((row) => [row.dataset.id, row]));
-    const wanted = this.#rows.map((row) => this.#filled(kept.get(row.id) ?? this.#rowElement(row), row));
-    for (const [at, row] of wanted.entries()) if (rows.children[at] !== row) rows.insertBefore(row, rows.children[at] ?? null);
-    while (rows.children.length > wanted.length) rows.lastChild.remove();
+    rows.show(this.#rows);
     if (timestamps) {
       const open = this.#opened === null ? null : {start: Math.min(this.#opened, this.#deck.time), end: Math.max(this.#opened, this.#deck.time)};
       this.#timeline.show(this.#rows.map((row, at) => ({...row, colour: `var(--label-${(at % 2) + 1})`, tag: row.text.trim() || `${at + 1}`, picked: row.id === this.#picked})), open, this.#readonly);
     } else this.#timeline.show([], null, true);
     for (const button of edges) button.hidden = this.#readonly;
     this.#showNothing();
-    if (focused) rows.querySelector(`[data-id="${focused[0]}"] [data-key="${focused[1]}"]`)?.focus();
   }
 
-  #rowElement(row) {
-    const area = el("textarea", {class: "speech-text", "data-key": "text", dir: this.#direction, rows: this.#field.timestamps ? 2 : 8, "aria-describedby": `speech-${this.#number}`, spellcheck: "true"});
+  #rowOf(row) {
+    const {timestamps, title} = this.#field;
+    const area = el("textarea", {class: "speech-text", dir: this.#direction, rows: timestamps ? 2 : 8, "aria-describedby": `speech-${this.#number}`, spellcheck: "true"});
     area.addEventListener("input", () => this.#typed(row, area.value));
     area.addEventListener("focus", () => {
-      if (!this.#field.timestamps || this.#picked === row.id) return;
+      if (!timestamps || this.#picked === row.id) return;
       this.#picked = row.id;
       this.#draw();
     });
-    const counter = el("span", {class: "helptext speech-count"});
-    const head = el("div", {class: "speech-head"});
-    return el("li", {class: "speech-row", "data-id": row.id}, head, area, counter);
+    const head = timestamps ? this.#headOf(row) : null;
+    const element = el("li", {class: "speech-row", "data-id": row.id}, head?.element, area, el("span", {class: "helptext speech-count"}));
+    return {
+      element,
+      show: (_, at) => {
+        if (area.value !== row.text) area.value = row.text;
+        area.readOnly = this.#readonly;
+        area.setAttribute("aria-label", timestamps ? interpolate(gettext("What is said, stretch %s"), [at + 1]) : title);
+        element.classList.toggle("picked", timestamps && row.id === this.#picked);
+        head?.show(at);
+        this.#counted(row, element);
+      },
+    };
   }
 
-  #filled(element, row) {
-    const area = element.querySelector("textarea");
-    const at = this.#rows.indexOf(row);
-    const {timestamps, title} = this.#field;
-    if (area.value !== row.text) area.value = row.text;
-    area.readOnly = this.#readonly;
-    area.setAttribute("aria-label", timestamps ? interpolate(gettext("What is said, stretch %s"), [at + 1]) : title);
-    element.classList.toggle("picked", timestamps && row.id === this.#picked);
-    if (timestamps) this.#fillHead(element.querySelector(".speech-head"), row, at);
-    this.#counted(row, element);
-    return element;
-  }
-
-  #fillHead(head, row, at) {
-    const looping = this.#deck.loop?.start === row.start;
-    const look = `${at} ${row.start} ${row.end} ${this.#readonly} ${looping}`;
-    if (head.dataset.look === look) return;
-    head.dataset.look = look;
-    const field = (label, end) => timeField({label: interpolate(label, [at + 1]), time: row[end], key: end, readonly: this.#readonly, set: (time) => this.#change(row.id, {[end]: time})});
-    const loop = el("button", {type: "button", class: "button small quiet deck-button", "data-key": "loop", "aria-pressed": String(looping),
-      "aria-label": interpolate(gettext("Loop stretch %s"), [at + 1]), title: gettext("Loop")}, icon("refresh"));
+  /** What stands over a text that has times: made once for its row, so that what has the focus keeps it. */
+  #headOf(row) {
+    const ends = ["start", "end"].map((end) => [end, timeField({key: end, set: (time) => this.#change(row.id, {[end]: time})})]);
+    const number = el("b", {class: "speech-number"});
+    const loop = el("button", {type: "button", class: "button small quiet", title: gettext("Loop")}, icon("refresh"));
     loop.addEventListener("click", () => this.#loop(row));
-    const gone = el("button", {type: "button", class: "button small quiet deck-button", "data-key": "remove", "aria-label": interpolate(gettext("Delete stretch %s"), [at + 1]), title: gettext("Delete")}, icon("trash"));
+    const gone = el("button", {type: "button", class: "button small quiet", title: gettext("Delete")}, icon("trash"));
     gone.addEventListener("click", () => this.#remove(row.id));
-    head.replaceChildren(el("b", {class: "speech-number"}, String(at + 1)), field(gettext("Start of stretch %s"), "start"), el("span", {"aria-hidden": "true"}, "–"),
-      field(gettext("End of stretch %s"), "end"), loop, ...(this.#readonly ? [] : [gone]));
+    const [[, start], [, end]] = ends;
+    return {
+      element: el("div", {class: "speech-head"}, number, start.element, el("span", {"aria-hidden": "true"}, "–"), end.element, loop, gone),
+      show: (at) => {
+        number.textContent = String(at + 1);
+        for (const [name, field] of ends) {
+          field.show(row[name], this.#readonly);
+          field.element.setAttribute("aria-label", interpolate(name === "start" ? gettext("Start of stretch %s") : gettext("End of stretch %s"), [at + 1]));
+        }
+        loop.setAttribute("aria-label", interpolate(gettext("Loop stretch %s"), [at + 1]));
+        loop.setAttribute("aria-pressed", String(this.#deck.loop?.start === row.start));
+        gone.setAttribute("aria-label", interpolate(gettext("Delete stretch %s"), [at + 1]));
+        gone.hidden = this.#readonly;
+      },
+    };
   }
 
   #counted(row, element = this.#element(row.id)) {
@@ -379,7 +381,7 @@ class TranscriptionTool {
   }
 
   #element(id) {
-    return this.#parts.rows.querySelector(`[data-id="${id}"]`);
+    return this.#parts.list.querySelector(`[data-id="${id}"]`);
   }
 
   #textOf(id) {

@@ -28,7 +28,7 @@ const stretches = (pairs) => pairs.map((pair) => path(pair, false)).join("");
 
 /** A short stretch of line as a key to a label's colour and dashes. */
 export function swatch(field, value) {
-  return svg("svg", {class: `swatch ${inked(field, value)}`, viewBox: "0 0 28 12", "aria-hidden": "true"},
+  return svg("svg", {class: `shape-swatch ${inked(field, value)}`, viewBox: "0 0 28 12", "aria-hidden": "true"},
     svg("path", {class: "halo", d: "M1 6H27"}), svg("path", {class: "line", d: "M1 6H27"}));
 }
 
