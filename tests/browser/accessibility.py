@@ -24,6 +24,22 @@ def grave_findings(page: Page) -> list[str]:
     return [_in_words(rule) for rule in found if rule["impact"] in GRAVE]
 
 
+def wider_than_window(page: Page) -> list[str]:
+    """What sticks out of the window to the right, from the outermost to the innermost; nothing where the page fits."""
+    found: list[str] = page.evaluate(
+        """() => {
+          const wide = document.documentElement.clientWidth;
+          if (document.documentElement.scrollWidth <= wide) return [];
+          return [...document.body.querySelectorAll('*')]
+            .filter((one) => one.getBoundingClientRect().right > wide + 0.5)
+            .map((one) => [Math.round(one.getBoundingClientRect().right), 'of', wide, 'px:', one.tagName.toLowerCase(),
+              one.getAttribute('class') ?? '', one.textContent.trim().slice(0, 40)].join(' '))
+            .concat(`${document.documentElement.scrollWidth} of ${wide} px in all`);
+        }"""
+    )
+    return found
+
+
 def _run(session: Any, world: int, expression: str) -> Any:
     options = {"expression": expression, "contextId": world, "awaitPromise": True, "returnByValue": True}
     if "axe.run" not in expression[:10]:

@@ -12,7 +12,7 @@ from tests.browser.accessibility import grave_findings
 from tests.browser.market import Market, open_market
 from tests.conftest import own_database
 
-expect.set_options(timeout=15_000)
+expect.set_options(timeout=30_000)
 
 
 @pytest.fixture(scope="module")

@@ -82,7 +82,7 @@ class Market:
         }
         context = self.browser.new_context(**options)
         self._contexts.append(context)
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(30_000)
         context.on("console", self._heard)
         context.on("weberror", lambda error: self.complaints.append(f"uncaught: {error.error}"))
         context.on("response", self._answered)

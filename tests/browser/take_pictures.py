@@ -6,12 +6,11 @@ python -m tests.browser.take_pictures http://127.0.0.1:8000 worker@… password
 import re
 import shutil
 import sys
+from pathlib import Path
 
 from playwright.sync_api import Page, expect, sync_playwright
 
-from tests.browser.market import FLAGS
-from tests.conftest import ROOT
-
+ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "deploy"
 BYTES_MAX = 150_000
 BOXES = "Streets: box what you see"
@@ -31,7 +30,7 @@ def main(site: str, email: str, password: str) -> None:
     """Sign in as the worker of the demo, and look at the board, at boxes in the player, and at the earnings."""
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         context = browser.new_context(
             base_url=site, viewport={"width": 1080, "height": 720}, locale="en-GB", reduced_motion="reduce"
         )

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from marketplace.accounts.models import User
 from tests.browser import batches
-from tests.browser.accessibility import grave_findings
+from tests.browser.accessibility import grave_findings, wider_than_window
 from tests.browser.market import Market
 from tests.browser.people import make_person, make_worker
 from tests.browser.worlds import Past, pages_of, with_past
@@ -45,14 +45,13 @@ def settled(page: Page) -> None:
 
 
 def faults_of(page: Page) -> list[str]:
-    """What is grave, wide and light, then narrow and dark; and whether it is wider than a phone."""
+    """What is grave, wide and light, then narrow and dark; and what is wider than a phone."""
     settled(page)
     found = [f"light: {one}" for one in grave_findings(page)]
     page.emulate_media(color_scheme="dark")
     page.set_viewport_size({"width": 390, "height": 844})
     found += [f"dark, narrow: {one}" for one in grave_findings(page)]
-    wide = page.evaluate("() => document.documentElement.scrollWidth")
-    return found + ([f"{wide} pixels wide where there are 390"] if wide > 390 else [])
+    return found + wider_than_window(page)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -62,6 +62,10 @@ class Work:
     def stored(self) -> list[Any]:
         return [values["answer"] for values in self.market.beside(batches.stored, self.worker)]
 
+    def saved(self, text: str) -> None:
+        """Wait until the draft is with the server, which is a moment after it was typed."""
+        until(lambda: self.market.beside(batches.drafts, self.worker) == [{"answer": text}])
+
     def answers(self) -> int:
         """How many answers there are in all, revisions too."""
         return self.market.beside(lambda: Answer.objects.filter(batch_id=self.batch.pk).count())
@@ -116,15 +120,12 @@ def test_what_was_typed_is_there_after_the_tab_was_killed_and_on_another_device(
     expect(words(page)).to_have_value("half a sen")
     assert shown(page) == text
     words(page).press_sequentially("tence")
-    with page.expect_response("**/draft"):
-        pass  # saved with the server, a moment later
-    assert market.beside(batches.drafts, work.worker) == [{"answer": "half a sentence"}]
+    work.saved("half a sentence")
 
     elsewhere = work.open(width=390, touch=True)
     expect(words(elsewhere)).to_have_value("half a sentence")
     words(elsewhere).fill("a whole sentence")
-    with elsewhere.expect_response("**/draft"):
-        pass
+    work.saved("a whole sentence")
     # Nothing was typed here since it was saved, so the other device's is newer.
     page.reload()
     expect(words(page)).to_have_value("a whole sentence")
@@ -268,7 +269,7 @@ def test_the_next_task_is_there_at_once(market: Market) -> None:
     expect(page.locator("[data-show=session]")).to_contain_text("1 answer ")
     print(f"next task after {took:.0f} ms")
     # 100 ms on a quiet machine; tests share theirs.
-    assert took < 400
+    assert took < 1_000
 
 
 def test_what_the_server_refuses_comes_back_with_its_field_marked(market: Market) -> None:
@@ -294,8 +295,7 @@ def test_a_place_that_somebody_else_has_taken_is_said_and_the_text_is_kept(marke
     work = Work(market, 1)
     page = work.open()
     words(page).fill("too late")
-    with page.expect_response("**/draft"):
-        pass
+    work.saved("too late")
 
     def take_it() -> str:
         [lease] = live_leases(work.worker.pk)
@@ -342,8 +342,7 @@ def test_signing_out_leaves_nothing_typed_in_the_browser(market: Market) -> None
     work = Work(market, 2)
     page = work.open()
     words(page).fill("private")
-    with page.expect_response("**/draft"):
-        pass
+    work.saved("private")
     page.get_by_role("button", name="Your account").click()
     page.get_by_role("button", name="Sign out").click()
     expect(page).not_to_have_url(f"{market.url}{work.path}")

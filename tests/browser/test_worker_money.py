@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 
 from marketplace.payouts.models import Payout
 from tests import factories as make
+from tests.browser.accessibility import wider_than_window
 from tests.browser.people import make_worker
 from tests.payouts import people
 from tests.web.moneyed import History, grant, limit, make_history, relay_all
@@ -92,4 +93,4 @@ def test_each_page_stands_at_each_width(market: Any, visit: Any, axe: Any, shot:
         expect(page.get_by_role("heading", level=1)).to_be_visible()
         shot(page, f"{name}-{width}-{'dark' if dark else 'light'}")
         axe(page)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{name} is wider than the window"
+        assert wider_than_window(page) == [], name

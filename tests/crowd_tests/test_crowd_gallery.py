@@ -52,6 +52,8 @@ def test_the_day_of_the_resident_leads_through_batches_that_are_there() -> None:
 
     assert {name for name, _, _ in DAY} <= names
     assert {name for name, _ in FATES} <= names
+    # Opened first, so that the day begins early and is not cut short.
+    assert {exhibit.name for exhibit in EXHIBITS[: len(DAY)]} == {name for name, _, _ in DAY}
 
 
 def test_a_seed_always_draws_the_same_and_another_something_else() -> None:

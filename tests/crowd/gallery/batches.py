@@ -313,7 +313,35 @@ def _asked(name: str, kind: str, title: str, **options: Any) -> Json:
 PICTURE = _data("picture", "image", "Picture")
 RECORDING = _data("recording", "audio", "Recording")
 
+# First those of the resident's day, so that the day is long.
 EXHIBITS = (
+    Exhibit(
+        "Reviews: mood and topic", REVIEW_WORDS,
+        {"data": [_data("review", "text", "Review")], "answer": [
+            _asked("mood", "rating", "How content is the writer?", points=5, labels=MOODS),
+            _asked("topic", "taxonomy", "What is it about?", tree=TOPICS, leaf_only=True),
+            _asked("reply", "choice", "Would an answer from the shop help?", required=False,
+                   show_if={"field": "mood", "any_of": [1, 2]},
+                   labels=[{"value": "yes", "title": "Yes", "hotkey": "y"},
+                           {"value": "no", "title": "No", "hotkey": "n"}]),
+        ]},
+        30_000, 3, (6, 12), _reviews,
+    ),
+    Exhibit(
+        "Names in the news", NAMES_WORDS,
+        {"data": [_data("sentence", "text", "Sentence")], "answer": [
+            _asked("names", "spans", "Names and dates", of="sentence", labels=NAMES_LABELS),
+        ]},
+        35_000, 3, (7, 13), _news, _spotted,
+    ),
+    Exhibit(
+        "Two answers: which is better?", ANSWERS_WORDS,
+        {"data": [_data("question", "text", "Question"), _data("one", "text", "Answer A"),
+                  _data("other", "text", "Answer B")],
+         "answer": [_asked("better", "preference", "Which answer is better?", left="one", right="other", strengths=3,
+                           equal=True)]},
+        35_000, 3, (7, 13), _answers,
+    ),
     Exhibit(
         "Handwritten digits: the second box", digits.INSTRUCTIONS, digits.interface(), 6_000, 3, (1.6, 2.4), _digits,
         guests=1, page=5, gold=8,
@@ -342,33 +370,6 @@ EXHIBITS = (
                    skeletons={"person": {"points": list(pictures.JOINTS), "edges": [list(b) for b in pictures.BONES]}}),
         ]},
         45_000, 2, (9, 15), _dancers, _pointed,
-    ),
-    Exhibit(
-        "Names in the news", NAMES_WORDS,
-        {"data": [_data("sentence", "text", "Sentence")], "answer": [
-            _asked("names", "spans", "Names and dates", of="sentence", labels=NAMES_LABELS),
-        ]},
-        35_000, 3, (7, 13), _news, _spotted,
-    ),
-    Exhibit(
-        "Reviews: mood and topic", REVIEW_WORDS,
-        {"data": [_data("review", "text", "Review")], "answer": [
-            _asked("mood", "rating", "How content is the writer?", points=5, labels=MOODS),
-            _asked("topic", "taxonomy", "What is it about?", tree=TOPICS, leaf_only=True),
-            _asked("reply", "choice", "Would an answer from the shop help?", required=False,
-                   show_if={"field": "mood", "any_of": [1, 2]},
-                   labels=[{"value": "yes", "title": "Yes", "hotkey": "y"},
-                           {"value": "no", "title": "No", "hotkey": "n"}]),
-        ]},
-        30_000, 3, (6, 12), _reviews,
-    ),
-    Exhibit(
-        "Two answers: which is better?", ANSWERS_WORDS,
-        {"data": [_data("question", "text", "Question"), _data("one", "text", "Answer A"),
-                  _data("other", "text", "Answer B")],
-         "answer": [_asked("better", "preference", "Which answer is better?", left="one", right="other", strengths=3,
-                           equal=True)]},
-        35_000, 3, (7, 13), _answers,
     ),
     Exhibit(
         "Sounds of the harbour", HARBOUR_WORDS,

@@ -135,16 +135,20 @@ class Gallery:
     def _open(self) -> None:
         """Each batch has its guests as soon as it is there."""
         requester_id = str(self.owner.found_requester(f"Harbour Street Studio {self.run}")["id"])
-        waiting = list(self.guests)
+        # Known before the first answer is decided on.
+        pseudonym = self.resident.session.introduce(requester_id)
+        waiting, of_the_day = list(self.guests), {name for name, _pages, _count in DAY}
         for exhibit in EXHIBITS:
             opened = open_exhibit(exhibit, self.owner, self.staff, requester_id=requester_id, run=self.run)
             self.opened.append(opened)
             for _ in range(exhibit.guests):
                 if waiting:
                     self._start("guest", self._visits, waiting.pop().session, opened)
-        pseudonym = self.resident.session.introduce(requester_id)
-        self._start("decisions", self._decides, pseudonym)
-        self._start("resident", self._day)
+            of_the_day.discard(exhibit.name)
+            if not of_the_day and pseudonym != self._pseudonym:
+                self._pseudonym = pseudonym
+                self._start("decisions", self._decides)
+                self._start("resident", self._day)
         self._ready.set()
 
     def _visits(self, session: Session, opened: Opened) -> None:
@@ -182,8 +186,7 @@ class Gallery:
                 self._enough.set()
         return True
 
-    def _decides(self, pseudonym: str) -> None:
-        self._pseudonym = pseudonym
+    def _decides(self) -> None:
         while not self._over.wait(DECIDE_EVERY_S):
             self._decide()
 

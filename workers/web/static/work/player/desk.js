@@ -27,6 +27,7 @@ export class Desk extends EventTarget {
   #pause = 0;
   #timer = null;
   #refilling = null;
+  #left = false;
 
   /**
    * user   public id of who is signed in
@@ -342,8 +343,14 @@ export class Desk extends EventTarget {
     }
   }
 
+  /** The worker goes: no more places are asked for. */
+  leave() {
+    this.#left = true;
+  }
+
   /** Ask for places until there are as many in hand as wanted. One request at a time, after what waits to be sent. */
   refill() {
+    if (this.#left) return Promise.resolve();
     this.#refilling ??= this.#claim().finally(() => (this.#refilling = null));
     return this.#refilling;
   }

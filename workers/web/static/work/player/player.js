@@ -531,7 +531,13 @@ async function stop(address) {
   if (!said) return;
   if (said === "back") {
     for (const card of cards) card.draft.end();
+    desk.leave();
+    // Who comes back by the browser's history begins anew.
+    addEventListener("pageshow", () => location.reload(), {once: true});
     for (const lease of held) await desk.giveBack(lease);
+    await desk.pump();
+    // What an answer still on its way brought along.
+    for (const lease of await desk.take(desk.cap)) await desk.giveBack(lease);
     await desk.pump();
   } else {
     await Promise.all(cards.map((card) => card.draft.save()));
