@@ -20,7 +20,8 @@ class Api:
     """One caller. No two share an address, so no test spends another's limits."""
 
     def __init__(self, key: str | None = None, basic: tuple[str, str] | None = None) -> None:
-        self.address = f"2001:db8::{secrets.token_hex(2)}:{secrets.token_hex(2)}:{secrets.token_hex(2)}"
+        # Each in a network of his own: limits count those of one network together.
+        self.address = f"2001:db8:{secrets.token_hex(2)}:{secrets.token_hex(2)}::{secrets.token_hex(2)}"
         self._client = Client(REMOTE_ADDR=self.address, raise_request_exception=False)
         self._headers: dict[str, str] = {}
         if key is not None:

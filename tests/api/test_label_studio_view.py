@@ -94,7 +94,7 @@ def test_a_config_that_is_a_bomb_is_refused_fast(market: Market, config: str) ->
     refused = market["owner"].post(AT, {"config": config})
     assert refused.status == 422
     assert len(refused.json["errors"]) <= 100
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 15, "the time of a bomb that went off is minutes"
 
 
 def test_tasks_become_items_and_ground_truth_becomes_gold(market: Market) -> None:

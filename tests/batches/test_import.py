@@ -316,10 +316,10 @@ def test_chunks_are_no_borders() -> None:
     many[CHUNK]["gold"], many[-1]["gold"] = {"label": "cat"}, {"label": "dog"}
     made = bring(draft, jsonl(*many))
     assert (made.tasks, made.gold_tasks, made.places) == (count, 2, 3 * count)
-    assert rows(
-        "SELECT count(*), count(DISTINCT external_id), count(p.data) FROM batches_task t"
-        " JOIN batches_payload p ON p.task_id = t.id AND p.data ->> 'text' = 'text ' || substr(t.external_id, 2)"
-    ) == [(count, count, count)]
+    # Joined here: nothing has counted these rows for the planner, who may take tables of thousands for empty ones.
+    names = dict(rows("SELECT id, external_id FROM batches_task"))
+    texts = {names[task]: text for task, text in rows("SELECT task_id, data ->> 'text' FROM batches_payload")}
+    assert texts == {f"t{n}": f"text {n}" for n in range(count)}
 
 
 def test_rows_are_read_as_they_are_needed() -> None:
