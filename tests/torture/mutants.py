@@ -29,6 +29,7 @@ class Mutant:
 STEP = "assignments_step"
 EFFECTS = "assignments_effects"
 SUBMIT = "assignments_submit"
+CURSOR_STEP = "common_cursor_step"
 CLAIM = "assignments_claim"
 POST = "ledger_post"
 # … and at the program's own part.
@@ -77,6 +78,11 @@ _ALL = [
         "streams_open",
         "The program may write the numbers of streams by itself.",
         statements=["GRANT UPDATE ON streams_stream TO touchstone_runtime"],
+    ),
+    Mutant(
+        "reader_unbound",
+        "A reader may be moved beyond events of transactions that still run.",
+        statements=["DROP TRIGGER cursor_step ON common_outboxcursor"],
     ),
     Mutant(
         "place_index",
@@ -295,7 +301,9 @@ _ALL = [
     ),
     Mutant(
         "horizon",
-        "Events are read without waiting for older transactions.",
+        "Events are read without waiting for older transactions, and nothing holds a reader back.",
+        # The database's own wall alone would make readers fail and try again, and nothing would be lost.
+        functions=[(CURSOR_STEP, r"IF NEW\.xid >= pg_snapshot_xmin\(pg_current_snapshot\(\)\) THEN", "IF false THEN")],
         sources=[(OUTBOX, r'"AND e\.xid < pg_snapshot_xmin\(pg_current_snapshot\(\)\)"', '""')],
     ),
     Mutant(

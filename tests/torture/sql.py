@@ -286,6 +286,11 @@ ATTACKS: dict[str, tuple[str, list[str], str]] = {
         [_TICKET],
         "UPDATE accounts_ticket SET expires_at = market_now() + interval '1 h' WHERE digest = 'torture'",
     ),
+    "read_beyond_what_has_ended": (
+        "app",
+        [],
+        "UPDATE common_outboxcursor SET xid = pg_current_xact_id(), last_id = 0 WHERE reader = 'streams'",
+    ),
     "number_a_stream_anew": ("app", [], "UPDATE streams_stream SET seq = seq + 1"),
     "take_a_place_twice": ("app", [_lease()], _lease(worker="other_worker")),
     "answer_a_task_twice": ("app", [_lease()], _lease(place=2, number=2)),
