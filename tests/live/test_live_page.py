@@ -14,6 +14,7 @@ from tests.live.telling import tell
 
 pytestmark = [pytest.mark.stack, pytest.mark.browser]
 
+NEUTRAL = "/design/"
 BEGIN = """
 async ([url, cursor, csrf]) => {
   const {LiveSocket, askTicket} = await import("/static/pages/live.js");
@@ -38,7 +39,8 @@ class Browser:
     def __init__(self, market: Market) -> None:
         self.servers, self.beside = market.servers, market.beside
         self.worker = market.beside(make.make_worker)
-        self.page = market.visit(self.worker.user)
+        # A page that has no socket of its own.
+        self.page = market.visit(self.worker.user, NEUTRAL)
 
     def begin(self, cursor: Any = None) -> None:
         self.page.evaluate(BEGIN, [f"{self.servers.live_url}/ws/worker/", cursor, CSRF])
@@ -79,7 +81,7 @@ def test_a_page_sees_every_fact_once_over_the_death_of_the_server(browser: Brows
     cursor = page.evaluate("live.cursor")
     page.evaluate("live.stop()")
     browser.beside(tell, worker.pk, 2)
-    page.goto(servers.web_url)
+    page.goto(NEUTRAL)
     browser.begin(cursor)
     browser.wait("facts.length === 2")
     assert page.evaluate("facts") == [207, 208]
