@@ -88,4 +88,5 @@ _READER = _reader()
 @lru_cache(maxsize=500)
 def html_of(text: str) -> SafeString:
     """The text as HTML that may stand in a page. Instructions are read again and again, so the last are kept."""
-    return mark_safe(_READER.render(text))  # noqa: S308  (made by us; what was written is escaped)
+    # Made by us; what was written is escaped.
+    return mark_safe(_READER.render(text))  # noqa: S308  # nosec B308 B703
