@@ -290,7 +290,8 @@ def test_a_long_text_is_touched_only_where_it_is_marked(market: Market) -> None:
           document.querySelector("main").replaceChildren(host);
           window.lines = 0;
           const changed = (values) => (window.given = values);
-          window.view = await mountTask(host, {interface: asks, data, values, changed});
+          window.view = mountTask(host, {interface: asks, data, values, changed});
+          await window.view.ready;
           new MutationObserver((all) => (window.lines += new Set(all.map(({target}) => target)).size))
             .observe(host.querySelector(".spans-sheet"), {childList: true, subtree: true});
         }""",

@@ -14,7 +14,7 @@ async function showSample() {
   try {
     const {mountTask} = await import("./player/task.js");
     host.replaceChildren();
-    await mountTask(host, {interface: asked, data, values: {}, readonly: true});
+    await mountTask(host, {interface: asked, data, values: {}, readonly: true}).ready;
   } catch (error) {
     // What the server wrote shows the same, only plainer.
     host.replaceChildren(...plain);

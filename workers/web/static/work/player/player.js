@@ -85,21 +85,27 @@ class Card {
     this.element.addEventListener("pointerdown", () => setActive(this));
   }
 
-  async mount() {
-    const {values, unclear, other} = await this.draft.read();
-    this.history = new History(values);
-    if (other) {
-      this.history.seed(other);
+  /** Before it is on the page: what was typed for it earlier. */
+  async read() {
+    this.kept = await this.draft.read();
+    this.history = new History(this.kept.values);
+    if (this.kept.other) {
+      this.history.seed(this.kept.other);
       notice("other", "", gettext("You typed something else on another device. This is what you typed here; Undo shows the other."));
     }
-    this.view = await mountTask(this.host, {
+  }
+
+  /** On the page: from here on the person may type, also into the first tool while the others are still loading. */
+  async mount() {
+    this.view = mountTask(this.host, {
       interface: settings.interface,
       data: this.lease.data,
-      values,
+      values: this.kept.values,
       keys: RESERVED,
       changed: (typed, {field}) => this.changed(typed, field),
     });
-    if (unclear) this.setUnclear(true);
+    await this.view.ready;
+    if (this.kept.unclear) this.setUnclear(true);
   }
 
   changed(typed, field) {
@@ -218,9 +224,10 @@ async function next() {
 async function show(leases) {
   const before = cards;
   for (const id of ["soon", "over", "other", "refused"]) notice(id);
-  cards = leases.map((lease, at) => new Card(lease, at + 1, leases.length));
+  const fresh = leases.map((lease, at) => new Card(lease, at + 1, leases.length));
+  await Promise.all([...before.map((card) => card.leave()), ...fresh.map((card) => card.read())]);
+  cards = fresh;
   active = null;
-  await Promise.all(before.map((card) => card.leave()));
   shows.tasks.replaceChildren(...cards.map(({element}) => element));
   shows.tasks.classList.toggle("several", cards.length > 1);
   shows.tasks.dataset.state = "task";
@@ -354,6 +361,7 @@ async function submit() {
 
 /** Enter: submit what is complete, otherwise on to what is missing. */
 function enter() {
+  if (showing) return;
   if (cards.length > 1 && active && !cards.every(({complete}) => complete)) {
     if (active.complete) {
       const open = cards.find(({complete}) => !complete);

@@ -1,7 +1,8 @@
 /**
  * One task on a page: its data, and the fields of its answer.
  *
- *     const view = await mountTask(host, {interface, data, values, changed: (values, {field}) => …});
+ *     const view = mountTask(host, {interface, data, values, changed: (values, {field}) => …});
+ *     await view.ready  once the tools and the data are shown; the person may have begun before
  *     view.values       what would be submitted now: fields that are asked and answered
  *     view.typed        all that was typed, also in fields that are hidden now; this is what a draft keeps
  *     view.problems()   [{field, message}], shown at the fields
@@ -28,7 +29,7 @@ let tasks = 0;
  * changed    called with all that was typed after each change by the person, and {field} for the field's name
  * keys       keys that the page keeps to itself; null for a task without hotkeys
  */
-export async function mountTask(host, {interface: asks, data = {}, values = {}, readonly = false, changed = () => {}, keys = []}) {
+export function mountTask(host, {interface: asks, data = {}, values = {}, readonly = false, changed = () => {}, keys = []}) {
   const number = (tasks += 1);
   const typed = {...values};
   const dataHost = el("div", {class: "task-data"});
@@ -127,9 +128,8 @@ export async function mountTask(host, {interface: asks, data = {}, values = {}, 
     return field.required && typed[field.name] === undefined ? gettext("Please answer this.") : "";
   }
 
-  await arrange();
-
   return {
+    ready: arrange(),
     get values() {
       return asked(asks.answer, typed);
     },
