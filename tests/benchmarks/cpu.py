@@ -67,7 +67,8 @@ def site_processes() -> dict[str, int]:
     with higher numbers, are `live-2` and so on."""
     found: dict[str, int] = {}
     for entry in sorted(map(int, filter(str.isdigit, os.listdir("/proc")))):
-        if (fields := _stat(entry)) is None or int(fields[1]) != os.getppid():
+        # This process stands beside them, and may be named after what it measures.
+        if entry == os.getpid() or (fields := _stat(entry)) is None or int(fields[1]) != os.getppid():
             continue
         try:
             # Some servers write their title over their arguments, with spaces between.

@@ -90,6 +90,19 @@ def test_a_refused_code_is_not_used_up(worker: Worker) -> None:
     assert (refused.status_code, done.status_code) == (422, 303)
 
 
+def test_guesses_come_to_an_end(worker: Worker) -> None:
+    client = client_of(worker.user)
+    form = form_of(client, worker)
+
+    replies = [client.post(PAGE, {**form, "code": f"{number:06}"}) for number in range(12)]
+
+    assert {reply.status_code for reply in replies} == {422}
+    assert "This is not what your authenticator app shows now." in text_of(replies[0])
+    assert "Too many wrong tries. Wait" in text_of(replies[-1])
+    assert "Too many wrong tries. Wait" in text_of(client.post(PAGE, form))
+    assert not Payout.objects.filter(user=worker.user).exists()
+
+
 def test_without_a_second_factor_there_is_no_form(worker: Worker) -> None:
     people.forget_factor(worker.user)
 

@@ -41,6 +41,10 @@ class ProofForm(forms.Form):
         help_text=_("Each code counts once: after one was used, wait for the next."),
     )
 
+    def shown(self) -> dict[str, str]:
+        """What was typed to show it."""
+        return {"password": self.cleaned_data["password"], "code": self.cleaned_data["code"]}
+
     def at_its_field(self, error: DomainError) -> DomainError:
         """The refusal with the names of this form's fields."""
         return error

@@ -9,11 +9,9 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from marketplace.accounts.errors import CodeWrong, PasswordWrong, SecondFactorMissing
-from marketplace.accounts.second_factor import Proof, has_second_factor, prove
-from marketplace.common.errors import Conflict, DomainError
+from marketplace.accounts.second_factor import has_second_factor
+from marketplace.common.errors import DomainError
 from marketplace.pages.forms import once_form, problem_on
-from marketplace.pages.templatetags.pages import duration
 from marketplace.payouts.commands.destinations import add_destination, remove_destination
 from marketplace.payouts.commands.thresholds import set_threshold
 from marketplace.payouts.errors import DestinationTaken
@@ -22,11 +20,10 @@ from marketplace.payouts.models import Destination
 from marketplace.payouts.providers.base import Provider
 from marketplace.payouts.providers.registry import offered
 from marketplace.payouts.queries import destinations_of, thresholds_of
-from marketplace.rest.errors import TooMany, Unavailable
-from marketplace.rest.throttles import PasswordGuesses
 from workers.profiles.models import Worker
 from workers.web.destination_forms import DestinationForm, ProofForm, ThresholdForm
 from workers.web.people import WorkerRequest, worker_page
+from workers.web.proofs import proof_of
 
 LIST = "work_destinations"
 
@@ -57,7 +54,7 @@ def add(request: WorkerRequest) -> HttpResponse:
     form = DestinationForm(by, request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            proof = _proof(request, form)
+            proof = proof_of(request, **form.shown())
             with once_form(request) as sent:
                 added = (
                     add_destination(
@@ -91,7 +88,7 @@ def remove(request: WorkerRequest, destination: UUID) -> HttpResponse:
         return _gone(request)
     if request.method == "POST" and form.is_valid():
         try:
-            proof = _proof(request, form)
+            proof = proof_of(request, **form.shown())
             with once_form(request) as sent:
                 if sent.first:
                     remove_destination(user_id=request.user.pk, public_id=destination, proof=proof)
@@ -114,7 +111,7 @@ def threshold(request: WorkerRequest, destination: UUID) -> HttpResponse:
     form = ThresholdForm(request.POST or None, initial={"above": ThresholdForm.shown(here)})
     if request.method == "POST" and form.is_valid():
         try:
-            proof = _proof(request, form)
+            proof = proof_of(request, **form.shown())
             above = form.above_micros()
             with once_form(request) as sent:
                 if sent.first:
@@ -131,31 +128,6 @@ def threshold(request: WorkerRequest, destination: UUID) -> HttpResponse:
             problem_on(form, form.at_its_field(error))
     context = {"form": form, "destination": found, "wish": wish, "here": here, "limits": limits()}
     return render(request, "work/destination_threshold.html", context, status=422 if form.is_bound else 200)
-
-
-def _proof(request: WorkerRequest, form: ProofForm) -> Proof:
-    """What the person shows that it is he. Wrong ones count as wrong passwords do. Raises `PasswordWrong`, `CodeWrong`,
-    `SecondFactorMissing`, and `Conflict` after too many."""
-    guesses = PasswordGuesses(request, request.user.email)  # type: ignore[arg-type]
-    try:
-        guesses.require_some_left()
-    except TooMany as error:
-        wait = duration(error.wait)
-        raise Conflict(_("Too many wrong tries. Wait %(time)s before the next.") % {"time": wait}) from None
-    except Unavailable:
-        raise Conflict(_("Your password cannot be checked just now. Try again in a moment.")) from None
-    try:
-        proof = prove(user_id=request.user.pk, password=form.cleaned_data["password"], code=form.cleaned_data["code"])
-    except PasswordWrong:
-        guesses.count_wrong()
-        raise PasswordWrong(_("This is not the password of your account."), field="password") from None
-    except CodeWrong:
-        guesses.count_wrong()
-        raise CodeWrong(_("This is not what your authenticator app shows now."), field="code") from None
-    except SecondFactorMissing:
-        raise SecondFactorMissing(_("Set up an authenticator app for your account first.")) from None
-    guesses.forget()
-    return proof
 
 
 def _own(request: WorkerRequest, destination: UUID) -> Destination | None:

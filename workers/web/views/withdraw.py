@@ -12,21 +12,20 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
 
-from marketplace.accounts.errors import CodeWrong
-from marketplace.accounts.second_factor import Proof, has_second_factor, prove_code
+from marketplace.accounts.second_factor import has_second_factor
 from marketplace.common.errors import DomainError
 from marketplace.common.money import AMOUNT_MAX, MICROS
 from marketplace.pages.forms import once_form, problem_on
 from marketplace.payouts.commands.payouts import cancel_payout
 from marketplace.payouts.queries import payouts_of
 from marketplace.payouts.states import STOPPABLE
-from marketplace.rest.throttles import PasswordGuesses
 from workers.api.earnings import settle_now
 from workers.earnings.commands import withdraw_proven
 from workers.earnings.withdrawable import FEE_MICROS, PayoutTerms, payout_terms
 from workers.web.outcomes import PAYOUTS, WHY_NOT
 from workers.web.paging import page_after, place_asked
 from workers.web.people import WorkerRequest, worker_page
+from workers.web.proofs import proof_of
 
 SHOWN = 20
 PAGE = "work_withdraw"
@@ -77,7 +76,7 @@ def withdraw(request: WorkerRequest) -> HttpResponse:
     form = WithdrawForm(request.POST or None, terms=terms, initial=_first(terms))
     if request.method == "POST" and form.is_valid():
         try:
-            proof = _proof(request, form.cleaned_data["code"])
+            proof = proof_of(request, code=form.cleaned_data["code"])
             with once_form(request) as sent:
                 if sent.first:
                     withdraw_proven(worker_id=request.worker_id, proof=proof, **form.asked())
@@ -126,19 +125,6 @@ def _first(terms: PayoutTerms) -> dict[str, Any]:
         if place.public_id in terms.usable and money.may_micros:
             return {"destination": str(place.public_id), "amount": Decimal(money.may_micros) / MICROS}
     return {}
-
-
-def _proof(request: WorkerRequest, code: str) -> Proof:
-    """The code, looked at before the transaction; wrong ones count as wrong passwords do."""
-    guesses = PasswordGuesses(request, request.user.email)  # type: ignore[arg-type]
-    guesses.require_some_left()
-    try:
-        proof = prove_code(user_id=request.user.pk, code=code)
-    except CodeWrong:
-        guesses.count_wrong()
-        raise
-    guesses.forget()
-    return proof
 
 
 def _at_its_field(error: DomainError) -> DomainError:

@@ -18,11 +18,9 @@ from marketplace.projects.answer_types.shapes.declared import (
 from marketplace.projects.answer_types.shapes.schemas import box_properties, labelled
 from marketplace.projects.answer_types.shapes.values import (
     box_in,
+    cleaned,
     keyed,
     known_label,
-    label_order,
-    listed,
-    without_doubles,
 )
 
 BOXES_MAX = 1_000
@@ -54,13 +52,7 @@ class Boxes:
         return checked
 
     def clean(self, field: Field, value: Any) -> Any:
-        order = label_order(field)
-        boxes = [
-            _clean_box(field, order, f"box {number}: ", box)
-            for number, box in enumerate(listed(field, value, "boxes"), 1)
-        ]
-        without_doubles(boxes, "box")
-        return sorted(boxes, key=lambda box: (order[box["label"]], *KIND.position(box)))
+        return cleaned(field, value, ("box", "boxes"), _clean_box, KIND.position)
 
     def score(self, field: Field, key: Any, value: Any) -> float:
         """F1 of the boxes that match: pairs of equal label whose overlap is at least `iou`, each box in one pair, and

@@ -18,13 +18,11 @@ from marketplace.projects.answer_types.shapes.consensus import Thing, agreement,
 from marketplace.projects.answer_types.shapes.declared import OBJECTS, read_objects, read_threshold
 from marketplace.projects.answer_types.shapes.schemas import labelled
 from marketplace.projects.answer_types.shapes.values import (
+    cleaned,
     keyed,
     known_label,
-    label_order,
-    listed,
     number_in,
     plain,
-    without_doubles,
 )
 
 CUBOIDS_MAX = 500
@@ -84,13 +82,7 @@ class Cuboids:
         return checked
 
     def clean(self, field: Field, value: Any) -> Any:
-        order = label_order(field)
-        cuboids = [
-            _clean_cuboid(order, f"cuboid {number}: ", one)
-            for number, one in enumerate(listed(field, value, "cuboids"), 1)
-        ]
-        without_doubles(cuboids, "cuboid")
-        return sorted(cuboids, key=lambda one: (order[one["label"]], *KIND.position(one)))
+        return cleaned(field, value, ("cuboid", "cuboids"), _clean_cuboid, KIND.position)
 
     def score(self, field: Field, key: Any, value: Any) -> float:
         """F1 of the cuboids that match: of one label with `iou` of their space in common, as boxes do. Half a turn
@@ -116,7 +108,7 @@ def _numbers(things: Sequence[Thing]) -> NDArray[np.float64]:
     return np.array([[thing[key] for key in KEYS] for thing in things], dtype=np.float64)
 
 
-def _clean_cuboid(order: Mapping[str, int], where: str, cuboid: Any) -> dict[str, Any]:
+def _clean_cuboid(_field: Field, order: Mapping[str, int], where: str, cuboid: Any) -> dict[str, Any]:
     keyed(where, cuboid, ("label", *KEYS))
     cleaned: dict[str, Any] = {"label": known_label(where, cuboid["label"], order)}
     for key in PLACE:

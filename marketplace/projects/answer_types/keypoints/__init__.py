@@ -19,13 +19,11 @@ from marketplace.projects.answer_types.shapes.declared import OBJECTS, read_obje
 from marketplace.projects.answer_types.shapes.schemas import closed, labelled, place
 from marketplace.projects.answer_types.shapes.values import (
     DIGITS,
+    cleaned,
     keyed,
     known_label,
-    label_order,
-    listed,
     place_in,
     plain,
-    without_doubles,
 )
 
 SKELETONS_MAX = 200
@@ -96,13 +94,7 @@ class Keypoints:
         return checked
 
     def clean(self, field: Field, value: Any) -> Any:
-        order = label_order(field)
-        skeletons = [
-            _clean_skeleton(field, order, f"skeleton {number}: ", one)
-            for number, one in enumerate(listed(field, value, "skeletons"), 1)
-        ]
-        without_doubles(skeletons, "skeleton")
-        return sorted(skeletons, key=lambda one: (order[one["label"]], *KIND.position(one)))
+        return cleaned(field, value, ("skeleton", "skeletons"), _clean_skeleton, KIND.position)
 
     def score(self, field: Field, key: Any, value: Any) -> float:
         """F1 of the skeletons that match: of one label and alike by `oks` (see `geometry.points`), as boxes do. Whether

@@ -23,13 +23,12 @@ from marketplace.projects.answer_types.shapes.declared import (
 from marketplace.projects.answer_types.shapes.schemas import points_schema
 from marketplace.projects.answer_types.shapes.values import (
     DIGITS,
+    cleaned,
     keyed,
     known_label,
-    label_order,
     large_enough,
     listed,
     points_in,
-    without_doubles,
 )
 
 POLYGONS_MAX = 500
@@ -92,13 +91,9 @@ class Polygons:
 
     def clean(self, field: Field, value: Any) -> Any:
         """A last point that repeats the first is left out. Polygons that cross or touch themselves are refused."""
-        order = label_order(field)
-        given = listed(field, value, "polygons")
-        if _points_in(given) > POINTS_IN_ALL:
+        if _points_in(listed(field, value, "polygons")) > POINTS_IN_ALL:
             raise ValueRefused(f"must have at most {POINTS_IN_ALL} points in all")
-        polygons = [_clean_polygon(field, order, f"polygon {number}: ", one) for number, one in enumerate(given, 1)]
-        without_doubles(polygons, "polygon")
-        return sorted(polygons, key=lambda one: (order[one["label"]], *KIND.position(one)))
+        return cleaned(field, value, ("polygon", "polygons"), _clean_polygon, KIND.position)
 
     def score(self, field: Field, key: Any, value: Any) -> float:
         """F1 of the polygons that match, as boxes do."""

@@ -23,12 +23,10 @@ from marketplace.projects.answer_types.shapes.declared import (
 )
 from marketplace.projects.answer_types.shapes.schemas import points_schema
 from marketplace.projects.answer_types.shapes.values import (
+    cleaned,
     keyed,
     known_label,
-    label_order,
-    listed,
     points_in,
-    without_doubles,
 )
 
 LINES_MAX = 100
@@ -94,13 +92,7 @@ class Polylines:
         return checked
 
     def clean(self, field: Field, value: Any) -> Any:
-        order = label_order(field)
-        lines = [
-            _clean_line(field, order, f"line {number}: ", line)
-            for number, line in enumerate(listed(field, value, "lines"), 1)
-        ]
-        without_doubles(lines, "line")
-        return sorted(lines, key=lambda line: (order[line["label"]], *KIND.position(line)))
+        return cleaned(field, value, ("line", "lines"), _clean_line, KIND.position)
 
     def score(self, field: Field, key: Any, value: Any) -> float:
         """F1 of the lines that match: of one label, with `overlap` of their length within `tolerance` of each other."""

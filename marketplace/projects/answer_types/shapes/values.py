@@ -1,7 +1,7 @@
 """Reads the objects of an answer and says what is wrong with them, to the person who drew them."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from marketplace.projects.answer_types.base import Field, ValueRefused
@@ -23,6 +23,26 @@ def listed(field: Field, value: Any, things: str) -> list[Any]:
     if not field["min"] <= len(value) <= field["max"]:
         raise ValueRefused(f"must have {field['min']} to {field['max']} {things}")
     return value
+
+
+def cleaned(
+    field: Field,
+    value: Any,
+    words: tuple[str, str],
+    clean: Callable[[Field, Mapping[str, int], str, Any], dict[str, Any]],
+    position: Callable[[Any], tuple[Any, ...]],
+) -> list[dict[str, Any]]:
+    """The objects of an answer, each read by `clean`, by their labels' order and then by `position`; none twice.
+
+    `words` are what one and what several of them are called.
+    """
+    order = label_order(field)
+    one, several = words
+    found = [
+        clean(field, order, f"{one} {number}: ", thing) for number, thing in enumerate(listed(field, value, several), 1)
+    ]
+    without_doubles(found, one)
+    return sorted(found, key=lambda thing: (order[thing["label"]], *position(thing)))
 
 
 def keyed(where: str, thing: Any, keys: Sequence[str], optional: Sequence[str] = ()) -> dict[str, Any]:

@@ -17,11 +17,10 @@ from marketplace.projects.answer_types.shapes.declared import (
 from marketplace.projects.answer_types.shapes.schemas import box_properties, closed, labelled
 from marketplace.projects.answer_types.shapes.values import (
     box_in,
+    cleaned,
     keyed,
     known_label,
-    label_order,
     listed,
-    without_doubles,
 )
 from marketplace.projects.answer_types.tracks.films import TrackKind
 
@@ -63,14 +62,10 @@ class Tracks:
         return checked
 
     def clean(self, field: Field, value: Any) -> Any:
-        order = label_order(field)
-        given = listed(field, value, "tracks")
-        listed_frames = [one.get("frames") for one in given if isinstance(one, dict)]
-        if sum(len(frames) for frames in listed_frames if isinstance(frames, list)) > KEYS_IN_ALL:
+        frames = [one.get("frames") for one in listed(field, value, "tracks") if isinstance(one, dict)]
+        if sum(len(given) for given in frames if isinstance(given, list)) > KEYS_IN_ALL:
             raise ValueRefused(f"must have at most {KEYS_IN_ALL} key frames in all")
-        tracks = [_clean_track(field, order, f"track {number}: ", one) for number, one in enumerate(given, 1)]
-        without_doubles(tracks, "track")
-        return sorted(tracks, key=lambda one: (order[one["label"]], *KIND.position(one)))
+        return cleaned(field, value, ("track", "tracks"), _clean_track, KIND.position)
 
     def score(self, field: Field, key: Any, value: Any) -> float:
         """F1 of the tracks that match: of one label, and the boxes of all frames together share `iou` of what they

@@ -24,3 +24,9 @@ export function inTheWay(stretch, others, layers) {
     other !== stretch && other.start < stretch.end && stretch.start < other.end
     && (!layers || other.label === stretch.label)) ?? null;
 }
+
+/** For `sort`: by where they begin, then where they end, then by the order in which `labels` are declared. */
+export function byPlace(labels) {
+  const order = new Map(labels.map((label, at) => [label.value, at]));
+  return (one, other) => one.start - other.start || one.end - other.end || order.get(one.label) - order.get(other.label);
+}

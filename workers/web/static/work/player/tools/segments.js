@@ -2,7 +2,7 @@
 import {el} from "../../../pages/dom.js";
 import {gettext, interpolate, ngettext} from "../../../pages/i18n.js";
 import {dressed, labelBar} from "../marking/labels.js";
-import {inTheWay} from "../marking/layers.js";
+import {byPlace, inTheWay} from "../marking/layers.js";
 import {nothingBox} from "../marking/nothing.js";
 import {useSheet} from "../marking/sheet.js";
 import {openDeck} from "../sound/deck.js";
@@ -275,8 +275,7 @@ class SegmentsTool {
   }
 
   #sorted() {
-    const order = new Map(this.#field.labels.map((label, at) => [label.value, at]));
-    return [...this.#segments].sort((one, other) => one.start - other.start || one.end - other.end || order.get(one.label) - order.get(other.label));
+    return [...this.#segments].sort(byPlace(this.#field.labels));
   }
 
   #limit() {

@@ -2,7 +2,7 @@
 import {el} from "../../../pages/dom.js";
 import {gettext, interpolate, ngettext} from "../../../pages/i18n.js";
 import {dressed, labelBar} from "../marking/labels.js";
-import {inTheWay, layered} from "../marking/layers.js";
+import {byPlace, inTheWay, layered} from "../marking/layers.js";
 import {nothingBox} from "../marking/nothing.js";
 import {Reading} from "../marking/reading.js";
 import {useSheet} from "../marking/sheet.js";
@@ -277,9 +277,7 @@ class SpansTool {
 
   #value() {
     if (!this.#spans.length) return this.#nothing ? {spans: [], relations: []} : undefined;
-    const order = new Map(this.#field.labels.map((label, at) => [label.value, at]));
-    const spans = [...this.#spans].sort((one, other) =>
-      one.start - other.start || one.end - other.end || order.get(one.label) - order.get(other.label));
+    const spans = [...this.#spans].sort(byPlace(this.#field.labels));
     const points = (unit) => this.#reading.toPoints(unit);
     return {
       spans: spans.map(({id, label, start, end}) => ({id, label, start: points(start), end: points(end)})),
