@@ -12,9 +12,11 @@ from workers.web.people import WorkerRequest
 
 
 def proof_of(request: WorkerRequest, *, code: str, password: str | None = None) -> Proof:
-    """Looks at the code, and at the password where one is asked for, before the transaction of what they are for. Wrong
-    ones count as wrong passwords do. Raises `PasswordWrong`, `CodeWrong`, `SecondFactorMissing`, and `Conflict` after too
-    many."""
+    """Looks at the code, and at the password where one is asked for, before the transaction of what they are for.
+
+    Wrong ones count as wrong passwords do. Raises `PasswordWrong`, `CodeWrong`, `SecondFactorMissing`, and `Conflict`
+    after too many.
+    """
     guesses = PasswordGuesses(request, request.user.email)  # type: ignore[arg-type]
     try:
         guesses.require_some_left()
