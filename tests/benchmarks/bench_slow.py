@@ -143,6 +143,9 @@ def phase(
 
 def measure(asked: argparse.Namespace) -> dict[str, Any]:
     """First without and then with those who stall."""
+    import django
+
+    django.setup()
     raise_the_limit()
     port = int(os.environ["TOUCHSTONE_LIVE_PORT"])
     people = crowd_of_workers(asked.good + asked.stalled)
