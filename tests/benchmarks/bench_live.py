@@ -246,7 +246,7 @@ class Bench:
             "all_s": round(ordered[-1], 2) if ordered else None,
             "cpu_ms_each": {
                 "live": round(1000 * (used["live"] - before.get("live", 0.0)) / max(1, len(back)), 2),
-                "postgres": round(1000 * (used["postgres"] - before) / max(1, len(back)), 2),
+                "postgres": round(1000 * (used["postgres"] - before["postgres"]) / max(1, len(back)), 2),
             },
         }
 
