@@ -1,6 +1,7 @@
 """Earnings and the statement as pages: exact sums, unpaid time, and as many statements however long the history is."""
 
 import re
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -8,16 +9,19 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from marketplace.common.transactions import one_transaction
 from marketplace.ledger.periods import Period, today
 from tests import factories as make
 from tests.api.callers import caller_for
 from tests.payouts import people
 from tests.web.moneyed import make_histories, make_history
 from tests.web.visitors import client_of, text_of
+from workers.assignments.commands.decide import accept_answers
 from workers.earnings.days import earned_by_batch, earned_days
 from workers.web.chart import HEIGHT, chart_of, nice_top
 
 pytestmark = pytest.mark.django_db
+Clock = Callable[[timedelta], None]
 PAGES = ("/work/earnings/", "/work/earnings/statement/")
 
 
@@ -48,6 +52,25 @@ def test_the_overview_shows_money_by_what_became_of_it() -> None:
     assert "Yours now 0.04 EUR settled, on your account" in page
     assert "It is less than the least that is paid out." in page
     assert "2 rejected answers" in page
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"), [(20, "An hour is reckoned once there is 1 min of work"), (360, "of 6 min")]
+)
+def test_an_hour_is_not_reckoned_from_a_few_seconds(
+    seconds: int, told: str, clock: Callable[[timedelta], None]
+) -> None:
+    worker, batch = make.make_worker(), make.make_batch(2, overlap=1, time_limit_s=600)
+    [lease] = make.take(worker, batch)
+    clock(timedelta(seconds=seconds))
+    make.answer(worker, [lease])
+    with one_transaction(principal="test"):
+        accept_answers(batch_id=batch.pk, assignments=[lease.id])
+
+    page = text_of(client_of(worker.user).get("/work/earnings/"))
+
+    assert told in page
+    assert ("for each hour" in page) == (seconds > 60)
 
 
 def test_millionths_are_not_rounded_away() -> None:

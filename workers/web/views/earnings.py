@@ -21,6 +21,8 @@ from workers.web.outcomes import LINES, WHY_NOT
 from workers.web.paging import page_after, place_asked
 from workers.web.people import WorkerRequest, worker_page
 
+# An hour that is reckoned from a few seconds says nothing.
+RATE_FROM_S = 60
 SPANS = (7, 30, 90)
 SPAN = 30
 LINES_SHOWN = 50
@@ -58,6 +60,7 @@ def overview(request: WorkerRequest) -> HttpResponse:
         "earned": earned_since(shown, period.first),
         "chart": chart_of([(day.day, day.earned_micros) for day in shown]),
         "hours": worker_statement(request.worker_id, currency, period).hours,
+        "rate_from_s": RATE_FROM_S,
         "batches": earned_by_batch(request.worker_id, currency, period),
     }
     return render(request, "work/earnings.html", context)

@@ -5,7 +5,7 @@
  *
  * A refusal is an answer: look at `status`. Only a network that does not answer throws, `Offline`.
  */
-export const BASE = "/api/v1";
+const BASE = "/api/v1";
 const SAFE = new Set(["GET", "HEAD"]);
 
 /** No answer came: it is not known whether the server did it. Ask again with the same key. */

@@ -7,7 +7,7 @@ const ACTIVATES = new Set(["Enter", " "]);
 const onMac = /Mac|iPhone|iPad/.test(navigator.platform);
 
 /** How the key of an event is written. */
-export function nameOf(event) {
+function nameOf(event) {
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   const mod = onMac ? event.metaKey : event.ctrlKey;
   // Shift is part of a printed character already, as in "?".

@@ -17,8 +17,8 @@ const WAIT_MS = 20_000;
 const PAGE_MAX = 100;
 const TAB_WAIT_MS = 400;
 
-/** Codes that say there is nothing to take for a while, rather than that something went wrong. */
-export const codeOf = (body) => body?.code ?? (body?.type ?? "").split("/").at(-1);
+/** The code of a refusal, however the server wrote it. */
+const codeOf = (body) => body?.code ?? (body?.type ?? "").split("/").at(-1);
 
 export class Desk extends EventTarget {
   #channel;

@@ -3,7 +3,7 @@ import {el} from "../../../pages/dom.js";
 import {gettext} from "../../../pages/i18n.js";
 
 // As many colours as tokens name; more labels begin again, which their names tell apart.
-export const COLOURS = 8;
+const COLOURS = 8;
 const SEARCH_FROM = 15;
 
 /** Each label with its colour and its key: the one that it declares, else the next that `key` has to give. */

@@ -4,7 +4,7 @@ import {el} from "../../../pages/dom.js";
 import {gettext, interpolate, ngettext} from "../../../pages/i18n.js";
 
 const SEARCH_FROM = 15;
-export const HUES = 8;
+const HUES = 8;
 let groups = 0;
 
 /** See tools/index.js. Values are the `value` of a label, or with `multiple` a list in the order of the declaration. */

@@ -18,7 +18,7 @@ const REPAINT_MS = 200;
 const REPAINT_MAX_MS = 1000;
 
 /** The classes that give a label its colour and its dashes, so that no two are told apart by colour alone. */
-export function inked(field, value) {
+function inked(field, value) {
   const at = Math.max(field.labels.findIndex((label) => label.value === value), 0);
   return `ink-${at % INKS} dash-${(at + Math.floor(at / INKS)) % DASHES}`;
 }
