@@ -32,7 +32,7 @@ from tests.benchmarks.sockets import Crowd, raise_the_limit
 from tests.benchmarks.touchstone import Hands, first_leases, hand_in, shared_out, steady
 
 SETTLE_S, IDLE_S = 3.0, 8.0
-QUIET_S = 6.0  # so long after the last who came back nobody else will
+STORM_S_MAX = 300.0
 WAIT_S = 30.0
 CHUNK = 2_000
 
@@ -130,9 +130,9 @@ class Bench:
         progress(f"  one change → all: {figures['topic']['ms']}")
         figures["personal"] = self.facts(crowd, opened)
         progress(f"  a fact for each: {figures['personal']['each']['ms']}; for one: {figures['personal']['one']['ms']}")
-        figures["one_dies"] = self.storm(crowd, opened, dict(list(self.live().items())[:1]))
+        figures["one_dies"] = self.storm(crowd, dict(list(self.live().items())[:1]))
         progress(f"  one live server dies: {figures['one_dies']}")
-        figures["storm"] = self.storm(crowd, opened, self.live())
+        figures["storm"] = self.storm(crowd, self.live())
         progress(f"  all die: {figures['storm']}")
         return figures
 
@@ -221,9 +221,9 @@ class Bench:
             "stored": stored,
         }
 
-    def storm(self, crowd: Crowd, sockets: int, victims: dict[str, int]) -> dict[str, Any]:
-        """Live servers die, and those whom they held come back with their cursors; over when nobody else comes."""
-        crowd.take()
+    def storm(self, crowd: Crowd, victims: dict[str, int]) -> dict[str, Any]:
+        """Live servers die, and those whom they held come back with their cursors; over when all are back."""
+        lost_before = crowd.take().lost
         standing = {name: pid for name, pid in self.roots.items() if not name.startswith("live")}
         left = {name: pid for name, pid in self.live().items() if pid not in victims.values()}
         before = cpu.joined(cpu.of_trees(standing | left))
@@ -231,15 +231,16 @@ class Bench:
             os.kill(pid, signal.SIGKILL)
         began = time.monotonic_ns()
         back: list[float] = []
-        last_at = time.monotonic()
-        while len(back) < sockets and time.monotonic() - last_at < (QUIET_S if back else 60.0):
+        lost = 0
+        while (not lost or len(back) < lost) and time.monotonic_ns() - began < STORM_S_MAX * 1e9:
             time.sleep(0.5)
-            came = crowd.take().rejoined
-            back += [(at - began) / 1e9 for at in came]
-            last_at = time.monotonic() if came else last_at
+            came = crowd.take()
+            lost = came.lost - lost_before
+            back += [(at - began) / 1e9 for at in came.rejoined]
         ordered = sorted(back)
         used = cpu.joined(cpu.of_trees(standing | self.live()))
         return {
+            "lost": lost,
             "back": len(back),
             "p50_s": round(ordered[len(ordered) // 2], 2) if ordered else None,
             "p99_s": round(ordered[int(0.99 * (len(ordered) - 1))], 2) if ordered else None,
