@@ -58,6 +58,10 @@ class Caller:
         number = next(_addresses)
         self._address = f"10.{uuid4().int % 250}.{number // 250 % 250}.{number % 250}"
 
+    def again(self, said: list[Reply]) -> "Caller":
+        """The same person at a new address."""
+        return Caller(self.who, self.token, said=said)
+
     def call(
         self,
         method: str,

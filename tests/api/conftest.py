@@ -1,9 +1,18 @@
 import pytest
+from django.db import connection
 
 from tests.api.market import Market, make_market
 
 
+@pytest.fixture(scope="module")
+def module_market(staged: None) -> Market:
+    """A small market, made once for the tests of a module."""
+    made = make_market()
+    connection.check_constraints()
+    return made
+
+
 @pytest.fixture
-def market(db: None) -> Market:
-    """A small market, rolled back after the test."""
-    return make_market()
+def market(module_market: Market, db: None) -> Market:
+    """The market of the module as it was made; what the test does to it is rolled back."""
+    return module_market.again()

@@ -1,9 +1,12 @@
 """A small market with one of everything, and everybody who might ask for it."""
 
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
+
+from django.db.models import Model
 
 from marketplace.accounts.commands import ensure_staff
 from marketplace.accounts.commands.sanctions import impose
@@ -60,6 +63,12 @@ class Market:
 
     def __getitem__(self, who: str) -> Caller:
         return self.callers[who]
+
+    def again(self) -> "Market":
+        """The same market with rows and callers of its own, for another test."""
+        said: list[Reply] = []
+        own = {name: copy(one) for name, one in vars(self).items() if isinstance(one, Model)}
+        return replace(self, **own, callers={who: one.again(said) for who, one in self.callers.items()}, said=said)
 
 
 def make_market(tasks: int = 6, gold: int = 2, **terms: Any) -> Market:
