@@ -97,8 +97,12 @@ class Run:
         self.say("the faults are over; everything is brought to rest …")
         if not engine.end():
             self._find(STUCK, "health", "the site did not become healthy again")
-        control.drain()
-        if not clients.join(processes, 2.0 if early else DRAIN_S):
+        # Who has found what he looked for need not see to its end what was begun.
+        if early:
+            control.stop()
+        else:
+            control.drain()
+        if not clients.join(processes, 15.0 if early else DRAIN_S):
             control.stop()
             if not clients.join(processes, 15.0):
                 self._find(SURPRISE, "clients", "a client does not end")
