@@ -11,7 +11,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -151,22 +151,61 @@ def staged(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
             transaction.set_rollback(True)
 
 
-@contextmanager
-def own_database(template: str, blocker: Any) -> Iterator[str]:
-    """A database for real commits and many connections, for the length of the block; its name."""
-    name = f"test_{os.getpid()}_{uuid4().hex[:6]}"
-    _create(name, template)
-    try:
-        with blocker.unblock(), _using(name):
+class Databases:
+    """Databases for tests that commit. The next one is made, and those behind are dropped, beside the tests: the disk
+    takes most of a second for each, in which a test can run."""
+
+    def __init__(self, template: str) -> None:
+        self._template = template
+        self._making, self._dropping = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
+        self._next: Future[str] | None = None
+        self._dropped: list[Future[None]] = []
+
+    @contextmanager
+    def one(self) -> Iterator[str]:
+        """A fresh one for the length of the block; its name."""
+        ready = self._next or self._making.submit(self._made)
+        self._next = self._making.submit(self._made)
+        name = ready.result()
+        try:
             yield name
-    finally:
-        _drop(name)
+        finally:
+            self._dropped.append(self._dropping.submit(_drop, name))
+
+    def close(self) -> None:
+        """Wait until none is left."""
+        if self._next is not None:
+            _drop(self._next.result())
+        for dropped in self._dropped:
+            dropped.result()
+        self._making.shutdown()
+        self._dropping.shutdown()
+
+    def _made(self) -> str:
+        name = f"test_{os.getpid()}_{uuid4().hex[:6]}"
+        _create(name, self._template)
+        return name
+
+
+@pytest.fixture(scope="session")
+def databases(template: str) -> Iterator[Databases]:
+    """Where tests that commit get theirs from."""
+    made = Databases(template)
+    yield made
+    made.close()
+
+
+@contextmanager
+def own_database(databases: Databases, blocker: Any) -> Iterator[str]:
+    """A database for real commits and many connections, for the length of the block; its name."""
+    with databases.one() as name, blocker.unblock(), _using(name):
+        yield name
 
 
 @pytest.fixture
-def committed(template: str, django_db_setup: None, django_db_blocker: Any) -> Iterator[str]:
+def committed(databases: Databases, django_db_setup: None, django_db_blocker: Any) -> Iterator[str]:
     """A database of this test's own, for real commits and many connections; its name."""
-    with own_database(template, django_db_blocker) as name:
+    with own_database(databases, django_db_blocker) as name:
         yield name
 
 

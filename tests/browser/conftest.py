@@ -10,14 +10,14 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.accessibility import grave_findings
 from tests.browser.market import Market, open_market
-from tests.conftest import own_database
+from tests.conftest import Databases, own_database
 
 expect.set_options(timeout=30_000)
 
 
 @pytest.fixture(scope="module")
 def shared_market(
-    template: str,
+    databases: Databases,
     django_db_setup: None,
     django_db_blocker: Any,
     tmp_path_factory: pytest.TempPathFactory,
@@ -28,7 +28,10 @@ def shared_market(
     browser."""
     names = getattr(request.module, "SERVERS", ("web", "live"))
     folder = tmp_path_factory.mktemp("site")
-    with own_database(template, django_db_blocker) as database, open_market(database, folder, chromium, *names) as made:
+    with (
+        own_database(databases, django_db_blocker) as database,
+        open_market(database, folder, chromium, *names) as made,
+    ):
         yield made
 
 
