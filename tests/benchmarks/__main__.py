@@ -15,6 +15,7 @@ MODULES = {
     "live": "sockets: memory, connecting, one change for all, stream mode beside HTTP, everybody back after a crash",
     "soak": "sockets at work for long while everything beside PostgreSQL dies again and again",
     "slow": "sockets that read nothing beside good ones",
+    "pages": "the worker's pages in a browser: what each fetches, and how soon the next task is there",
     "ledger": "payments and transfers a second beside bare updates by pgbench",
     "crowd": "whom the market limits, and what gives its gold away, by a simulated or a recorded crowd",
     "aggregation": "Dawid-Skene and majority beside crowd-kit",

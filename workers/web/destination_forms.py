@@ -41,7 +41,7 @@ class ProofForm(forms.Form):
         help_text=_("Each code counts once: after one was used, wait for the next."),
     )
 
-    def shown(self) -> dict[str, str]:
+    def evidence(self) -> dict[str, str]:
         """What was typed to show it."""
         return {"password": self.cleaned_data["password"], "code": self.cleaned_data["code"]}
 

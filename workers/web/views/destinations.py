@@ -54,7 +54,7 @@ def add(request: WorkerRequest) -> HttpResponse:
     form = DestinationForm(by, request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            proof = proof_of(request, **form.shown())
+            proof = proof_of(request, **form.evidence())
             with once_form(request) as sent:
                 added = (
                     add_destination(
@@ -88,7 +88,7 @@ def remove(request: WorkerRequest, destination: UUID) -> HttpResponse:
         return _gone(request)
     if request.method == "POST" and form.is_valid():
         try:
-            proof = proof_of(request, **form.shown())
+            proof = proof_of(request, **form.evidence())
             with once_form(request) as sent:
                 if sent.first:
                     remove_destination(user_id=request.user.pk, public_id=destination, proof=proof)
@@ -111,7 +111,7 @@ def threshold(request: WorkerRequest, destination: UUID) -> HttpResponse:
     form = ThresholdForm(request.POST or None, initial={"above": ThresholdForm.shown(here)})
     if request.method == "POST" and form.is_valid():
         try:
-            proof = proof_of(request, **form.shown())
+            proof = proof_of(request, **form.evidence())
             above = form.above_micros()
             with once_form(request) as sent:
                 if sent.first:
