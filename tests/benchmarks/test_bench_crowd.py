@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from tests.benchmarks.bench_crowd import main
+
 ROOT = Path(__file__).resolve().parents[2]
 TINY = "--seed 1 --workers 10 --tasks 240 --turns-after 40"
 
@@ -50,16 +52,17 @@ def test_bench_crowd_plays_both_arms_and_judges_every_target(data: Path) -> None
     assert not (data / "postgres").exists()
 
 
-@pytest.mark.stack
-def test_without_a_folder_of_recordings_the_dry_run_is_skipped_with_a_word(data: Path) -> None:
-    done = bench(data, "--recorded", "product-matching")
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert "TOUCHSTONE_CROWDS names no folder" in done.stderr
+def test_without_a_folder_of_recordings_the_dry_run_is_skipped_with_a_word(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("TOUCHSTONE_CROWDS", raising=False)
+    assert main(["--recorded", "product-matching"]) == 0
+    assert "TOUCHSTONE_CROWDS names no folder" in capsys.readouterr().err
 
 
-@pytest.mark.stack
-@pytest.mark.crowd
-def test_a_recording_that_is_not_there_is_named(data: Path, crowds: Path) -> None:
-    done = bench(data, "--recorded", "nobody", TOUCHSTONE_CROWDS=str(crowds))
-    assert done.returncode == 2
-    assert "nobody is not a folder" in done.stderr
+def test_a_recording_that_is_not_there_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TOUCHSTONE_CROWDS", str(tmp_path))
+    assert main(["--recorded", "nobody"]) == 2
+    assert "nobody is not a folder" in capsys.readouterr().err
