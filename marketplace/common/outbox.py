@@ -37,7 +37,8 @@ class Held:
 HORIZON_ALARM_S = 5.0
 # Whoever reads under one of these names is waited for: events that he has not seen are kept, for as long as it takes.
 _named: set[str] = {"relay"}
-# What the reader, named twice, has not seen. Its place is looked up first, so that only the end of the index is walked.
+# What the reader, named twice, has not seen. His place is looked up first, so that only the end of the index is walked:
+# of a join with it the planner walks all that was ever written.
 _UNSEEN = """FROM common_outbox e
  WHERE (e.xid, e.id) > (coalesce((SELECT c.xid FROM common_outboxcursor c WHERE c.reader = %s), '0'),
                         coalesce((SELECT c.last_id FROM common_outboxcursor c WHERE c.reader = %s), 0))"""
@@ -89,10 +90,8 @@ def read(reader: str, *, limit: int = 500) -> Iterator[Delivered]:
         [reader],
     )
     found = rows(
-        "SELECT e.xid::text, e.id, e.kind, e.body FROM common_outbox e, common_outboxcursor c"
-        " WHERE c.reader = %s AND (e.xid, e.id) > (c.xid, c.last_id)"
-        f" {_SETTLED} ORDER BY e.xid, e.id LIMIT %s",
-        [reader, limit],
+        f"SELECT e.xid::text, e.id, e.kind, e.body {_UNSEEN} {_SETTLED} ORDER BY e.xid, e.id LIMIT %s",
+        [reader, reader, limit],
     )
     for _, event_id, kind, body in found:
         yield Delivered(event_id, kind, body)
@@ -179,9 +178,10 @@ def forget_seen(*, limit: int) -> int:
     if not _named <= come:
         return 0
     return run(
-        "DELETE FROM common_outbox WHERE id IN (SELECT e.id FROM common_outbox e"
+        # The oldest are looked at and no others: most of the time none of them is old enough.
+        "DELETE FROM common_outbox WHERE id IN ("
+        "SELECT e.id FROM (SELECT id, xid, made_at FROM common_outbox ORDER BY xid, id LIMIT %s) e"
         " WHERE e.made_at < market_now() - interval '7 days'"
-        " AND (e.xid, e.id) <= ALL (SELECT c.xid, c.last_id FROM common_outboxcursor c)"
-        " ORDER BY e.xid, e.id LIMIT %s)",
+        " AND (e.xid, e.id) <= ALL (SELECT c.xid, c.last_id FROM common_outboxcursor c))",
         [limit],
     )

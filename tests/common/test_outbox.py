@@ -10,9 +10,14 @@ from typing import Any
 import pytest
 from django.db import connections
 
-from marketplace.common.database import value
+from marketplace.common.database import run, value
 from marketplace.common.outbox import Event, backlog, deliver, handles, publish, read
 from marketplace.common.transactions import one_transaction
+from tests.conftest import owner_connection
+
+# Events that this session's statements have looked at lately.
+TOUCHED = """SELECT coalesce(sum(coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0)), 0)
+  FROM pg_stat_xact_user_tables WHERE relname = 'common_outbox'"""
 
 
 @dataclass(frozen=True)
@@ -121,6 +126,35 @@ def test_many_writers_with_rollbacks_and_a_straggler_lose_nothing(
     expected = [number for numbers in written for number in numbers]
     assert sorted(seen) == sorted(expected)
     assert value("SELECT count(*) FROM common_outbox") == len(expected)
+
+
+def test_what_a_read_costs_does_not_grow_with_what_was_read_before(committed: str) -> None:
+    before = 20_000
+    with one_transaction(principal="test"):
+        run(
+            "INSERT INTO common_outbox (kind, body, made_at)"
+            " SELECT 'Happened', jsonb_build_object('number', n), market_now() FROM generate_series(1, %s) n",
+            [before],
+        )
+    seen = 0
+    while seen < before:
+        with one_transaction(principal="test"):
+            seen += len(list(read("r", limit=before)))
+    with owner_connection(committed) as owner:
+        owner.execute("ANALYZE common_outbox, common_outboxcursor")
+    for number in range(3):
+        say(number)
+
+    found: list[int] = []
+    touched = 0
+    while len(found) < 3:
+        with one_transaction(principal="test"):
+            earlier = value(TOUCHED)
+            found += [event.body["number"] for event in read("r")]
+            touched += value(TOUCHED) - earlier
+
+    assert found == [0, 1, 2]
+    assert touched < 100
 
 
 def test_two_relays_share_no_event(committed: str, together: Callable[..., list[Any]]) -> None:
