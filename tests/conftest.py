@@ -44,6 +44,26 @@ SELECT c.relname, t.tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgreli
 """
 
 
+class ToldAtOnce:
+    """Names what failed and why as soon as it is known: a run that is ended from outside shows it too."""
+
+    def __init__(self, terminal: Any) -> None:
+        self.terminal = terminal
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            crash = getattr(report.longrepr, "reprcrash", None)
+            why = (crash.message if crash else report.longreprtext)[:400]
+            self.terminal.write_line(f"\n{report.nodeid} ({report.when}, {report.duration:.0f} s): {why}", red=True)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    terminal = config.pluginmanager.get_plugin("terminalreporter")
+    if terminal is not None and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(ToldAtOnce(terminal))
+
+
 @contextmanager
 def owner_connection(database: str | None = None, user: str | None = None) -> Iterator[psycopg.Connection[Any]]:
     """A connection as the owner role (or as `user`), in autocommit, to the named database or to the owner's own."""
