@@ -153,24 +153,6 @@ def django_db_setup(template: str, django_db_blocker: Any) -> Iterator[None]:
     _drop(name)
 
 
-@pytest.fixture(scope="module")
-def staged(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    """For fixtures of a module that cost much: a transaction around those of its tests.
-
-    What is made in it stands at the beginning of each test, however the one before left it, and is undone after the
-    last.
-    """
-    with django_db_blocker.unblock():
-        around = transaction.atomic()
-        # As in the framework's own test cases: what asks for a transaction of its own gets it within this one.
-        around._from_testcase = True  # type: ignore[attr-defined]
-        with around:
-            with connection.cursor() as cursor:
-                cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
-            yield
-            transaction.set_rollback(True)
-
-
 class Databases:
     """Databases for tests that commit. The next one is made, and those behind are dropped, beside the tests: the disk
     takes most of a second for each, in which a test can run."""
@@ -229,6 +211,14 @@ def committed(databases: Databases, django_db_setup: None, django_db_blocker: An
         yield name
 
 
+@pytest.fixture(scope="module")
+def staged(databases: Databases, django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """For fixtures of a module that cost much: a database for its tests, in which what is committed stands at the
+    beginning of each. No transaction is open from one test to the next, since sealing would wait for it."""
+    with own_database(databases, django_db_blocker):
+        yield
+
+
 @pytest.fixture(scope="session")
 def chromium() -> str:
     """Where the browser is; skips where there is none."""
@@ -273,11 +263,11 @@ def older_ended() -> None:
     """Wait until every transaction has ended that is older than a transfer, even one of another test's database beside
     this one: before that nothing is sealed."""
     behind = "SELECT bool_and(xid < pg_snapshot_xmin(pg_current_snapshot())) FROM ledger_transfer"
-    for _moment in range(1_200):
+    for _moment in range(4_000):
         if value(behind) is not False:
             return
         time.sleep(0.05)
-    raise AssertionError("a transaction runs for a minute")
+    raise AssertionError("a transaction runs for minutes")
 
 
 @pytest.fixture

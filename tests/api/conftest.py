@@ -1,5 +1,5 @@
 import pytest
-from django.db import connection
+from django.db import transaction
 
 from tests.api.market import Market, make_market
 
@@ -7,9 +7,8 @@ from tests.api.market import Market, make_market
 @pytest.fixture(scope="module")
 def module_market(staged: None) -> Market:
     """A small market, made once for the tests of a module."""
-    made = make_market()
-    connection.check_constraints()
-    return made
+    with transaction.atomic():
+        return make_market()
 
 
 @pytest.fixture
