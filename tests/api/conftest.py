@@ -1,5 +1,4 @@
 import pytest
-from django.db import transaction
 
 from tests.api.market import Market, make_market
 
@@ -7,8 +6,7 @@ from tests.api.market import Market, make_market
 @pytest.fixture(scope="module")
 def module_market(staged: None) -> Market:
     """A small market, made once for the tests of a module."""
-    with transaction.atomic():
-        return make_market()
+    return make_market()
 
 
 @pytest.fixture
