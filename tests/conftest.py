@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import hypothesis
 import psycopg
 import pytest
 from django.conf import settings
@@ -29,6 +30,12 @@ from marketplace.common.database import value
 from marketplace.rest import throttles
 
 ROOT = Path(__file__).resolve().parents[1]
+
+# How long an example takes says how busy the machine is.
+hypothesis.settings.register_profile(
+    "touchstone", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("touchstone")
 
 CLOCK = """
 CREATE TABLE test_clock (shift interval NOT NULL);

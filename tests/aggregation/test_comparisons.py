@@ -114,7 +114,7 @@ def test_three_items_have_the_scores_that_a_search_finds():
 
 
 @pytest.mark.parametrize("method", [bradley_terry, noisy_bradley_terry])
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(rows_of_six, st.randoms(use_true_random=False))
 def test_the_order_of_comparisons_changes_no_bit_and_the_likelihood_never_falls(method, rows, random):
     shuffled = list(rows)
@@ -127,7 +127,7 @@ def test_the_order_of_comparisons_changes_no_bit_and_the_likelihood_never_falls(
     assert np.isfinite(one.scores).all()
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(rows_of_six)
 def test_exchanging_the_sides_changes_nothing(rows):
     turned = [(worker, right, left, 1 - won) for worker, left, right, won in rows]
@@ -154,7 +154,6 @@ def test_a_ranking_is_the_comparisons_of_its_pairs():
     assert given.worker.tolist() == [1, 1, 1]
 
 
-@settings(deadline=None)
 @given(rows_of_six)
 def test_groups_and_chains_of_wins_are_those_that_a_search_finds(rows):
     given = compared(rows)

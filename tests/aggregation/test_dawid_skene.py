@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from marketplace.aggregation import layout as module
@@ -58,7 +58,6 @@ def by_hand(triples, n_tasks, n_workers, n_labels, iterations, pseudocount=0.0):
     return posterior
 
 
-@settings(deadline=None)
 @given(crowds, st.integers(1, 6), st.sampled_from([0.0, 0.5]))
 def test_em_computes_what_the_formulas_say(crowd, iterations, pseudocount):
     n_labels, triples = crowd
@@ -72,7 +71,6 @@ def test_em_computes_what_the_formulas_say(crowd, iterations, pseudocount):
         assert result.posteriors[task] == pytest.approx(expected, abs=1e-7)
 
 
-@settings(deadline=None)
 @given(crowds, st.sampled_from([0.0, 0.1, 1.0]), st.booleans())
 def test_em_never_lowers_the_likelihood(crowd, pseudocount, prior_given):
     n_labels, triples = crowd
@@ -85,7 +83,6 @@ def test_em_never_lowers_the_likelihood(crowd, pseudocount, prior_given):
     assert np.all(np.diff(result.log_likelihoods) > -1e-6)  # the floor of 1e-10 may cost that much, never more
 
 
-@settings(deadline=None)
 @given(crowds)
 def test_posteriors_and_confusion_are_probabilities(crowd):
     n_labels, triples = crowd

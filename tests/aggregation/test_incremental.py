@@ -62,7 +62,7 @@ def test_a_refit_in_the_background_is_the_fit_of_all_answers_and_goes_on_from_th
     )
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(crowds)
 def test_what_is_known_of_workers_is_the_sum_over_their_answers(crowd):
     n_labels, triples = crowd
@@ -140,7 +140,7 @@ def in_pieces(votes, cuts):
     return parts
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(crowds, st.lists(st.integers(0, 6), max_size=3).map(sorted), st.sampled_from([{}, PRIORS]))
 def test_a_fit_in_pieces_is_the_fit_of_the_whole(crowd, cuts, priors):
     n_labels, triples = crowd

@@ -224,7 +224,7 @@ def enumerated(votes, log_rate, log_prior):
 small = crowds.filter(lambda crowd: crowd[1] and crowd[0] <= 3)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(small)
 def test_one_coins_posteriors_are_those_of_all_explanations(crowd):
     n_labels, triples = crowd
@@ -244,7 +244,7 @@ def test_one_coins_posteriors_are_those_of_all_explanations(crowd):
     assert after.log_likelihoods[-1] == pytest.approx(total + density, abs=1e-6)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(small)
 def test_ordinal_posteriors_are_those_of_all_explanations(crowd):
     n_labels, triples = crowd

@@ -33,7 +33,7 @@ def mace_of_uneven_classes(votes, **options):
 
 
 @pytest.mark.parametrize("method", [*ALL, priors, one_coin_with_priors, mace_of_uneven_classes])
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(crowds, st.randoms(use_true_random=False))
 def test_the_order_of_the_votes_changes_no_bit(method, crowd, random):
     n_labels, triples = crowd
@@ -47,7 +47,7 @@ def test_the_order_of_the_votes_changes_no_bit(method, crowd, random):
 
 
 @pytest.mark.parametrize("method", [*ALL, priors, one_coin_with_priors, mace_of_uneven_classes])
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(crowds)
 def test_posteriors_are_probabilities_and_labels_the_first_of_the_most_probable(method, crowd):
     n_labels, triples = crowd
@@ -63,7 +63,7 @@ def test_posteriors_are_probabilities_and_labels_the_first_of_the_most_probable(
 
 
 @pytest.mark.parametrize("method", [*CLIMBING, priors, one_coin_with_priors])
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(crowds)
 def test_the_likelihood_never_falls(method, crowd):
     n_labels, triples = crowd

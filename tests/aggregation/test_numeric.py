@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from marketplace.aggregation.numeric import Numbers, trimmed_mean
@@ -31,7 +31,6 @@ def measured(seed, *, n_tasks=200, overlap=6):
     return Numbers(task, worker, value, n_tasks, 15), truth, bias, spread
 
 
-@settings(deadline=None)
 @given(tables)
 def test_without_trimming_it_is_the_mean_and_with_a_half_cut_off_the_median(rows):
     numbers = numbers_of(rows)
@@ -78,7 +77,6 @@ def test_a_wild_answer_hardly_moves_a_trimmed_mean_and_a_mean_without_end():
 
 
 @pytest.mark.parametrize("method", [trimmed_mean, worker_bias])
-@settings(deadline=None)
 @given(tables, st.randoms(use_true_random=False))
 def test_the_order_of_the_numbers_changes_no_bit(method, rows, random):
     shuffled = list(rows)
@@ -90,7 +88,6 @@ def test_the_order_of_the_numbers_changes_no_bit(method, rows, random):
         assert getattr(one, name).tobytes() == getattr(other, name).tobytes()
 
 
-@settings(deadline=None)
 @given(tables)
 def test_the_density_of_the_numbers_never_falls(rows):
     steps = np.diff(worker_bias(numbers_of(rows), max_iterations=40, tolerance=-np.inf).log_likelihoods)
@@ -98,7 +95,6 @@ def test_the_density_of_the_numbers_never_falls(rows):
     assert (steps >= -1e-7).all()
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(-50, 50)), min_size=1, max_size=12))
 def test_where_all_say_the_same_that_is_the_value(given_once):
     values = dict(given_once)

@@ -93,7 +93,6 @@ def test_what_is_too_long_to_align_is_said_in_words(monkeypatch):
 
 
 @given(st.lists(sequences, min_size=1, max_size=6), st.data())
-@settings(deadline=None)
 def test_the_medoid_has_the_least_weighted_distance(texts, data):
     weights = data.draw(st.lists(st.sampled_from([0.25, 0.5, 1.0]), min_size=len(texts), max_size=len(texts)))
 
@@ -179,7 +178,6 @@ def test_words_that_a_rover_adds_have_no_place_in_the_backbone():
 
 
 @given(sequences, st.integers(1, 5))
-@settings(deadline=None)
 def test_unanimous_answers_are_the_result_with_full_confidence(text, count):
     for method in (medoid, rover):
         found = method(answers(*[text] * count))
@@ -187,7 +185,7 @@ def test_unanimous_answers_are_the_result_with_full_confidence(text, count):
 
 
 @given(st.lists(sequences, min_size=1, max_size=4))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_neither_the_order_of_answers_nor_the_numbers_of_workers_matter(texts):
     for method in (medoid, rover):
         found = {
@@ -199,7 +197,6 @@ def test_neither_the_order_of_answers_nor_the_numbers_of_workers_matter(texts):
 
 
 @given(st.lists(sequences, min_size=1, max_size=5))
-@settings(deadline=None)
 def test_every_word_of_a_rover_is_a_word_of_some_answer(texts):
     found = rover(answers(*texts))
 

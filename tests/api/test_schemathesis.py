@@ -37,7 +37,6 @@ OPERATIONS = [
 ]
 EFFORT = settings(
     max_examples=EXAMPLES,
-    deadline=None,
     database=None,
     derandomize="SCHEMATHESIS_EXAMPLES" not in os.environ,
     phases=[Phase.explicit, Phase.generate],

@@ -197,7 +197,7 @@ def test_whatever_moves_the_statement_is_what_all_transfers_add_up_to() -> None:
     addresses = places.all()
     tried = {"moved": 0}
 
-    @settings(max_examples=30, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=30, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(steps=STEPS, first=st.integers(0, 12), length=st.integers(0, 20))
     def one(steps: list[tuple[Any, ...]], first: int, length: int) -> None:
         with transaction.atomic():

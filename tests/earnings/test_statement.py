@@ -120,7 +120,7 @@ def test_whatever_moves_a_statement_is_what_all_transfers_add_up_to() -> None:
         st.tuples(st.integers(0, 19), st.booleans(), st.integers(1, 300), st.integers(0, 2)), min_size=10, max_size=30
     )
 
-    @settings(max_examples=30, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=30, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(steps=steps, first=st.integers(0, 10), length=st.integers(0, 20))
     def one(steps: list[tuple[int, bool, int, int]], first: int, length: int) -> None:
         with transaction.atomic():

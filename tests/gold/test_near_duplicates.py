@@ -85,7 +85,7 @@ def test_a_task_like_a_key_that_was_shown_does_not_become_gold() -> None:
 
 @pytest.mark.django_db
 @given(st.integers(-(2**63), 2**63 - 1), st.lists(st.integers(0, 63), min_size=0, max_size=ALIKE_BITS, unique=True))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_hashes_that_differ_in_three_bits_share_a_quarter(one: int, flipped: list[int]) -> None:
     bits = one & (2**64 - 1)
     for bit in flipped:

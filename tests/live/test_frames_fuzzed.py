@@ -179,7 +179,7 @@ def test_odd_frames_end_in_words_and_write_nothing(door: Door) -> None:
 def test_drawn_frames_are_answered_or_end_the_socket_with_a_reason(door: Door) -> None:
     before = door.written()
 
-    @how(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    @how(max_examples=200, suppress_health_check=list(HealthCheck), database=None)
     @given(st.lists(frames, min_size=1, max_size=6), st.booleans())
     def tried(told: list[str | bytes], join: bool) -> None:
         held_to_the_protocol(door.tell(*told, join=join))

@@ -14,7 +14,6 @@ def effort(*, examples: int, soak_examples: int, steps: int) -> settings:
         stateful_step_count=steps,
         derandomize=not SOAK,
         database=None,
-        deadline=None,
         print_blob=True,
         suppress_health_check=list(HealthCheck),
     )

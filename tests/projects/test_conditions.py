@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
@@ -218,7 +218,6 @@ SOME = {
 
 
 @given(st.fixed_dictionaries({}, optional=SOME))
-@settings(deadline=None)
 def test_the_schema_accepts_just_what_is_accepted(values):
     schema = json.loads(json.dumps(values_schema(ASKED)))
     Draft202012Validator.check_schema(schema)

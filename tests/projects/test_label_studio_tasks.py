@@ -116,7 +116,7 @@ def test_a_span_of_another_text_is_refused():
     assert result(**span) == ["says another text than the item has at that place"]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(1, 7), st.integers(1, 9), st.integers(0, 2**32 - 1), st.sampled_from([0.0, 0.1, 0.5, 0.9, 1.0]))
 def test_a_mask_that_is_packed_and_unpacked_is_the_same(height, width, seed, share):
     pixels = np.random.default_rng(seed).random((height, width)) < share

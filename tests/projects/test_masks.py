@@ -207,7 +207,7 @@ def said(planes):
     return mask(*[(label["value"], plane) for label, plane in zip(LABELS, planes, strict=True) if plane.any()])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(0, 10**6), st.integers(1, 5), st.booleans())
 def test_each_pixel_has_the_class_that_most_answers_give_it(seed, answers, exclusive):
     planes = classes(seed, answers, exclusive=exclusive)
@@ -228,7 +228,7 @@ def test_each_pixel_has_the_class_that_most_answers_give_it(seed, answers, exclu
                 assert has == {LABELS[at]["value"] for at in range(3) if 2 * count[at] >= answers}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 10**6), st.integers(2, 4), st.sampled_from(["pixel_majority", "staple"]),
        st.sampled_from(["semantic", "instance"]), st.randoms())  # fmt: skip
 def test_masks_come_to_the_same_to_the_bit_whatever_the_order_of_answers(seed, answers, method, mode, chance):

@@ -218,7 +218,7 @@ answers = st.lists(st.lists(places, max_size=4, unique=True), min_size=1, max_si
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(drawn=answers, chance=st.randoms())
 def test_the_same_answers_come_to_the_same_to_the_bit_whatever_their_order(kind, drawn, chance):
     declared = field(kind, **{THRESHOLD.get(kind, "iou"): 0.3})

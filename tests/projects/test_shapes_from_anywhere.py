@@ -79,7 +79,7 @@ def comes_through_or_is_refused(kind, value):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(value=anything)
 def test_anything_at_all_is_refused_with_words_or_comes_out_canonical(kind, value):
     comes_through_or_is_refused(kind, value)
@@ -88,7 +88,7 @@ def test_anything_at_all_is_refused_with_words_or_comes_out_canonical(kind, valu
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(data=st.data())
 def test_what_is_nearly_right_is_refused_with_words_or_comes_out_canonical(kind, data):
     things = data.draw(st.lists(st.fixed_dictionaries(NEARLY[kind]), max_size=3))

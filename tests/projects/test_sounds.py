@@ -2,7 +2,7 @@ from itertools import pairwise, permutations
 from time import perf_counter
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from marketplace.projects.answer_types.parts import Segment, Text
@@ -159,7 +159,6 @@ def test_slivers_that_come_of_differing_boundaries_are_left_out():
 
 
 @given(recordings(), st.permutations(["A", "B", "C"]), st.permutations(["A", "B", "C"]))
-@settings(deadline=None)
 def test_the_same_speakers_by_other_names_are_a_unanimous_result(value, one, other):
     def by(names):
         mapping = dict(zip("ABC", names, strict=True))
@@ -274,7 +273,6 @@ def test_a_medoid_of_transcriptions_is_one_of_them():
 
 
 @given(st.lists(st.lists(st.sampled_from("abc"), max_size=4).map(" ".join), min_size=1, max_size=4), st.data())
-@settings(deadline=None)
 def test_a_result_keeps_to_the_rules_of_an_answer_whatever_the_order_of_answers(texts, data):
     answers = [spoken(*[(at, at + 1, text)] if text else ()) for at, text in enumerate(texts)]
 

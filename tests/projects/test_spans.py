@@ -230,7 +230,6 @@ def test_relations_are_those_of_at_least_half_of_the_answers_between_the_spans_o
 
 
 @given(markings(), st.integers(1, 5), st.sampled_from(["majority", "weighted_majority"]))
-@settings(deadline=None)
 def test_unanimous_spans_are_the_result_with_full_confidence(value, count, method):
     results, _ = aggregate(FIELD, {0: [value] * count}, method)
 
@@ -240,7 +239,6 @@ def test_unanimous_spans_are_the_result_with_full_confidence(value, count, metho
 
 
 @given(st.lists(markings(), min_size=1, max_size=5))
-@settings(deadline=None)
 def test_by_majority_a_character_has_a_label_where_at_least_half_give_one_that_no_other_beats(values):
     (value, confidence, _), = aggregate(FIELD, {0: values})[0].values()  # fmt: skip
 
@@ -282,7 +280,7 @@ def test_token_em_finds_who_marks_well():
 
 
 @given(st.lists(st.tuples(st.integers(0, 2), markings()), min_size=1, max_size=4))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_the_same_answers_give_the_same_result_to_the_bit_in_whatever_order(answers):
     for method in ("majority", "dawid_skene", "weighted_majority"):
         found = []

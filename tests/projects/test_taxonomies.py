@@ -2,7 +2,7 @@ from itertools import pairwise
 from time import perf_counter
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from marketplace.projects.answer_types import taxonomy
@@ -124,7 +124,6 @@ def test_paths_of_an_earlier_tree_still_count():
 
 
 @given(st.lists(st.sampled_from(LEAVES), min_size=1, max_size=7), st.sampled_from(["majority", "dawid_skene"]))
-@settings(deadline=None)
 def test_the_result_is_a_leaf_that_somebody_chose_and_each_step_has_the_most_votes_there(values, method):
     (value, confidence, count), = aggregate(FIELD, {0: values}, method)[0].values()  # fmt: skip
 

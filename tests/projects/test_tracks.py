@@ -115,7 +115,7 @@ def test_a_track_is_on_the_line_between_its_key_frames(drawn):
         assert np.isnan(box).all() if expected is None else box.tolist() == expected
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(keys, st.integers(1, 4))
 def test_a_track_on_which_all_agree_is_the_result_frame_by_frame(drawn, answers):
     value = TRACKS.clean(field(), made(drawn))

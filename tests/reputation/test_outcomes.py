@@ -213,7 +213,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(steps)
 def _any_history_is_rebuilt(people: tuple[list[int], list[Batch]], history: list[Any]) -> None:
     workers, batches = people

@@ -57,7 +57,7 @@ def test_impossible_levels_are_refused(level):
         PRIOR.interval(level)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(shapes, shapes, shares)
 def test_probability_below_is_scipys_to_nine_digits(alpha, beta, threshold):
     expected = scipy_special.betainc(alpha, beta, threshold)
@@ -65,7 +65,7 @@ def test_probability_below_is_scipys_to_nine_digits(alpha, beta, threshold):
     assert Posterior(alpha, beta).probability_below(threshold) == pytest.approx(expected, abs=1e-9)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(shapes, shapes, st.floats(0.01, 0.999))
 def test_interval_is_scipys_to_nine_digits(alpha, beta, level):
     low, high = Posterior(alpha, beta).interval(level)

@@ -24,7 +24,7 @@ def record(*judged: Judged) -> None:
         record_outcomes(judged)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     answers=st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1), scores), max_size=70),
     cuts=st.lists(st.integers(0, 70), max_size=4),

@@ -54,7 +54,7 @@ def near_hashes(draw: Any) -> list[int]:
 
 
 @given(near_hashes(), st.sampled_from([0, 4, 20_000_000]))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_groups_are_those_that_comparing_each_with_each_finds(hashes: list[int], pairs: int) -> None:
     kept = alike.PAIRS_MAX
     alike.PAIRS_MAX = pairs  # so that the finer cuts are tried too
@@ -85,7 +85,7 @@ def test_labels_of_one_item_each_do_not_all_go_to_the_first_split() -> None:
 
 
 @given(st.integers(1, 60), st.integers(0, 2**32))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_groups_stay_together_and_the_order_of_items_decides_nothing(count: int, seed: int) -> None:
     chance = Random(seed)
     ids = [f"t{n}" for n in range(count)]

@@ -13,7 +13,7 @@ shares = st.floats(0, 1, allow_nan=False)
 
 
 @given(st.lists(st.tuples(shares, st.booleans()), max_size=60), st.integers(1, 12))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_every_known_result_is_in_the_one_bin_that_its_confidence_belongs_to(known, bins):
     confidence, right = [pair[0] for pair in known], [float(pair[1]) for pair in known]
     table = reliability(confidence, right, bins=bins)

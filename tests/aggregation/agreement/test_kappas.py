@@ -38,7 +38,7 @@ def by_task(cells):
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=40),
        st.sampled_from(["none", "linear", "quadratic"]))  # fmt: skip
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_cohen_is_that_of_scikit_learn(pairs, weighing):
     judge = pytest.importorskip("sklearn.metrics")
     one, other = np.array(pairs).T
@@ -59,7 +59,7 @@ def test_fleiss_of_the_published_example_is_0_210():
 
 
 @given(answers)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_raw_agreement_and_fleiss_are_what_loops_count(cells):
     units, tasks = units_of(cells), by_task(cells)
     shares = [np.mean([a == b for (_, a), (_, b) in combinations(given, 2)]) for given in tasks]
@@ -73,7 +73,7 @@ def test_raw_agreement_and_fleiss_are_what_loops_count(cells):
 
 
 @given(answers)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_every_two_workers_have_cohens_kappa_of_the_tasks_they_share(cells):
     found = worker_pairs(units_of(cells))
     told = zip(found.one, found.other, found.shared, found.alike, found.kappa, strict=True)
@@ -90,7 +90,7 @@ def test_every_two_workers_have_cohens_kappa_of_the_tasks_they_share(cells):
 
 
 @given(answers)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_agreement_about_a_label_is_alpha_of_this_or_another(cells):
     units = units_of(cells)
     found = label_agreement(units)
@@ -107,7 +107,7 @@ def test_agreement_about_a_label_is_alpha_of_this_or_another(cells):
 
 
 @given(answers)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_confusions_are_the_pairs_that_differ_most_frequent_first(cells):
     found = confusions(units_of(cells))
     counts = {}
@@ -121,7 +121,7 @@ def test_confusions_are_the_pairs_that_differ_most_frequent_first(cells):
 
 
 @given(answers, st.permutations(range(4)), st.permutations(range(5)))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_other_names_for_labels_and_workers_change_no_figure(cells, labels, workers):
     other = {(task, workers[worker]): labels[value] for (task, worker), value in cells.items()}
     for figure in (raw_agreement, fleiss_kappa, krippendorff_alpha, lambda units: worker_pairs(units).mean_kappa()):

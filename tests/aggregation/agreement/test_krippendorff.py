@@ -68,7 +68,7 @@ tables = st.integers(2, 5).flatmap(
 
 
 @given(tables, st.sampled_from(list(Level)))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_alpha_is_what_the_definition_says(table, level):
     units = units_of(table)
     expected = by_hand(units, level) if len(set(units.value.tolist())) > 1 else NAN
@@ -76,7 +76,7 @@ def test_alpha_is_what_the_definition_says(table, level):
 
 
 @given(tables, st.sampled_from(list(Level)))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_alpha_is_that_of_the_krippendorff_package(table, level):
     judge = pytest.importorskip("krippendorff")
     units = units_of(table)
@@ -118,7 +118,7 @@ def test_alpha_of_the_recorded_crowds_is_that_of_their_readme_and_of_the_judge(c
 
 
 @given(tables, st.sampled_from(list(Level)), st.randoms(use_true_random=False))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_alpha_is_the_same_to_the_bit_in_whatever_order_answers_come(table, level, chance):
     units = units_of(table)
     rows = list(zip(units.task[units.unit].tolist(), units.worker.tolist(), units.value.tolist(), strict=True))
@@ -129,7 +129,7 @@ def test_alpha_is_the_same_to_the_bit_in_whatever_order_answers_come(table, leve
 
 
 @given(tables, st.data(), st.sampled_from(list(Level)))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_unit_that_counts_twice_is_a_unit_that_is_there_twice(table, data, level):
     units = units_of(table)
     weights = data.draw(st.lists(st.integers(0, 3), min_size=len(units), max_size=len(units)))
@@ -145,7 +145,7 @@ def test_a_unit_that_counts_twice_is_a_unit_that_is_there_twice(table, data, lev
 
 
 @given(tables)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_alpha_of_distances_is_the_nominal_one_where_all_pairs_are_compared(table):
     units = units_of(table)
     first, second = units.pairs

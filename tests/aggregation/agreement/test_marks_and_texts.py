@@ -27,7 +27,7 @@ def test_stretches_overlap_by_what_they_share():
 
 
 @given(st.integers(0, 5), st.integers(0, 5), st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_each_mark_is_in_one_pair_and_none_that_could_be_is_left_over(rows, columns, data):
     share = st.sampled_from([0.0, 0.3, 0.5, 0.7, 1.0])
     table = np.array([[data.draw(share) for _ in range(columns)] for _ in range(rows)]).reshape(rows, columns)
@@ -47,7 +47,7 @@ def test_what_both_leave_empty_is_the_same_and_what_one_marks_alone_is_not():
 
 
 @given(st.lists(st.sampled_from("abc"), max_size=12), st.lists(st.sampled_from("abc"), max_size=12))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_edits_are_those_of_the_textbook_in_both_directions(one, other):
     assert edit_distance(one, other) == textbook(one, other) == edit_distance(other, one)
     assert error_rate(one, other) == pytest.approx(textbook(one, other) / max(len(one), len(other), 1))

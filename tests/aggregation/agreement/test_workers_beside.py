@@ -14,7 +14,7 @@ answers = st.dictionaries(st.tuples(st.integers(0, 5), st.integers(0, 4)), st.in
 
 
 @given(answers)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_each_worker_is_compared_with_those_who_did_the_same_task(cells):
     rows = [(task, worker, float(value)) for (task, worker), value in cells.items()]
     columns = zip(*rows, strict=True) if rows else ((), (), ())

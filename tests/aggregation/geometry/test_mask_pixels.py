@@ -147,7 +147,7 @@ def staple_by_pixels(masks, iterations):
     return weight, p, q
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(seeds, st.integers(2, 5))
 def test_staple_is_what_the_paper_says_pixel_by_pixel(seed, count):
     masks = drawn(seed, count)
@@ -163,7 +163,7 @@ def test_staple_is_what_the_paper_says_pixel_by_pixel(seed, count):
     assert found.specificity == pytest.approx(q, abs=1e-6)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(seeds, st.integers(1, 6))
 def test_staple_never_lowers_the_likelihood_and_says_whether_it_came_to_rest(seed, count):
     found = staple(Pieces.of([counts_of(mask) for mask in drawn(seed, count, 20, 20, blobs=True)]))

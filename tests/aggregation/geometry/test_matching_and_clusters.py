@@ -33,7 +33,7 @@ def test_there_are_as_many_pairs_as_trying_all_finds_and_no_likelier_ones(seed, 
     assert len(set(pairs[:, 0].tolist())) == len(set(pairs[:, 1].tolist())) == len(pairs)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(0, 10**6), st.integers(1, 40), st.integers(1, 40))
 def test_pairs_are_as_good_as_those_of_scipy(seed, height, width):
     likeness = drawn(seed, height, width)

@@ -104,7 +104,7 @@ def test_a_notch_is_not_in_the_shape():
     assert shared_area(notched, np.array([[4.0, 2], [6, 2], [6, 10], [4, 10]])) == pytest.approx(0)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.integers(0, 10**6), st.integers(3, 40), st.integers(3, 40), st.floats(-30, 30))
 def test_shared_areas_are_those_of_shapely_whichever_comes_first(seed, corners, others, apart):
     shapely = pytest.importorskip("shapely")
@@ -151,7 +151,7 @@ def test_lines_are_alike_by_the_length_that_they_run_along_each_other():
     assert places(line, 4).tolist() == [[12.5, 0], [37.5, 0], [62.5, 0], [87.5, 0]]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 10**6), st.floats(1, 30))
 def test_the_likeness_of_lines_is_that_of_shapelys_buffers(seed, tolerance):
     shapely = pytest.importorskip("shapely")
@@ -182,7 +182,7 @@ def test_cuboids_share_space_by_ground_and_height():
     assert np.abs(ground(moved(UNIT, [0, 0, 0, 0, 0, 0, math.pi / 2]))).max(axis=0) == pytest.approx([1, 2])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 10**6))
 def test_cuboids_share_the_space_that_points_thrown_at_random_find(seed):
     rng = np.random.default_rng(seed)

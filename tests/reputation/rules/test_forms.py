@@ -198,7 +198,7 @@ JSON = st.recursive(
 
 
 @given(JSON)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_whatever_is_given_is_read_or_refused_and_never_fails(quality: Any) -> None:
     errors = quality_errors(quality)
     assert all(error["field"].startswith("quality") and error["message"] for error in errors)
@@ -227,7 +227,7 @@ def _fitting(metric: str, share: float) -> float:
 
 
 @given(st.lists(CONDITIONS, min_size=1, max_size=4))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_conditions_some_figure_meets_are_never_called_contradictory(conditions: list[dict[str, Any]]) -> None:
     read = [
         Condition(c["metric"], next(k for k in COMPARISONS if k in c), c[next(k for k in COMPARISONS if k in c)],

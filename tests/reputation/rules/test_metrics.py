@@ -105,7 +105,7 @@ def test_the_spammer_score_is_that_of_raykar_and_yu() -> None:
 @given(
     st.lists(st.lists(st.integers(0, 9), min_size=3, max_size=3), min_size=3, max_size=3), st.permutations([0, 1, 2])
 )
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_the_score_lies_in_its_interval_and_labels_have_no_order(counts: list[list[int]], order: list[int]) -> None:
     table = np.array(counts, dtype=float)
     found = spammer_score(table, np.random.default_rng(1))
@@ -227,7 +227,7 @@ EVENTS = st.lists(
 
 
 @given(EVENTS, st.sampled_from(sorted(METRICS)))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_every_figure_lies_within_its_interval_and_its_range(found: list[dict[str, Any]], name: str) -> None:
     events = [event(n, **values) for n, values in enumerate(found, 1)]
     value = figure(name, events)
@@ -239,7 +239,7 @@ def test_every_figure_lies_within_its_interval_and_its_range(found: list[dict[st
 
 
 @given(EVENTS)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_what_is_taken_back_was_never_there(found: list[dict[str, Any]]) -> None:
     events = [event(n, **values) for n, values in enumerate(found, 1)]
     judgements = [e for e in events if e.kind in (Kind.GOLD, Kind.AGREEMENT, Kind.REVIEW)]

@@ -48,7 +48,7 @@ def fires_after(one: Rule, steps: list[list[Event]]) -> list[int]:
 
 
 @given(st.sets(st.integers(1, 60)), st.sampled_from([(TELL, 5), (LOWER, 20)]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_whether_a_rule_on_hidden_figures_fires_changes_only_with_a_full_step(
     gold: set[int], case: tuple[dict[str, Any], int]
 ) -> None:

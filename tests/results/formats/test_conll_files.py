@@ -119,7 +119,7 @@ def test_the_text_is_named_by_an_option_and_must_be_one_of_the_fields(tmp_path):
 TEXTS = st.text(alphabet="ab .\n'-é😀", max_size=30)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(TEXTS, st.lists(st.tuples(st.integers(0, 29), st.integers(1, 8), st.sampled_from(["PER", "LOC"])), max_size=4))
 def test_every_character_is_in_one_token_and_every_kept_span_is_found_again(text, given):
     judge = pytest.importorskip("seqeval.metrics.sequence_labeling")

@@ -17,7 +17,7 @@ PICTURES = st.tuples(st.integers(1, 9), st.integers(1, 9), st.integers(0, 2**32 
 )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(PICTURES)
 def test_a_png_reads_back_as_the_pixels_it_was_made_of(pixels):
     image = pytest.importorskip("PIL.Image")
@@ -42,7 +42,7 @@ def test_the_first_label_colors_are_those_of_the_development_kit():
     assert label_colors(4) == [(0, 0, 0), (128, 0, 0), (0, 128, 0), (128, 128, 0)]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(PICTURES)
 def test_masks_and_their_run_lengths_are_those_of_pycocotools(pixels):
     judge = pytest.importorskip("pycocotools.mask")
