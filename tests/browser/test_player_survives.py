@@ -268,8 +268,8 @@ def test_the_next_task_is_there_at_once(market: Market) -> None:
     waiting[0].continue_()
     expect(page.locator("[data-show=session]")).to_contain_text("1 answer ")
     print(f"next task after {took:.0f} ms")
-    # 100 ms on a quiet machine; tests share theirs.
-    assert took < 1_000
+    # How long it takes is measured by `./run bench pages`; here, that it waits for nothing.
+    assert took < 10_000
 
 
 def test_what_the_server_refuses_comes_back_with_its_field_marked(market: Market) -> None:

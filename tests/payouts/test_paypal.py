@@ -192,7 +192,7 @@ def test_what_was_taken_and_not_answered_is_unclear_and_found_by_its_twin(provid
     with pytest.raises(Unclear) as caught:
         PayPal().send(ORDER)
 
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 10
     assert SECRET not in repr(caught.value)
     assert paths(provider) == ["POST /v1/oauth2/token", "POST /v1/payments/payouts"]  # not where a redirect pointed
     assert PayPal().look_up(AGAIN) == Answer(Fate.SETTLED, "BATCH0")

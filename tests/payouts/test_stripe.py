@@ -139,7 +139,7 @@ def test_what_was_paid_and_not_answered_is_unclear_and_found_by_its_group(provid
     with pytest.raises(Unclear) as caught:
         StripeConnect().send(ORDER)
 
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 10
     assert [asked.path for asked in provider.asked] == ["/v1/transfers"]  # and not where a redirect pointed
     assert SECRET not in repr(caught.value)
     assert StripeConnect().look_up(ORDER) == Answer(Fate.SETTLED, "tr_0")

@@ -294,7 +294,7 @@ def test_long_transcriptions_are_compared_and_refused_in_time():
 
     assert 0.4 < found < 0.9
     assert results[0][0] == long
-    assert perf_counter() - begun < 5
+    assert perf_counter() - begun < 30
 
 
 # Text by its words
