@@ -170,7 +170,7 @@ BENCH_POSTGRES = {
     "checkpoint_timeout": "15min",
     "max_connections": "300",
 }
-BENCH_WITH_SITE = ("assign", "fair", "import", "export", "peers", "servers", "live", "soak", "slow")
+BENCH_WITH_SITE = ("assign", "fair", "import", "export", "peers", "servers", "live", "soak", "slow", "pages")
 
 
 def bench(arguments: list[str], steps: Steps) -> int:
