@@ -67,7 +67,8 @@ def picture(number: int = 0) -> str:
     """A grey picture with a dark and a light rectangle; each number has them somewhere else."""
     pixels = [[200] * WIDTH for _ in range(HEIGHT)]
     for (left, top, width, height), grey in ((DARK, 40), (LIGHT, 250)):
-        for y in range(top + 5 * number, top + 5 * number + height):
+        upper = (top + 5 * number) % (HEIGHT - height)
+        for y in range(upper, upper + height):
             pixels[y][left : left + width] = [grey] * width
     return png.data_uri(pixels)
 
