@@ -22,7 +22,7 @@ KINDS = ("choice", "number", "boxes", "spans")
 ANSWER = """kind => {
   const task = document.querySelector(".task-card[aria-label]");
   if (kind === "choice") task.querySelector("input[type=radio]").click();
-  else if (kind === "number") { const input = task.querySelector("input"); input.value = "3"; input.dispatchEvent(new Event("input", {bubbles: true})); input.dispatchEvent(new Event("change", {bubbles: true})); }
+  else if (kind === "number") { const input = task.querySelector(".tool input"); input.value = "3"; input.dispatchEvent(new Event("input", {bubbles: true})); input.dispatchEvent(new Event("change", {bubbles: true})); }
   else { const unclear = [...task.querySelectorAll(".task-foot button")][0]; if (unclear.getAttribute("aria-pressed") !== "true") unclear.click(); }
 }"""  # noqa: E501
 NEXT = """() => new Promise((resolve, reject) => {
