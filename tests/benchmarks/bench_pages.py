@@ -3,7 +3,8 @@
     ./run bench pages [--tasks 60] [--json]
 
 Bytes are as they came over the wire, without and with what the browser had in its cache; the site of a bench compresses
-nothing, so what a site in production sends is told beside them. The next task is timed in the page: from the press on "Submit" to the frame in which the next one's tools stand.
+nothing, so what a site in production sends is told beside them. The next task is timed in the page: from the press on
+"Submit" to the frame in which the next one's tools stand.
 """
 
 import argparse
