@@ -127,8 +127,8 @@ class Soak:
         self.say("The trouble is over")
         # Commands that are under way see their answers first, so that what was acknowledged is known.
         await self._let_finish(working, sitters)
-        behind = await self._caught_up(sitters)
-        problems = [*behind, *await self._judged(sitters)]
+        behind, heads = await self._caught_up(sitters)
+        problems = [*behind, *await self._judged(sitters, heads)]
         for sitter in sitters:
             if sitter.client.failure is not None:
                 problems.append(f"worker {sitter.person.worker_id} was refused: {sitter.client.failure}")
@@ -162,8 +162,9 @@ class Soak:
             await asyncio.sleep(0.05)
         await _end(working)
 
-    async def _caught_up(self, sitters: Sequence[Sitter]) -> list[str]:
-        """Wait until nothing is left to relay and everybody has read his stream to its end."""
+    async def _caught_up(self, sitters: Sequence[Sitter]) -> tuple[list[str], dict[int, int]]:
+        """Wait until nothing is left to relay and everybody has read his stream to its end; who has not, and the ends
+        at that moment."""
         deadline = time.monotonic() + CATCH_UP_S
         while True:
             left = await beside(backlog, "streams")
@@ -178,19 +179,21 @@ class Soak:
                 if heads.get(worker_id, 0) != seq
             ]
             if not left and not behind:
-                return []
+                return [], heads
             if time.monotonic() > deadline:
-                return [*behind, *([f"{left} events are not relayed"] if left else [])]
+                return [*behind, *([f"{left} events are not relayed"] if left else [])], heads
             await asyncio.sleep(0.25)
 
-    async def _judged(self, sitters: Sequence[Sitter]) -> list[str]:
+    async def _judged(self, sitters: Sequence[Sitter], heads: dict[int, int]) -> list[str]:
+        """What is wrong up to these ends: leases go on running out, and tell it, while streams are read here."""
         problems = []
         ids = [sitter.person.worker_id for sitter in sitters]
         streams = await beside(_streams, ids)
         answers = await beside(_answers, ids)
         for sitter in sitters:
-            mine, name = streams.get(sitter.person.worker_id, []), f"worker {sitter.person.worker_id}"
-            seen = [(seq, kind, body) for seq, kind, _, body in sitter.seen]
+            end, name = heads.get(sitter.person.worker_id, 0), f"worker {sitter.person.worker_id}"
+            mine = [entry for entry in streams.get(sitter.person.worker_id, []) if entry[0] <= end]
+            seen = [(seq, kind, body) for seq, kind, _, body in sitter.seen if seq <= end]
             if seen != mine:
                 first = next((i for i, pair in enumerate(zip(seen, mine, strict=False)) if pair[0] != pair[1]), -1)
                 problems.append(f"{name} saw {len(seen)} facts, his stream has {len(mine)}; they differ from {first}")
