@@ -11,10 +11,14 @@ import argparse
 import gzip
 import os
 import shutil
+import sys
 from dataclasses import dataclass
 from typing import Any
 
-from playwright.sync_api import BrowserContext, Page, sync_playwright
+try:
+    from playwright.sync_api import BrowserContext, Page, sync_playwright
+except ModuleNotFoundError:
+    sys.exit("The browser is driven by Playwright, which `./run test` installs: run that once.")
 
 from tests.benchmarks.report import give, percentiles_ms, progress, table
 
