@@ -32,7 +32,7 @@ from marketplace.common.database import acting_as, rows, value
 from marketplace.common.transactions import one_transaction
 from tests import factories as make
 from tests.acts import broken
-from tests.races.test_lock_order import until_somebody_waits
+from tests.races.waiting import until_somebody_waits
 
 Together = Callable[..., list[Any]]
 Clock = Callable[[timedelta], None]

@@ -4,7 +4,6 @@ The order is worker → batch → task → assignment → accounts. A race finds
 """
 
 import threading
-import time
 from collections.abc import Callable
 from itertools import permutations
 from typing import Any
@@ -15,12 +14,13 @@ import pytest
 from marketplace.batches.commands.lifecycle import close_batch
 from marketplace.batches.errors import BatchNotOpen
 from marketplace.batches.models import Batch, Task
-from marketplace.common.database import rows, value
+from marketplace.common.database import rows
 from marketplace.common.transactions import one_transaction
 from marketplace.ledger.commands import Move, move
 from tests import factories as make
 from tests.acts import broken
 from tests.conftest import owner_connection
+from tests.races.waiting import PATIENCE_S, until_somebody_waits
 from workers.assignments.commands.decide import reject_answers
 from workers.assignments.commands.leases import return_lease
 from workers.assignments.errors import NothingToClaim
@@ -30,20 +30,6 @@ from workers.assignments.states import RejectReason
 from workers.profiles.models import Worker
 
 Together = Callable[..., list[Any]]
-PATIENCE_S = 20.0
-
-
-def until_somebody_waits(or_else: threading.Event | None = None) -> None:
-    """Until a connection to this database waits for a row of another (or, where that is given, need not wait)."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not (or_else is not None and or_else.is_set()):
-        if value(
-            "SELECT EXISTS (SELECT 1 FROM pg_stat_activity"
-            " WHERE datname = current_database() AND cardinality(pg_blocking_pids(pid)) > 0)"
-        ):
-            return
-        assert time.monotonic() < deadline, "nobody waits"
-        time.sleep(0.01)
 
 
 def seen_while_it_waits(
@@ -155,7 +141,7 @@ def test_a_claim_waits_for_a_batch_that_is_being_closed_and_leases_nothing_of_it
         with one_transaction(principal="test"):
             close_batch(batch_id=batch.pk)
             closed.set()
-            until_somebody_waits(or_else=claimed)
+            until_somebody_waits(or_else=claimed.is_set)
 
     def take() -> Any:
         assert closed.wait(PATIENCE_S)
@@ -221,7 +207,7 @@ def test_a_walk_passes_no_place_that_reopened_earlier_and_appears_later(committe
     def walk() -> int:
         try:
             assert first_reopened.wait(PATIENCE_S)
-            until_somebody_waits(or_else=second_reopened)
+            until_somebody_waits(or_else=second_reopened.is_set)
             return len(make.take(walker, batch, 1))
         except NothingToClaim:
             return 0

@@ -1,7 +1,6 @@
 """Rejections, their reviews, repairs and appeals, by several at once."""
 
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
@@ -24,6 +23,7 @@ from marketplace.results.errors import ReviewDecided
 from marketplace.results.models import RejectionReview
 from tests import factories as make
 from tests.acts import broken, in_one
+from tests.races.waiting import until_somebody_waits
 from workers.appeals.commands.decide import decide_appeal
 from workers.appeals.commands.open import contest_answer
 from workers.appeals.due import settle_due
@@ -240,11 +240,7 @@ def test_who_contests_waits_for_who_has_the_batch_and_holds_no_answer_meanwhile(
     with one_transaction(principal="test"):
         batch_for_update(batch.pk)
         beside.start()
-        waits = (
-            "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.datname = current_database() WHERE NOT l.granted"
-        )
-        while not value(f"{waits} AND l.pid IN (SELECT pid FROM pg_stat_activity WHERE datname = d.datname)"):
-            time.sleep(0.05)
+        until_somebody_waits()
         run("SET LOCAL lock_timeout = 500")
         uphold_answers(batch_id=batch.pk, assignments=ids, made_by=make.make_user().pk, reason="It is a cat.")
     beside.join()

@@ -15,6 +15,7 @@ from marketplace.common.database import rows, value
 from marketplace.common.promises import check_promises
 from marketplace.common.transactions import one_transaction
 from tests import factories as make
+from tests.races.waiting import until_somebody_waits
 from workers.assignments.commands.claim import claim
 from workers.assignments.errors import NothingToClaim, UnderSanction
 from workers.profiles.locks import worker_for_update
@@ -87,9 +88,6 @@ def test_without_the_look_at_sanctions_leases_would_begin(
     assert "inv_r40_sanctions" in [finding.name for finding in check_promises() if finding.violations]
 
 
-WAITING = "SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE a.datname = %s AND NOT l.granted"
-
-
 def begin_beside(together: Together, until: Callable[[], object]) -> list[int]:
     """Limit a worker whose claim has begun and goes on after `until`; the leases that are younger than the limit."""
     batch, worker, by = make.make_batch(), make.make_worker(), make.make_user().pk
@@ -117,11 +115,7 @@ def begin_beside(together: Together, until: Callable[[], object]) -> list[int]:
 def test_a_sanction_begins_behind_the_claim_that_is_under_way(
     committed: str, together: Together, as_owner: psycopg.Connection[Any]
 ) -> None:
-    def somebody_waits() -> None:
-        while as_owner.execute(WAITING, [committed]).fetchone() == (0,):
-            sleep(0.01)
-
-    assert begin_beside(together, somebody_waits) == []
+    assert begin_beside(together, until_somebody_waits) == []
     # Without the lock it is made first, and the claim does not see it yet.
     as_owner.execute("ALTER TABLE accounts_sanction DISABLE TRIGGER hold_person")
     imposed.clear()
