@@ -1,4 +1,4 @@
-"""The processes of the site itself: web, live (two), relay, worker and beat."""
+"""The processes of the site itself: web, live (two), relay (two), worker and beat."""
 
 from __future__ import annotations
 
@@ -152,7 +152,8 @@ def processes(
     ]
     relay = [PYTHON, ROOT / "manage.py", "relay"]
     working = [
-        SiteProcess("relay", relay, env, data, seconds_to_stop=3),
+        # One relays at a time; the other takes over at once when it dies.
+        *(SiteProcess(name, relay, env, data, seconds_to_stop=3) for name in ("relay", "relay-2")),
         SiteProcess("worker", worker, env, data, seconds_to_stop=10),
         SiteProcess("beat", beat, env, data, seconds_to_stop=3),
     ]
