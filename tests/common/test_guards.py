@@ -4,6 +4,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from django.apps import apps
 
 from marketplace.common.database import rows
 from marketplace.common.transactions import one_transaction
@@ -17,6 +18,22 @@ def test_every_trigger_is_always_enabled_so_that_a_replica_is_guarded_too() -> N
         rows(
             "SELECT c.relname, t.tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid"
             " WHERE c.relnamespace = 'public'::regnamespace AND NOT t.tgisinternal AND t.tgenabled <> 'A'"
+        )
+        == []
+    )
+
+
+@pytest.mark.django_db
+def test_vacuum_shortens_no_table_of_ours_since_every_event_would_wait_for_it() -> None:
+    labels = [config.label for config in apps.get_app_configs() if config.name.startswith(("marketplace.", "workers."))]
+    assert (
+        rows(
+            "SELECT c.relname, t.relname FROM pg_class c LEFT JOIN pg_class t ON t.oid = c.reltoastrelid"
+            " WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace"
+            " AND split_part(c.relname, '_', 1) = ANY(%s)"
+            " AND NOT ('vacuum_truncate=off' = ANY(coalesce(c.reloptions, '{}'))"
+            "          AND (t.oid IS NULL OR 'vacuum_truncate=off' = ANY(coalesce(t.reloptions, '{}'))))",
+            [labels],
         )
         == []
     )
