@@ -24,6 +24,8 @@ import pytest
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connection, connections, transaction
+from django.db.migrations.migration import Migration
+from django.db.migrations.state import ProjectState
 from psycopg import sql
 
 from marketplace.common.database import value
@@ -44,6 +46,8 @@ GRANT SELECT, UPDATE ON test_clock TO PUBLIC;
 CREATE OR REPLACE FUNCTION market_now() RETURNS timestamptz LANGUAGE sql VOLATILE PARALLEL SAFE SECURITY DEFINER
     SET search_path = public AS 'SELECT clock_timestamp() + (SELECT shift FROM test_clock)';
 """
+
+django_mutate_state = Migration.mutate_state
 
 UNTOLD = """
 SELECT c.relname, t.tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
@@ -119,6 +123,15 @@ def _using(name: str) -> Iterator[None]:
         connections["default"] = kept
 
 
+def _unrendered(migration: Migration, project_state: ProjectState, preserve: bool = True) -> ProjectState:
+    """`Migration.mutate_state` that forgets the rendered models first. Django would render all that a migration touches
+    anew after each of its operations, also of the migrations of other apps that are not run; so the executor renders
+    them once, for each migration that it runs."""
+    state = project_state.clone() if preserve else project_state
+    state.__dict__.pop("apps", None)
+    return django_mutate_state(migration, state, preserve=False)
+
+
 @contextmanager
 def _migrating(database: str) -> Iterator[Any]:
     """The owner's connection, by which Django migrates, pointed at a database."""
@@ -127,7 +140,9 @@ def _migrating(database: str) -> Iterator[Any]:
     migrator.close()
     migrator.settings_dict["NAME"] = database
     try:
-        yield migrator
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(Migration, "mutate_state", _unrendered)
+            yield migrator
     finally:
         migrator.close()
         migrator.settings_dict["NAME"] = before

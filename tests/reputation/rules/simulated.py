@@ -14,7 +14,7 @@ import numpy as np
 from marketplace.batches.quality import rules_of
 from workers.reputation.rules.engine import evaluate
 from workers.reputation.rules.events import Crowd, Event
-from workers.reputation.rules.steps import steps_in
+from workers.reputation.rules.steps import STEP, step_of, steps_in
 from workers.reputation.states import Kind
 
 NOON = datetime(2026, 10, 1, 12, tzinfo=UTC)
@@ -106,12 +106,16 @@ def crowd_of(setting: Setting) -> Crowd:
 
 
 def limited_after(preset: str, steps: Sequence[Sequence[Event]], crowd: Crowd) -> tuple[int, str] | None:
-    """After how many answers the worker is limited first, and by which rule; None if never."""
+    """After how many answers the worker is limited first, and by which rule; None if never.
+
+    He is looked at whenever a step of answers is full: in between, these rules see nothing new.
+    """
     rules = [rule for rule in rules_of({"preset": preset}) if any(a.do == "limit" for a in rule.actions)]
+    assert {step_of(rule) for rule in rules} == {STEP}
     seen: list[Event] = []
     for at, step in enumerate(steps):
         seen.extend(step)
-        if at < 60 or at % 4 == 0:
+        if (at + 1) % STEP == 0:
             fired = evaluate(rules, seen[-500:], crowd=crowd, now=seen[-1].made_at, ends=steps_in(seen))
             if fired:
                 return at + 1, fired[0].rule.name

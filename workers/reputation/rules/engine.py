@@ -82,17 +82,23 @@ def evaluate(
     if crowd.submitted is None:
         crowd = replace(crowd, submitted=sum(event.kind == Kind.ANSWER for event in history))
     firings = []
+    # Rules that see steps of the same length see the same of the history: it is put in order once for all of them.
+    looks: dict[int, tuple[list[Event], datetime]] = {}
     for rule in rules:
         earlier = [fired for fired in past if fired.grounds == grounds_of(rule)]
         once = all(condition.metric == "submitted" for condition in rule.conditions)
         if any(once or fired.ends_at > now for fired in earlier):
             continue
         after = max((fired.upto for fired in past if fired in earlier or not fired.grounds), default=0)
-        seen = seen_by(rule, history, ends)
-        fresh = [event for event in standing(seen) if event.id > after]
+        step = step_of(rule)
+        if step not in looks:
+            seen = seen_by(rule, history, ends)
+            looks[step] = standing(seen), _as_of(rule, seen, now)
+        stands, as_of = looks[step]
+        fresh = [event for event in stands if event.id > after]
         if not fresh:
             continue
-        firing = _judged(rule, fresh, crowd, now, _as_of(rule, seen, now), after)
+        firing = _judged(rule, fresh, crowd, now, as_of, after)
         if firing is not None:
             firings.append(firing)
     return firings
