@@ -46,6 +46,7 @@ class Scene:
     journals: Journals
     excused: Callable[[float, float], bool]  # whether the site had a reason not to answer at some moment between
     healthy_for_s: Callable[[], float]
+    broken_s: Callable[[float], float]  # for how many of so many last seconds anything was broken
     halted_s: Callable[[float], float]  # for how many of so many last seconds no sweep could run
 
 
@@ -121,8 +122,9 @@ class ScoredOnce(Checker):
 
 
 class Due(Checker):
-    """Nothing that is due waits: for short while nothing is broken, or for long while sweeps could run. Time in which
-    a fault has taken away what they run on does not count: faults in a row would make any limit meaningless."""
+    """Nothing that is due waits: for short where nothing was broken lately, or for long while sweeps could run. Time
+    in which a fault has taken away what they run on does not count: faults in a row would make any limit meaningless.
+    What was left undone by a fault stands before what comes after it, so for a while both may wait for long."""
 
     name = "due"
     quick = True
@@ -140,7 +142,8 @@ class Due(Checker):
             # Both the work and the health of the site must be old enough.
             calm = min(late_s, self.scene.healthy_for_s())
             able_s = late_s - self.scene.halted_s(late_s)
-            if calm > LATE_S or able_s > LATE_AFTER_CRASH_S:
+            after_crash = self.scene.broken_s(LATE_AFTER_CRASH_S) > 0
+            if calm > (LATE_AFTER_CRASH_S if after_crash else LATE_S) or able_s > LATE_AFTER_CRASH_S:
                 assert row is not None
                 text = f"{row[1]} wait, the oldest for {late_s:.1f} s, of which sweeps could run {able_s:.1f} s"
                 yield Finding(STUCK, f"due:{kind}", kind, text)

@@ -83,6 +83,7 @@ class Run:
             journals,
             engine.excused.cover,
             engine.broken.healthy_for_s,
+            engine.broken.within,
             engine.halted.within,
         )
         self.findings.started = started = time.monotonic()
