@@ -6,7 +6,6 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from knox.crypto import hash_token
@@ -19,26 +18,11 @@ from tests import factories as make
 from tests.api_client import key_for
 from tests.live.client import Frame, LiveClient, Refused
 from tests.live.frames import faults
+from tests.live.hearing import Listener
 from tests.live.servers import START_LIMIT_S, Servers, serving, until
 from tests.live.telling import beside, tell
-from workers.profiles.models import Worker
 
 pytestmark = pytest.mark.stack
-
-
-class Listener:
-    """What a client heard."""
-
-    def __init__(self, servers: Servers, worker: Worker, **more: Any) -> None:
-        self.facts: list[Frame] = []
-        self.worker_id = worker.pk
-        key = key_for(worker.user, "worker")
-        url = f"{servers.live_url}/ws/worker/"
-        self.client = LiveClient(url, **{"key": key, "on_fact": self.facts.append, **more})
-
-    @property
-    def numbers(self) -> list[int]:
-        return [fact["seq"] for fact in self.facts]
 
 
 @pytest.fixture

@@ -78,7 +78,7 @@ class WorkerConsumer(SocketConsumer):
 
     async def _run(self, command: Command, ends: list[Any]) -> None:
         assert self.holder is not None
-        answer = await pool.run(run_command, command, self.holder, self.headers)
+        answer = await pool.command(run_command, command, self.holder, self.headers)
         self.connection.push(reply(command, answer))
         if ends and answer.status < 300:
             self._supply.gave_up(ends)

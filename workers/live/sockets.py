@@ -303,11 +303,12 @@ class SocketConsumer(AsyncConsumer):
             if self._room is not None:
                 self._room.set()
 
-    async def patiently(self, function: Callable[..., T], *args: object) -> T:
-        """What the database says, asked again and again while it is away."""
+    async def patiently(self, function: Callable[..., T], *args: object, commands: bool = False) -> T:
+        """What the database says, asked again and again while it is away; `commands` for what changes something."""
+        run = pool.command if commands else pool.run
         while True:
             try:
-                return await pool.run(function, *args)
+                return await run(function, *args)
             except AWAY as error:
                 log.warning("a socket waits for the database: %s", error)
                 await asyncio.sleep(CHANCE.uniform(*AWAY_S))

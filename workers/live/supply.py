@@ -158,7 +158,8 @@ class Supply:
         if self._fillings.get(filling.batch) is not filling:
             return
         mine = self._socket
-        filled = await mine.patiently(fill, mine.worker_id, filling.batch, filling.window, mine.headers)
+        asked = (mine.worker_id, filling.batch, filling.window, mine.headers)
+        filled = await mine.patiently(fill, *asked, commands=True)
         if self._fillings.get(filling.batch) is filling:
             self._show(filling, filled)
 
