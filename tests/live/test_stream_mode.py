@@ -118,10 +118,11 @@ def test_who_finds_nothing_waits_and_is_given_what_opens(db: None) -> None:
         await database_sync_to_async(opens)()
         mine = await database_sync_to_async(Assignment.objects.get)(worker=worker)
         await told(worker, "place_taken", batch, mine.public_id)
-        assert (await socket.receive_json())["type"] == "fact"
-        (lease,) = await tasks(socket)
-        assert lease["id"] == str(mine.public_id)
-        assert await state(socket) == "full"
+        said = [await socket.receive_json() for _ in range(3)]
+        # The round that looks after those in line may find the place before the fact of it comes.
+        pushed, filled = (frame for frame in said if frame["type"] != "fact")
+        assert [lease["id"] for lease in pushed["assignments"]] == [str(mine.public_id)]
+        assert (filled["type"], filled["state"]) == ("stream", "full")
         await socket.leave()
 
     run(story)
