@@ -13,6 +13,7 @@ from marketplace.pages import views as pages
 from marketplace.pages.refusals import refusal_page
 from marketplace.rest import views as rest
 from marketplace.rest.problems import named_problem
+from workers.live.metrics import Metrics
 
 urlpatterns = [
     # Patterns are tried one by one, so what is most of the load comes first.
@@ -23,10 +24,14 @@ urlpatterns = [
     path("", pages.home, name="home"),
     path("arrived/", pages.arrived, name="arrived"),
     path("health/", pages.health, name="health"),
+    path("ready/", pages.ready, name="ready"),
+    path("metrics", Metrics.as_view(), name="metrics"),
     path("invoices/<uuid:invoice>", invoices.invoice_page, name="invoice"),
     path("invoices/<uuid:invoice>.pdf", invoices.invoice_pdf, name="invoice_pdf"),
     path("accounts/", include("allauth.urls")),
     path("work/", include("workers.web.urls")),
+    path("console/", include("marketplace.web.urls")),
+    path("staff/", include("marketplace.backoffice.urls")),
     path("jsi18n/", cache_control(max_age=3600)(JavaScriptCatalog.as_view()), name="js_catalog"),
 ]
 if settings.DESIGN_PAGE:
@@ -48,6 +53,10 @@ def handler403(request: HttpRequest, exception: Any) -> HttpResponse:
 
 def handler404(request: HttpRequest, exception: Any) -> HttpResponse:
     return _refused(request, 404, "There is nothing at this address.")
+
+
+def handler429(request: HttpRequest) -> HttpResponse:
+    return refusal_page(429)
 
 
 def handler500(request: HttpRequest) -> HttpResponse:

@@ -1,8 +1,11 @@
 """What nearly every test does around its act: a transaction of its own, and a look at the promises."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
+
+from django.db import transaction
 
 from marketplace.common.database import value
 from marketplace.common.promises import check_promises
@@ -31,3 +34,14 @@ def horizon() -> None:
     while value("SELECT max(xid) >= pg_snapshot_xmin(pg_current_snapshot()) FROM common_outbox"):
         assert time.monotonic() < deadline, "an older transaction never ends"
         time.sleep(0.01)
+
+
+@contextmanager
+def undone() -> Iterator[None]:
+    """What happens within is taken back, whole transactions too. For code under test it looks like a test's own
+    transaction: it may open durable ones within."""
+    block = transaction.atomic()
+    block._from_testcase = True  # type: ignore[attr-defined]
+    with block:
+        yield
+        transaction.set_rollback(True)

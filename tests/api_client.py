@@ -58,7 +58,7 @@ def signed_up(email: str | None = None, password: str = PASSWORD) -> User:
 def key_for(user: User, *scopes: str, life: timedelta | None = None) -> str:
     """The text of a new key."""
     with one_transaction(principal="test"):
-        return create_key(user=user, name="test", scopes=scopes, life=life)[1]
+        return create_key(user=user, name="test", scopes=scopes, life=life, at_console=True)[1]
 
 
 def code_of(response: Any) -> str:

@@ -28,6 +28,7 @@ Usage: ./run COMMAND [arguments]
   manage …        Django's manage.py, with the running stack or with servers started for it
   replay DIR …    send a recorded crowd through the running site, or through one started for it
   check …         verify the promises against the present data; with --money the books, from the transfers alone
+  drill …         restore a backup beside the running site and verify it (deploy/RUNBOOK.md)
   bench …         measure on servers of its own (./run bench lists what; tests/benchmarks/README.md explains)
   torture …       break everything, again and again, and check what was promised (--help tells more)
 
@@ -108,9 +109,19 @@ def manage(arguments: list[str], steps: Steps) -> int:
 def check(arguments: list[str], steps: Steps) -> int:
     """Verify the promises against the data."""
     with session(Wish("check", settings=_settings(), migrated=True), steps) as ready:
-        what = "check_money" if "--money" in arguments else "check_promises"
-        rest = [argument for argument in arguments if argument != "--money"]
+        special = {"--money": "check_money", "--log": "check_log"}
+        what = next((special[argument] for argument in arguments if argument in special), "check_promises")
+        rest = [argument for argument in arguments if argument not in special]
         return ready.supervisor.foreground([PYTHON, ROOT / "manage.py", what, *rest], env=ready.env)
+
+
+def drill(arguments: list[str], steps: Steps) -> int:
+    """Restore a backup, of the present data or the one that is named, and verify what came back."""
+    argv: list[str | Path] = [PYTHON, ROOT / "deploy" / "restore_drill.py", *arguments]
+    if any(argument in ("-h", "--help") or argument.startswith("--backup") for argument in arguments):
+        return subprocess.run(argv, env=_with_checkout(os.environ), check=False).returncode
+    with session(Wish("drill", settings=_settings(), migrated=True), steps) as ready:
+        return ready.supervisor.foreground(argv, env=_with_checkout(ready.env))
 
 
 def replay(arguments: list[str], steps: Steps) -> int:
@@ -232,6 +243,7 @@ COMMANDS = {
     "manage": Command("requirements.lock", 3, manage),
     "replay": Command("requirements.lock", 5, replay),
     "check": Command("requirements.lock", 4, check),
+    "drill": Command("requirements.lock", 4, drill),
     "bench": Command("requirements.lock", 5, bench),
     "torture": Command("requirements.lock", 5, torture),
 }

@@ -180,7 +180,9 @@ class Postgres:
     def _write_access_rules(self) -> None:
         """Peer authentication: the kernel says who connects. The files are ours, outside what the server may write."""
         me, them = caller_name(), self.user.name
-        write_for_server(self.data / "pg_hba.conf", "local all all peer map=stack\n")
+        # Of databases "all" does not name replication, which a base backup is.
+        rules = "local all all peer map=stack\nlocal replication postgres peer map=stack\n"
+        write_for_server(self.data / "pg_hba.conf", rules)
         # Whoever starts the server may be its superuser too; root could become `them` in any case.
         lines = [f'stack "{them}" postgres'] + [f'stack "{me}" {role}' for role in (OWNER, APP, "postgres")]
         write_for_server(self.data / "pg_ident.conf", "\n".join(lines) + "\n")

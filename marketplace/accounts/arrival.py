@@ -1,15 +1,49 @@
 """How people come in by the pages: what the sign-in library asks of us, and who has to show that an address is his."""
 
+from typing import Any
+
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.models import EmailAddress
 from allauth.account.stages import EmailVerificationStage
-from django.http import HttpResponse
+from allauth.core.exceptions import ImmediateHttpResponse
+from allauth.core.ratelimit import respond_429
+from django.contrib.auth.hashers import make_password
+from django.http import HttpRequest, HttpResponse
+from django.utils.crypto import get_random_string
+
+from marketplace.accounts.models import User
+from marketplace.common.limits import PasswordGuesses, address_of
 
 LIBRARYS_STAGE = "allauth.account.stages.EmailVerificationStage"
 
 
 class Adapter(DefaultAccountAdapter):  # type: ignore[misc]
-    """The library's ways, but for who verifies his address at sign-in."""
+    """The library's ways, but for who verifies his address at sign-in, and for how tries are counted: wrong passwords
+    count here as they do over the API, and with those (R34)."""
+
+    _guesses: PasswordGuesses
+
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        account = credentials.get("email") or f"user {request.user.pk}"
+        self._guesses = PasswordGuesses(address=address_of(request), account=account)
+        if (wait_s := self._guesses.too_many_s()) is not None:
+            refused = respond_429(request)
+            refused["Retry-After"] = str(wait_s)
+            raise ImmediateHttpResponse(refused)
+
+    def authenticate(self, request: HttpRequest, **credentials: Any) -> User | None:
+        user: User | None = super().authenticate(request, **credentials)
+        if user is not None:
+            self._guesses.forget()
+        return user
+
+    def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
+        self._guesses.count_wrong()
+
+    def send_account_already_exists_mail(self, email: str) -> None:
+        # A new account costs a hash; without one here the time would tell who has an account.
+        make_password(get_random_string(20))
+        super().send_account_already_exists_mail(email)
 
     def get_login_stages(self) -> list[str]:
         ours = f"{VerificationStage.__module__}.{VerificationStage.__qualname__}"

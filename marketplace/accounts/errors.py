@@ -28,6 +28,16 @@ class NoSuchAccount(Unprocessable):
     title = "Nobody has signed up with this e-mail address"
 
 
+class StaffRoleNeeded(Forbidden):
+    code = "staff-role-needed"
+    title = "Your staff role does not allow this"
+
+
+class NotAGranter(Forbidden):
+    code = "not-a-granter"
+    title = "You cannot change these roles"
+
+
 class AlreadyMember(Conflict):
     code = "already-member"
     title = "This person is a member with another role"
@@ -43,6 +53,16 @@ class InvitationInvalid(NotFound):
 
     code = "invitation-invalid"
     title = "This invitation cannot be used"
+
+
+class InvitedElsewhere(Forbidden):
+    code = "invited-elsewhere"
+    title = "This invitation is for another e-mail address"
+
+
+class LastOwner(Conflict):
+    code = "last-owner"
+    title = "An organisation needs an owner"
 
 
 class PasswordWrong(Forbidden):

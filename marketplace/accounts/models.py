@@ -28,6 +28,15 @@ class Role(models.TextChoices):
     VIEWER = "viewer"
 
 
+class StaffRole(models.TextChoices):
+    """What somebody of the staff may do; a superuser may do all of it, and give roles."""
+
+    SUPPORT = "support"
+    FINANCE = "finance"
+    QUALITY = "quality"
+    SUPERUSER = "superuser"
+
+
 class UserManager(BaseUserManager["User"]):
     def create_user(self, email: str, password: str | None = None, **extra: Any) -> "User":
         """A new user; addresses are kept in lower case, and without a password nobody can sign in."""
@@ -41,7 +50,7 @@ class UserManager(BaseUserManager["User"]):
 
 
 class User(AbstractBaseUser):  # type: ignore[django-manager-missing]
-    """One person. Whether he is staff changes only through the database function `grant_staff`."""
+    """One person. Whether he is staff changes only with his staff roles (`StaffGrant`)."""
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     email = models.EmailField(max_length=254)
@@ -68,6 +77,21 @@ class User(AbstractBaseUser):  # type: ignore[django-manager-missing]
 
     def get_short_name(self) -> str:
         return self.name or self.email
+
+
+class StaffGrant(models.Model):
+    """A role that somebody of the staff has; given and taken by the database functions `grant_staff` and `revoke_staff`
+    only, which write it into the audit log."""
+
+    pk = models.CompositePrimaryKey("user_id", "role")
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="staff_grants", db_index=False)
+    role = models.CharField(max_length=9, choices=StaffRole.choices)
+    granted_at = models.DateTimeField(db_default=MARKET_NOW, editable=False)
+    granted_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+", db_index=False)
+
+    class Meta:
+        db_table = "accounts_staffrole"
+        constraints = [models.CheckConstraint(condition=Q(role__in=StaffRole.values), name="staff_role")]
 
 
 class Requester(models.Model):
@@ -123,6 +147,38 @@ class Invitation(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(condition=Q(expires_at__gt=models.F("made_at")), name="invitation_expires_later"),
+        ]
+
+
+class MemberInvitation(models.Model):
+    """Somebody is asked to join an organisation. Who has the code and signs in with this address may, once; only the
+    code's hash is kept. `ended_at` is when it was accepted, taken back or replaced by another, or when whoever made it
+    was an owner no more."""
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    requester = models.ForeignKey(Requester, on_delete=models.PROTECT, related_name="member_invitations")
+    email = models.EmailField(max_length=254)
+    role = models.CharField(max_length=10, choices=Role.choices)
+    code_hash = models.BinaryField(max_length=32, unique=True)
+    made_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+", db_index=False)
+    made_at = models.DateTimeField(db_default=MARKET_NOW, editable=False)
+    expires_at = models.DateTimeField()
+    accepted_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+", db_index=False)
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["requester", "email"], condition=Q(ended_at=None), name="memberinvitation_one_open"
+            ),
+            models.CheckConstraint(condition=Q(role__in=Role.values), name="memberinvitation_role"),
+            models.CheckConstraint(condition=Q(email=Lower("email")), name="memberinvitation_email_lower_case"),
+            models.CheckConstraint(
+                condition=Q(expires_at__gt=models.F("made_at")), name="memberinvitation_expires_later"
+            ),
+            models.CheckConstraint(
+                condition=Q(accepted_by=None) | Q(ended_at__isnull=False), name="memberinvitation_accepted_is_ended"
+            ),
         ]
 
 
@@ -283,3 +339,64 @@ class Ticket(models.Model):
             models.CheckConstraint(condition=Q(socket__in=["worker", "requester", "admin"]), name="ticket_socket"),
         ]
         indexes = [models.Index(fields=["expires_at"], name="ticket_expires_at")]
+
+
+class Act(models.Model):
+    """One row of the audit log: who did what to whom, and why, in ids and words of the program. Written by
+    `commands.acts.record` only, in the transaction of what it tells; never changed, and sealed at the commit (R36)."""
+
+    act = models.TextField()
+    actor = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+", db_index=False)
+    via = models.TextField()
+    subject = models.TextField()
+    subject_id = models.TextField()
+    why = models.TextField(blank=True)
+    before = models.JSONField(null=True)
+    after = models.JSONField(null=True)
+    request_id = models.TextField()
+    made_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["act", "id"], name="act_by_name"),
+            models.Index(fields=["actor", "id"], name="act_by_actor"),
+            models.Index(fields=["subject", "subject_id", "id"], name="act_by_subject"),
+            models.Index(fields=["request_id"], name="act_by_request"),
+            models.Index(fields=["made_at"], name="act_made_at"),
+        ]
+
+
+class ActSeal(models.Model):
+    """A link of the chain of hashes over the audit log: `leaf` is the hash of what the row says, `hash` that of the
+    link before and the leaf. Written by trigger, at the commit of the row."""
+
+    seq = models.BigIntegerField(primary_key=True)
+    act = models.OneToOneField(Act, on_delete=models.PROTECT, related_name="seal")
+    leaf = models.BinaryField()
+    hash = models.BinaryField()
+
+
+class ActHead(models.Model):
+    """The end of the chain: one row, which whoever acts holds for the moment of his commit."""
+
+    id = models.SmallIntegerField(primary_key=True)
+    seq = models.BigIntegerField()
+    hash = models.BinaryField()
+
+
+class ActAnchor(models.Model):
+    """The end of the chain on a day, sent to where nobody here can change it."""
+
+    day = models.DateField(primary_key=True)
+    seq = models.BigIntegerField()
+    hash = models.BinaryField()
+    made_at = models.DateTimeField()
+    sent_at = models.DateTimeField(null=True)
+
+
+class Configuration(models.Model):
+    """What the site was set to by its environment from a start on: by group and name. A row is added at the first start
+    with other values than the newest row's; never changed."""
+
+    settings = models.JSONField()
+    made_at = models.DateTimeField(db_default=MARKET_NOW, editable=False)

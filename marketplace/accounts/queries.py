@@ -4,12 +4,26 @@ from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 from uuid import UUID
 
-from django.db.models import Model, Q, QuerySet
+from allauth.mfa.models import Authenticator
+from django.db.models import Model, OuterRef, Q, QuerySet, Subquery
 
-from marketplace.accounts.errors import RoleTooLow
-from marketplace.accounts.models import ApiKey, Member, Requester, Sanction, Where
-from marketplace.accounts.roles import includes
-from marketplace.common.database import MarketNow
+from marketplace.accounts.codes import hash_of
+from marketplace.accounts.errors import InvitationInvalid, RoleTooLow
+from marketplace.accounts.models import (
+    Act,
+    ActAnchor,
+    ApiKey,
+    Configuration,
+    Member,
+    MemberInvitation,
+    Requester,
+    Sanction,
+    StaffGrant,
+    User,
+    Where,
+)
+from marketplace.accounts.roles import covers, includes
+from marketplace.common.database import MarketNow, one, rows
 from marketplace.common.errors import NotFound
 
 Owned = TypeVar("Owned", bound=Model)
@@ -65,14 +79,125 @@ def any_requester(public_id: UUID) -> Requester:
     return found
 
 
+def find_requesters(text: str, *, limit: int = 20) -> list[Requester]:
+    """Organisations whose id it is, or whose name it is part of, for staff."""
+    try:
+        asked = Q(public_id=UUID(text))
+    except ValueError:
+        asked = Q(name__icontains=text)
+    return list(Requester.objects.filter(asked).order_by("name", "pk")[:limit]) if text else []
+
+
 def members_of(requester_id: int) -> QuerySet[Member]:
     """Everybody in the organisation."""
     return Member.objects.filter(requester_id=requester_id).select_related("user")
 
 
+def member_of(requester_id: int, user: UUID) -> Member:
+    """One member by the id of his account; raises `NotFound`."""
+    found = members_of(requester_id).filter(user__public_id=user).first()
+    if found is None:
+        raise NotFound("There is no such member.")
+    return found
+
+
+def open_invitations(requester_id: int) -> QuerySet[MemberInvitation]:
+    """Who was asked to join the organisation and has not come yet."""
+    return MemberInvitation.objects.filter(requester_id=requester_id, ended_at=None, expires_at__gt=MarketNow())
+
+
+def invitation_by(code: str) -> MemberInvitation:
+    """What a code invites to, with who asks. Raises `InvitationInvalid`."""
+    found = (
+        MemberInvitation.objects.select_related("requester", "made_by")
+        .filter(code_hash=hash_of(code), ended_at=None, expires_at__gt=MarketNow())
+        .first()
+    )
+    if found is None:
+        raise InvitationInvalid("This invitation is unknown, used or has expired. Ask for a new one.")
+    return found
+
+
 def keys_of(user_id: int) -> QuerySet[ApiKey]:
     """The user's keys, without what opens anything."""
     return ApiKey.objects.filter(user_id=user_id).defer("digest", "token_key")
+
+
+def factor_of(user_id: int) -> Authenticator | None:
+    """The person's second factor, if he has one."""
+    return Authenticator.objects.filter(user_id=user_id, type=Authenticator.Type.TOTP).first()
+
+
+def has_second_factor(user_id: int) -> bool:
+    """Whether the account has one."""
+    return factor_of(user_id) is not None
+
+
+def staff_roles(user_id: int) -> frozenset[str]:
+    """The staff roles of a person now; none for somebody who is no staff, or whose account is closed."""
+    found = rows(
+        "SELECT s.role FROM accounts_staffrole s JOIN accounts_user u ON u.id = s.user_id"
+        " WHERE s.user_id = %s AND u.is_staff AND u.is_active",
+        [user_id],
+    )
+    return frozenset(row[0] for row in found)
+
+
+def has_staff_role(user_id: int, *wanted: str) -> bool:
+    """Whether the person has one of the roles, or is a superuser; without any named, whether he has a role at all."""
+    held = staff_roles(user_id)
+    return bool(held) if not wanted else covers(held, wanted)
+
+
+def staff_people() -> QuerySet[User]:
+    """Everybody with a staff role, with the roles at hand."""
+    return User.objects.filter(pk__in=StaffGrant.objects.values("user_id")).prefetch_related("staff_grants")
+
+
+def staff_person(user_id: int) -> User:
+    """One account with its staff roles at hand, if it has any."""
+    return User.objects.prefetch_related("staff_grants").get(pk=user_id)
+
+
+def account_at(email: str) -> User | None:
+    """The account with this e-mail address, if it is in use."""
+    return User.objects.filter(email=email.strip().lower(), is_active=True).first()
+
+
+def any_user(public_id: UUID) -> User:
+    """Any account, for staff; raises `NotFound`."""
+    found = User.objects.filter(public_id=public_id).first()
+    if found is None:
+        raise NotFound("There is no such account.")
+    return found
+
+
+def acts() -> QuerySet[Act]:
+    """The audit log, with who acted and each row's place in the chain."""
+    return Act.objects.select_related("actor", "seal")
+
+
+def requesters_by_name(*, limit: int) -> list[Requester]:
+    """The first organisations in order of their names, for staff to choose from."""
+    return list(Requester.objects.order_by("name", "pk")[:limit])
+
+
+def configurations() -> QuerySet[Configuration]:
+    """What the site was set to, each row with what it was set to before (`previous`)."""
+    earlier = Configuration.objects.filter(pk__lt=OuterRef("pk")).order_by("-pk").values("settings")
+    return Configuration.objects.annotate(previous=Subquery(earlier[:1]))
+
+
+def act_anchors() -> QuerySet[ActAnchor]:
+    """The ends of the audit log's chain that were written down, the newest day first."""
+    return ActAnchor.objects.order_by("-day")
+
+
+def act_head() -> tuple[int, str]:
+    """The end of the audit log's chain now: how many rows are sealed, and the last hash."""
+    row = one("SELECT seq, encode(hash, 'hex') FROM accounts_acthead")
+    assert row is not None, "the chain has an end from the first migration on"
+    return row[0], row[1]
 
 
 def live_sanctions(

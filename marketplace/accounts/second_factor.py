@@ -8,11 +8,14 @@ refusal is not used up.
 import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import cast
 
+from allauth.account.authentication import get_authentication_records
 from allauth.mfa import app_settings
 from allauth.mfa.adapter import DefaultMFAAdapter, get_adapter
-from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, generate_totp_secret, hotp_value
+from django.contrib.auth.hashers import check_password
+from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare
 
 from marketplace.accounts.commands import notify
@@ -25,6 +28,7 @@ from marketplace.accounts.errors import (
     SecondFactorThere,
 )
 from marketplace.accounts.models import User
+from marketplace.accounts.queries import factor_of, has_second_factor
 from marketplace.common.commands import forgets
 from marketplace.common.database import run, value
 from marketplace.common.sealing import Unsealable, seal, unseal
@@ -90,7 +94,7 @@ def prove(*, user_id: int, password: str, code: str) -> Proof:
 
 def prove_code(*, user_id: int, code: str) -> Proof:
     """Look at a code alone, of somebody who is signed in. Raises `SecondFactorMissing`, `CodeWrong`."""
-    factor = _factor(user_id)
+    factor = factor_of(user_id)
     if factor is None:
         raise SecondFactorMissing("Set up a second factor first: POST /api/v1/worker/totp.")
     step = _step_of(get_adapter().decrypt(factor.data["secret"]), code)
@@ -99,14 +103,20 @@ def prove_code(*, user_id: int, code: str) -> Proof:
     return Proof(user_id, step)
 
 
-def has_second_factor(user_id: int) -> bool:
-    """Whether the account has one."""
-    return _factor(user_id) is not None
+def shown_in(request: HttpRequest) -> bool:
+    """Whether a code of the second factor was shown in this session, and there is one still. Whoever set his up
+    after he had signed in shows a code once more."""
+    user = cast(User, request.user)
+    records = get_authentication_records(request, user)
+    return any(record.get("method") == "mfa" for record in records) and has_second_factor(user.pk)
 
 
 def require_password(*, user_id: int, password: str) -> Shown:
-    """Raise `PasswordWrong` where it is not the account's."""
-    if not User.objects.get(pk=user_id).check_password(password):
+    """Raise `PasswordWrong` where it is not the account's.
+
+    It stays hashed as it is: a new hash, which signing in makes where an old one is weak, would end all sessions.
+    """
+    if not check_password(password, User.objects.get(pk=user_id).password):
         raise PasswordWrong("`password` is not the password of this account.", field="password")
     return Shown(user_id)
 
@@ -122,7 +132,7 @@ def spend(proof: Proof | None, *, user_id: int) -> None:
 
 def use_code(*, user_id: int, code: str) -> bool:
     """Whether the code is right and was never used; it is used then. For signing in, where nothing else is written."""
-    factor = _factor(user_id)
+    factor = factor_of(user_id)
     step = None if factor is None else _step_of(get_adapter().decrypt(factor.data["secret"]), code)
     if step is None:
         return False
@@ -142,7 +152,7 @@ def begin_enrolment(shown: Shown | None, *, user: User) -> Enrolment:
     require_transaction()
     if shown is None or shown.user_id != user.pk:
         raise PasswordWrong("`password` is needed.", field="password")
-    if _factor(user.pk) is not None:
+    if has_second_factor(user.pk):
         raise SecondFactorThere("This account has a second factor already.")
     secret = generate_totp_secret()
     now: datetime = value("SELECT market_now()")
@@ -175,7 +185,7 @@ def add_factor(new: NewFactor | None, *, user_id: int) -> None:
     if new is None or new.user_id != user_id:
         raise CodeWrong("`token` and `code` are needed.", field="code")
     user = User.objects.select_for_update(no_key=True).get(pk=user_id)
-    if _factor(user_id) is not None:
+    if has_second_factor(user_id):
         raise SecondFactorThere("This account has a second factor already.")
     TOTP.activate(user, new.secret)
     _spend_step(user_id, new.step)
@@ -185,10 +195,6 @@ def add_factor(new: NewFactor | None, *, user_id: int) -> None:
         text="From now on, whoever changes where your money goes needs its code as well as your password.\n\n"
         "If this was not you, change your password and write to the operator of this site at once.",
     )
-
-
-def _factor(user_id: int) -> Authenticator | None:
-    return Authenticator.objects.filter(user_id=user_id, type=Authenticator.Type.TOTP).first()
 
 
 def _step_of(secret: str, code: str) -> int | None:

@@ -1,4 +1,4 @@
-"""Accounts, keys, organisations, members and invitations."""
+"""Accounts, keys, organisations, and invitations to open an account."""
 
 from datetime import timedelta
 from typing import Any
@@ -14,22 +14,21 @@ from rest_framework.views import APIView
 from marketplace.accounts.commands import (
     Invitee,
     accept_invitation,
-    add_member,
     create_key,
     found_requester,
     invite,
     revoke_key,
     sign_up,
 )
-from marketplace.accounts.models import ApiKey, Member, Role, Scope, User
-from marketplace.accounts.queries import keys_of, members_of, membership, memberships_of, requester_for
+from marketplace.accounts.models import ApiKey, Member, Role, Scope, StaffRole, User
+from marketplace.accounts.queries import keys_of, membership, memberships_of
 from marketplace.api.balances import balances_of
 from marketplace.rest.ask import Ask
 from marketplace.rest.authentication import ApiKeyAuthentication, PasswordAuthentication
 from marketplace.rest.boundary import once, respond
 from marketplace.rest.openapi import listing
 from marketplace.rest.pagination import page_of
-from marketplace.rest.permissions import IsRequesterKey, IsStaffKey
+from marketplace.rest.permissions import IsRequesterKey, staff
 from marketplace.rest.requests import KeyRequest
 from marketplace.rest.throttles import InvitationThrottle, SignUpThrottle
 from marketplace.results.queries import rejection_rates
@@ -56,11 +55,6 @@ class KeyAsk(Ask):
 
 class RequesterAsk(Ask):
     name = serializers.CharField(max_length=200)
-
-
-class MemberAsk(Ask):
-    email = serializers.EmailField(max_length=254)
-    role = serializers.ChoiceField(choices=Role.choices)
 
 
 class InviteeAsk(Ask):
@@ -115,12 +109,6 @@ class RequesterMoneyView(RequesterView):
     )
     rejections = serializers.IntegerField(help_text="How many those were")
     rejections_upheld = serializers.IntegerField(help_text="How many of your rejections were undone, as on appeal")
-
-
-class MemberView(serializers.Serializer[Member]):
-    email = serializers.EmailField(source="user.email")
-    name = serializers.CharField(source="user.name")
-    role = serializers.ChoiceField(choices=Role.choices)
 
 
 class InvitedView(serializers.Serializer[Any]):
@@ -232,32 +220,8 @@ class OneRequester(APIView):
         )
 
 
-class Members(APIView):
-    permission_classes = [IsRequesterKey]
-
-    @extend_schema(summary="Who works for the organisation", tags=["accounts"], **listing(MemberView))
-    def get(self, request: KeyRequest, requester: UUID) -> HttpResponse:
-        members = members_of(requester_for(request.user.pk, requester).pk)
-        return page_of(request, members, lambda member: MemberView(member).data)
-
-    @extend_schema(summary="Add a member", tags=["accounts"], request=MemberAsk, responses={201: MemberView})
-    def post(self, request: KeyRequest, requester: UUID) -> HttpResponse:
-        ask = MemberAsk.of(request)
-        with once(request) as boundary:
-            return boundary.replay or boundary.respond(
-                MemberView(
-                    add_member(
-                        requester_id=requester_for(request.user.pk, requester, at_least="owner").pk,
-                        email=ask["email"],
-                        role=ask["role"],
-                    )
-                ).data,
-                status=201,
-            )
-
-
 class Invitations(APIView):
-    permission_classes = [IsStaffKey]
+    permission_classes = [staff(StaffRole.SUPPORT)]
 
     @extend_schema(
         summary="Invite people; workers among them can work as soon as they accept",

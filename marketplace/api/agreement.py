@@ -14,6 +14,7 @@ from marketplace.api.shapes import rounded
 from marketplace.batches.models import Batch
 from marketplace.batches.queries import batch_for
 from marketplace.common.errors import Unprocessable
+from marketplace.common.lots import lots_of
 from marketplace.common.transactions import one_transaction
 from marketplace.rest.ask import refuse_unknown
 from marketplace.rest.boundary import respond
@@ -176,7 +177,8 @@ class AgreementView(APIView):
         with one_transaction(principal="names"):
             names = worker_names(batch=of)
         compared = compared_answers(of.pk)
-        reports = [field_agreement(field, compared.said, work=WORK // len(declared)) for field in declared]
+        work, lots = WORK // len(declared), lots_of(of.public_id)
+        reports = [field_agreement(field, compared.said, work=work, lots=lots) for field in declared]
         tasks = external_ids(task_id for report in reports for one in report.confused for task_id in one.task_ids)
         counts = ("tasks", "of_tasks", "answers", "unclear", "discounted")
         return respond(

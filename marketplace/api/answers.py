@@ -1,6 +1,6 @@
 """Answers under review, results and exports."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 from uuid import UUID
@@ -10,7 +10,8 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.views import APIView
 
-from marketplace.api.asks import AcceptAsk, AggregateAsk, RejectAsk, RepairAsk, uuid_of
+from marketplace.accounts.commands.acts import record
+from marketplace.api.asks import AcceptAsk, AggregateAsk, RejectAsk, RepairAsk, moment_of, text_of, uuid_of
 from marketplace.api.shapes import (
     ANSWER_STATES,
     AcceptedShape,
@@ -39,8 +40,10 @@ from marketplace.results.export import as_jsonl
 from marketplace.results.models import Run
 from marketplace.results.queries import RESULT_COLUMNS, answer_columns, answer_rows, result_rows, run_for
 from workers.assignments.commands.decide import DECISIONS_MAX, accept_answers, apply_due
-from workers.assignments.queries import answers_page
+from workers.assignments.queries import Sought, answers_page
 from workers.assignments.states import RejectReason
+from workers.profiles.commands import pseudonyms
+from workers.profiles.queries import workers_by_pseudonym
 
 
 class AnswersView(APIView):
@@ -49,25 +52,53 @@ class AnswersView(APIView):
     @extend_schema(
         summary="Answers with their state",
         tags=["answers"],
-        **listing(AnswerShape, OpenApiParameter("state", str, enum=ANSWER_STATES)),
+        **listing(
+            AnswerShape,
+            OpenApiParameter("state", str, enum=ANSWER_STATES),
+            OpenApiParameter("task", str, description="To the task with this external id only"),
+            OpenApiParameter("worker", str, description="Of the worker whom you know by this name only"),
+            OpenApiParameter("unclear", bool, description="Only those that say so, or only those that do not"),
+            OpenApiParameter("since", OpenApiTypes.DATETIME, description="Sent from then on"),
+            OpenApiParameter("until", OpenApiTypes.DATETIME, description="and before then"),
+            OpenApiParameter("field", str, description="With `label`: in this field"),
+            OpenApiParameter("label", str, description="they say this"),
+        ),
     )
     def get(self, request: KeyRequest, batch: UUID) -> HttpResponse:
-        state = request.query_params.get("state")
-        if state is not None and state not in ANSWER_STATES:
-            known = ", ".join(ANSWER_STATES)
-            raise Unprocessable("There is no such state.", errors=[{"field": "state", "message": f"one of {known}"}])
         of = batch_for(request.user.pk, batch)
+        asked = request.query_params
+        sought = _sought(of, asked)
         with one_transaction(principal="due"):
             apply_due(batch_id=of.pk)
-        with one_transaction(principal="names"):
-            names = worker_names(batch=of)
+        names: dict[int, str] = {}
+
+        def fetch(after: int, limit: int) -> list[dict[str, Any]]:
+            page = answers_page(of.pk, sought, after_id=after, limit=limit) if sought else []
+            with one_transaction(principal="names"):
+                names.update(pseudonyms(requester_id=of.requester_id, worker_ids={row["worker_id"] for row in page}))
+            return page
 
         return page_of_rows(
             request,
-            lambda after, limit: answers_page(of.pk, state=state, after_id=after, limit=limit),
+            fetch,
             lambda row: answer_shape(row, names),
-            allowed=["state"],
+            allowed=["state", "task", "worker", "unclear", "since", "until", "field", "label"],
         )
+
+
+def _sought(batch: Batch, asked: Mapping[str, str]) -> Sought | None:
+    """What the parameters ask for; None where it is a worker whom the requester does not know."""
+    for name, known in (("state", ANSWER_STATES), ("unclear", ("true", "false"))):
+        if name in asked and asked[name] not in known:
+            message = f"one of {', '.join(known)}"
+            raise Unprocessable(f"There is no such {name}.", errors=[{"field": name, "message": message}])
+    task, worker, field, label = (text_of(asked, name) for name in ("task", "worker", "field", "label"))
+    worker_id = workers_by_pseudonym(batch.requester_id, [worker]).get(worker) if worker else None
+    if worker and worker_id is None:
+        return None
+    unclear = asked["unclear"] == "true" if "unclear" in asked else None
+    since, until = (moment_of(asked, name) for name in ("since", "until"))
+    return Sought(asked.get("state"), task, worker_id, unclear, field, label, since, until)
 
 
 class AcceptView(APIView):
@@ -191,6 +222,8 @@ def export_view(what: str, form: str) -> type[APIView]:
             refuse_unknown(request.query_params, allowed)
             of = batch_for(request.user.pk, batch)
             columns, rows = _results(request, of) if what == "results" else _answers(of)
+            with once(request):
+                record(f"export.{what}", subject="batch", subject_id=of.public_id, after={"format": form})
             pieces = as_jsonl(rows) if form == "jsonl" else as_csv(columns, rows)
             response = StreamingHttpResponse(pieces, content_type=kind if form == "jsonl" else f"{kind}; charset=utf-8")
             response["Content-Disposition"] = f'attachment; filename="{what}-{of.public_id}.{form}"'

@@ -3,21 +3,23 @@
 from typing import Any
 from uuid import UUID
 
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from marketplace.accounts.models import Scope, User
-from marketplace.accounts.queries import requester_for
+from marketplace.accounts.models import Scope, StaffRole
+from marketplace.accounts.queries import account_at, has_staff_role, requester_for
+from marketplace.api.looks import note_look
 from marketplace.common.errors import NotFound, Unprocessable
 from marketplace.common.transactions import one_transaction
 from marketplace.rest.ask import Ask
 from marketplace.rest.boundary import once, respond
 from marketplace.rest.openapi import listing
 from marketplace.rest.pagination import page_of
-from marketplace.rest.permissions import IsRequesterKey, IsStaffKey
+from marketplace.rest.permissions import IsRequesterKey, staff
 from marketplace.rest.requests import KeyRequest
 from workers.appeals.commands.decide import decide_appeal
 from workers.appeals.commands.open import add_statement, name_adjudicator
@@ -139,12 +141,18 @@ def staff_appeal_shape(appeal: Appeal) -> dict[str, Any]:
     }
 
 
+def note_adjudicator(request: Request | HttpRequest, appeal: Appeal) -> None:
+    """Write down that somebody is told who else was named to judge the appeal."""
+    if appeal.adjudicator_id not in (None, request.user.pk):
+        note_look(request, "appeal", appeal.public_id)
+
+
 def requester_appeal_shape(appeal: Appeal, names: dict[int, str]) -> dict[str, Any]:
     return {**open_appeal_shape(appeal), "worker": names[appeal.worker_id]}
 
 
 class AppealsView(APIView):
-    permission_classes = [IsStaffKey]
+    permission_classes = [staff(StaffRole.SUPPORT, StaffRole.QUALITY)]
 
     @extend_schema(
         summary="Appeals against rejections and sanctions",
@@ -156,6 +164,7 @@ class AppealsView(APIView):
         if state is not None and state not in State.values:
             raise Unprocessable("There is no such state.", errors=[{"field": "state", "message": "is not a state"}])
         settle_late()
+        note_look(request, "appeals", state or "all")
         found = appeals_with_all() if state is None else appeals_with_all().filter(state=state)
         return page_of(request, found, staff_appeal_shape, allowed=["state"])
 
@@ -170,7 +179,9 @@ class AppealView(APIView):
     )
     def get(self, request: KeyRequest, appeal: UUID) -> HttpResponse:
         settle_late()
-        return respond(staff_appeal_shape(_for_judge(request, appeal)))
+        found = _for_judge(request, appeal)
+        note_adjudicator(request, found)
+        return respond(staff_appeal_shape(found))
 
 
 class DecideView(APIView):
@@ -193,7 +204,7 @@ class DecideView(APIView):
 
 
 class AdjudicatorView(APIView):
-    permission_classes = [IsStaffKey]
+    permission_classes = [staff(StaffRole.SUPPORT, StaffRole.QUALITY)]
 
     @extend_schema(
         summary="Name a person who has no part in the matter to judge it",
@@ -207,7 +218,7 @@ class AdjudicatorView(APIView):
             if boundary.replay:
                 return boundary.replay
             of = appeal_of(appeal)
-            user = User.objects.filter(email=ask["email"].strip().lower(), is_active=True).first()
+            user = account_at(ask["email"])
             if user is None:
                 raise Unprocessable("There is no such account.", errors=[{"field": "email", "message": "is nobody's"}])
             name_adjudicator(appeal=of.public_id, adjudicator_id=user.pk, by=request.user.pk, reason=ask["reason"])
@@ -251,7 +262,8 @@ class StatementView(APIView):
 def _for_judge(request: KeyRequest, public_id: UUID) -> Appeal:
     """The appeal, for a staff key and for the account that was named; nobody else learns that there is one."""
     found = appeal_of(public_id)
-    staff = request.user.is_staff and request.auth is not None and Scope.STAFF in request.auth.scopes
-    if not staff and found.adjudicator_id != request.user.pk:
+    of_staff = request.auth is not None and Scope.STAFF in request.auth.scopes
+    judges = of_staff and has_staff_role(request.user.pk, StaffRole.SUPPORT, StaffRole.QUALITY)
+    if not judges and found.adjudicator_id != request.user.pk:
         raise NotFound("There is no such appeal.")
     return found

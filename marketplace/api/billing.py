@@ -12,6 +12,8 @@ from rest_framework import serializers
 from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.views import APIView
 
+from marketplace.accounts.commands.acts import record
+from marketplace.accounts.models import StaffRole
 from marketplace.accounts.queries import any_requester
 from marketplace.api.asks import CHANNEL, DepositAsk
 from marketplace.billing.commands.deposits import record_deposit, reverse_deposit
@@ -28,7 +30,7 @@ from marketplace.rest.boundary import once, respond
 from marketplace.rest.openapi import listing
 from marketplace.rest.pagination import page_of
 from marketplace.rest.parsing import AnyBodyParser
-from marketplace.rest.permissions import IsStaffKey
+from marketplace.rest.permissions import staff
 from marketplace.rest.requests import KeyRequest
 
 
@@ -166,7 +168,7 @@ def liabilities_shape(of: Liabilities) -> dict[str, Any]:
 
 
 class DepositsView(APIView):
-    permission_classes = [IsStaffKey]
+    permission_classes = [staff(StaffRole.FINANCE)]
 
     @extend_schema(summary="Every deposit", tags=["operations"], **listing(DepositShape))
     def get(self, request: KeyRequest) -> HttpResponse:
@@ -189,7 +191,7 @@ class DepositsView(APIView):
 
 
 class DepositReverseView(APIView):
-    permission_classes = [IsStaffKey]
+    permission_classes = [staff(StaffRole.FINANCE)]
 
     @extend_schema(
         summary="Take a deposit back, as long as its money is not spent",
@@ -207,7 +209,7 @@ class DepositReverseView(APIView):
 
 
 class DepositReportsView(APIView):
-    permission_classes = [IsStaffKey]
+    permission_classes = [staff(StaffRole.FINANCE)]
     parser_classes = [AnyBodyParser]
 
     @extend_schema(
@@ -240,7 +242,7 @@ class DepositReportsView(APIView):
 
 
 class LiabilitiesView(APIView):
-    permission_classes = [IsStaffKey]
+    permission_classes = [staff(StaffRole.FINANCE)]
 
     @extend_schema(
         summary="What the platform owes by currency, and for how long", tags=["operations"], responses=LiabilitiesShape
@@ -250,10 +252,12 @@ class LiabilitiesView(APIView):
 
 
 class LiabilitiesCsvView(APIView):
-    permission_classes = [IsStaffKey]
+    permission_classes = [staff(StaffRole.FINANCE)]
 
     @extend_schema(summary="The same as CSV", tags=["operations"], responses={(200, "text/csv"): OpenApiTypes.STR})
     def get(self, request: KeyRequest) -> StreamingHttpResponse:
+        with once(request):
+            record("export.liabilities", subject="ledger", subject_id="liabilities")
         response = StreamingHttpResponse(
             as_csv(["what", "age", "amount", "currency"], _cells(liabilities())),
             content_type="text/csv; charset=utf-8",

@@ -8,6 +8,8 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.views import APIView
 
+from marketplace.accounts.commands.acts import record
+from marketplace.accounts.models import StaffRole
 from marketplace.api.asks import EmptyAsk
 from marketplace.common.database import one
 from marketplace.common.models import DeadLetter
@@ -15,7 +17,7 @@ from marketplace.common.sweeps import retry
 from marketplace.rest.boundary import once
 from marketplace.rest.openapi import listing
 from marketplace.rest.pagination import page_of
-from marketplace.rest.permissions import IsStaffKey
+from marketplace.rest.permissions import staff
 from marketplace.rest.requests import KeyRequest
 
 
@@ -55,7 +57,7 @@ def dead_letter_shape(letter: DeadLetter) -> dict[str, Any]:
 
 
 class DeadLettersView(APIView):
-    permission_classes = [IsStaffKey]
+    permission_classes = [staff(StaffRole.SUPERUSER)]
 
     @extend_schema(
         summary="Sweeps and items that were put aside, newest first", tags=["operations"], **listing(DeadLetterShape)
@@ -65,7 +67,7 @@ class DeadLettersView(APIView):
 
 
 class RetryView(APIView):
-    permission_classes = [IsStaffKey]
+    permission_classes = [staff(StaffRole.SUPERUSER)]
 
     @extend_schema(
         summary="Try it again, with three tries anew",
@@ -76,4 +78,8 @@ class RetryView(APIView):
     def post(self, request: KeyRequest, letter: UUID) -> HttpResponse:
         EmptyAsk.of(request)
         with once(request) as boundary:
-            return boundary.replay or boundary.respond(dead_letter_shape(retry(public_id=letter)))
+            if boundary.replay:
+                return boundary.replay
+            tried = retry(public_id=letter)
+            record("configuration.letter_retried", subject="dead_letter", subject_id=letter)
+            return boundary.respond(dead_letter_shape(tried))

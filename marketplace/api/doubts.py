@@ -18,9 +18,11 @@ from marketplace.rest.openapi import listing
 from marketplace.rest.pagination import page_of_rows
 from marketplace.rest.permissions import IsRequesterKey
 from marketplace.rest.requests import KeyRequest
+from workers.assignments.commands.holds import release_worker
 from workers.assignments.commands.more_places import TASKS_MAX, more_places_for
-from workers.assignments.queries import review_wishes_page
+from workers.assignments.queries import holds_page, review_wishes_page
 from workers.profiles.commands import pseudonyms
+from workers.profiles.queries import known_worker
 
 WISH_STATES = ("open", "done")
 
@@ -51,6 +53,27 @@ class WishShape(serializers.Serializer[Any]):
     made_at = serializers.DateTimeField()
     decide_by = serializers.DateTimeField(allow_null=True, help_text="When the answer is accepted by itself")
     done = serializers.BooleanField(help_text="Whether the answer is decided")
+
+
+class HeldAnswersShape(serializers.Serializer[Any]):
+    worker = serializers.CharField(help_text="The name under which you know the worker; other requesters know another")
+    since = serializers.DateTimeField()
+    until = serializers.DateTimeField(
+        help_text="Before then the answers are not accepted by themselves; none waits for more than seven days beyond"
+        " its deadline"
+    )
+    reasons = serializers.ListField(child=serializers.CharField())
+    waiting = serializers.IntegerField(help_text="Answers of the worker that nobody has decided yet")
+
+
+class AnswersReleaseAsk(Ask):
+    worker = serializers.CharField(max_length=24, help_text="The name under which you know the worker")
+    reason = serializers.CharField(max_length=2_000)
+
+
+class AnswersReleasedShape(serializers.Serializer[Any]):
+    holds = serializers.IntegerField(help_text="How many holds ended")
+    accepted = serializers.IntegerField(help_text="Answers whose deadline had passed, and which are accepted now")
 
 
 class MorePlacesView(APIView):
@@ -103,3 +126,49 @@ class ReviewWishesView(APIView):
             lambda row: {name: row[name] for name in shown} | {"worker": names[row["worker_id"]]},
             allowed=["state"],
         )
+
+
+class HeldView(APIView):
+    permission_classes = [IsRequesterKey]
+
+    @extend_schema(
+        summary="Workers whose answers are held back until you look at them, and why",
+        tags=["batches"],
+        **listing(HeldAnswersShape),
+    )
+    def get(self, request: KeyRequest, batch: UUID) -> HttpResponse:
+        of = batch_for(request.user.pk, batch, at_least="reviewer")
+        names: dict[int, str] = {}
+
+        def fetch(after: int, limit: int) -> list[dict[str, Any]]:
+            page = holds_page(of.pk, after_id=after, limit=limit)
+            with one_transaction(principal="names"):
+                names.update(pseudonyms(requester_id=of.requester_id, worker_ids={row["worker_id"] for row in page}))
+            return page
+
+        shown = ("since", "until", "reasons", "waiting")
+        return page_of_rows(
+            request, fetch, lambda row: {name: row[name] for name in shown} | {"worker": names[row["worker_id"]]}
+        )
+
+
+class HeldReleaseView(APIView):
+    permission_classes = [IsRequesterKey]
+
+    @extend_schema(
+        summary="Hold a worker's answers back no longer; those whose deadline has passed are accepted at once",
+        tags=["batches"],
+        request=AnswersReleaseAsk,
+        responses=AnswersReleasedShape,
+    )
+    def post(self, request: KeyRequest, batch: UUID) -> HttpResponse:
+        ask = AnswersReleaseAsk.of(request)
+        with once(request) as boundary:
+            if boundary.replay:
+                return boundary.replay
+            of = batch_for(request.user.pk, batch, at_least="reviewer")
+            worker_id = known_worker(of.requester_id, ask["worker"])
+            held, accepted = release_worker(
+                batch_id=of.pk, worker_id=worker_id, reason=ask["reason"], by=request.user.pk
+            )
+            return boundary.respond({"holds": held, "accepted": accepted})

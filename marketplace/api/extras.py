@@ -8,6 +8,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.views import APIView
 
+from marketplace.accounts.models import StaffRole
 from marketplace.api.asks import BonusAsk, UpholdAsk
 from marketplace.batches.queries import any_batch, batch_for
 from marketplace.common.errors import Unprocessable
@@ -15,13 +16,13 @@ from marketplace.common.transactions import one_transaction
 from marketplace.rest.boundary import once
 from marketplace.rest.openapi import listing
 from marketplace.rest.pagination import page_of_rows
-from marketplace.rest.permissions import IsRequesterKey, IsStaffKey
+from marketplace.rest.permissions import IsRequesterKey, staff
 from marketplace.rest.requests import KeyRequest
-from marketplace.results.commands.names import worker_names
 from workers.appeals.commands.uphold import uphold_rejected
 from workers.assignments.commands.extras import Bonus, pay_bonus
 from workers.assignments.models import ExtraKind
 from workers.assignments.queries import extras_page
+from workers.profiles.commands import pseudonyms
 from workers.profiles.queries import workers_by_pseudonym
 
 
@@ -60,7 +61,7 @@ def extra_shape(row: dict[str, Any], names: dict[int, str]) -> dict[str, Any]:
 
 
 class UpholdView(APIView):
-    permission_classes = [IsStaffKey]
+    permission_classes = [staff(StaffRole.SUPPORT, StaffRole.QUALITY)]
 
     @extend_schema(
         summary="Undo rejections that were wrong; each answer becomes due for payment, and what was contested is won",
@@ -116,10 +117,12 @@ class BonusesView(APIView):
     @extend_schema(summary="Bonuses and top-ups of a batch", tags=["money"], **listing(ExtraShape))
     def get(self, request: KeyRequest, batch: UUID) -> HttpResponse:
         of = batch_for(request.user.pk, batch)
-        with one_transaction(principal="names"):
-            names = worker_names(batch=of)
-        return page_of_rows(
-            request,
-            lambda after, limit: extras_page(of.pk, after_id=after, limit=limit),
-            lambda row: extra_shape(row, names),
-        )
+        names: dict[int, str] = {}
+
+        def fetch(after: int, limit: int) -> list[dict[str, Any]]:
+            page = extras_page(of.pk, after_id=after, limit=limit)
+            with one_transaction(principal="names"):
+                names.update(pseudonyms(requester_id=of.requester_id, worker_ids={row["worker_id"] for row in page}))
+            return page
+
+        return page_of_rows(request, fetch, lambda row: extra_shape(row, names))

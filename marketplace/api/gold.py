@@ -10,6 +10,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.views import APIView
 
+from marketplace.accounts.models import StaffRole
 from marketplace.batches.models import Batch
 from marketplace.batches.queries import any_batch, batch_for
 from marketplace.batches.states import KeyOrigin, KeyState
@@ -19,7 +20,7 @@ from marketplace.rest.ask import Ask, refuse_unknown
 from marketplace.rest.boundary import once, respond
 from marketplace.rest.openapi import listing
 from marketplace.rest.pagination import page_of_rows, without_cursor
-from marketplace.rest.permissions import IsRequesterKey, IsStaffKey
+from marketplace.rest.permissions import IsRequesterKey, staff
 from marketplace.rest.requests import KeyRequest
 from workers.gold.commands.audit import confirm_key, note_look, retire_key
 from workers.gold.queries import GoldCost, KeyView, cost_of, keys_page, openings_page, roots_of
@@ -209,7 +210,7 @@ class OpeningsView(APIView):
 
 
 class StaffOpeningsView(APIView):
-    permission_classes = [IsStaffKey]
+    permission_classes = [staff(StaffRole.QUALITY)]
 
     @extend_schema(
         summary="The keys of any batch with what shows that they were committed to", tags=["operations"], **OPENINGS

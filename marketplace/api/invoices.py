@@ -9,6 +9,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.views import APIView
 
+from marketplace.accounts.models import StaffRole
 from marketplace.accounts.queries import requester_for
 from marketplace.billing.commands.invoices import BILLED, credit_invoice, issue_invoice, set_billing_details
 from marketplace.billing.models import BillingDetails, DocumentKind, Invoice
@@ -19,7 +20,7 @@ from marketplace.rest.boundary import again, once, respond
 from marketplace.rest.openapi import listing
 from marketplace.rest.pagination import page_of
 from marketplace.rest.periods import month_of
-from marketplace.rest.permissions import IsRequesterKey, IsStaffKey
+from marketplace.rest.permissions import IsRequesterKey, staff
 from marketplace.rest.requests import KeyRequest
 
 
@@ -182,7 +183,7 @@ class InvoicePdfView(APIView):
 
 
 class CreditNoteView(APIView):
-    permission_classes = [IsStaffKey]
+    permission_classes = [staff(StaffRole.FINANCE)]
 
     @extend_schema(
         summary="Take a whole invoice back by a credit note",

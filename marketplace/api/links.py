@@ -8,11 +8,12 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.views import APIView
 
+from marketplace.accounts.models import StaffRole
 from marketplace.rest.ask import Ask
 from marketplace.rest.boundary import once
 from marketplace.rest.openapi import listing
 from marketplace.rest.pagination import page_of
-from marketplace.rest.permissions import IsStaffKey
+from marketplace.rest.permissions import staff
 from marketplace.rest.requests import KeyRequest
 from workers.profiles.commands.links import LINK_MAX, end_link, link_accounts
 from workers.profiles.models import Link
@@ -58,7 +59,7 @@ def link_shape(link: Link) -> dict[str, Any]:
 
 
 class LinksView(APIView):
-    permission_classes = [IsStaffKey]
+    permission_classes = [staff(StaffRole.SUPPORT, StaffRole.QUALITY)]
 
     @extend_schema(summary="Links between accounts, past ones too", tags=["operations"], **listing(LinkShape))
     def get(self, request: KeyRequest) -> HttpResponse:
@@ -79,7 +80,7 @@ class LinksView(APIView):
 
 
 class LinkEndView(APIView):
-    permission_classes = [IsStaffKey]
+    permission_classes = [staff(StaffRole.SUPPORT, StaffRole.QUALITY)]
 
     @extend_schema(summary="End a link that was wrong", tags=["operations"], request=LinkEndAsk, responses=LinkShape)
     def post(self, request: KeyRequest, link: UUID) -> HttpResponse:

@@ -6,17 +6,17 @@ from typing import Any
 from uuid import UUID
 
 from django.http import HttpResponse
-from django.utils.dateparse import parse_datetime
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.views import APIView
 
+from marketplace.accounts.models import StaffRole
 from marketplace.accounts.queries import requester_for
+from marketplace.api.asks import moment_of
 from marketplace.api.pseudonyms import with_pseudonyms
 from marketplace.api.shapes import (
     AnchorShape,
     BookedTransferShape,
-    CheckShape,
     HeadShape,
     LedgerAccountShape,
     TransferShape,
@@ -25,14 +25,13 @@ from marketplace.api.shapes import (
     transfer_shape,
 )
 from marketplace.common.errors import Unprocessable
-from marketplace.common.promises import check_promises
 from marketplace.ledger.addresses import funds_of
-from marketplace.ledger.queries import anchors, balances_at, head, ledger_sum, statement
+from marketplace.ledger.queries import anchors, balances_at, head, statement
 from marketplace.rest.ask import refuse_unknown
 from marketplace.rest.boundary import respond
 from marketplace.rest.openapi import listing
 from marketplace.rest.pagination import page_of_rows
-from marketplace.rest.permissions import IsRequesterKey, IsStaffKey
+from marketplace.rest.permissions import IsRequesterKey, staff
 from marketplace.rest.requests import KeyRequest
 
 
@@ -50,7 +49,7 @@ class TransfersView(APIView):
 
 
 class AccountView(APIView):
-    permission_classes = [IsStaffKey]
+    permission_classes = [staff(StaffRole.FINANCE)]
 
     @extend_schema(
         summary="Any account as of now or of any moment",
@@ -63,7 +62,7 @@ class AccountView(APIView):
     )
     def get(self, request: KeyRequest) -> HttpResponse:
         refuse_unknown(request.query_params, ("address", "at"))
-        address, at = _address(request), _moment(request.query_params.get("at"))
+        address, at = _address(request), moment_of(request.query_params, "at") or datetime.now(UTC)
         return respond(
             {
                 "address": address,
@@ -77,7 +76,7 @@ class AccountView(APIView):
 
 
 class AccountTransfersView(APIView):
-    permission_classes = [IsStaffKey]
+    permission_classes = [staff(StaffRole.FINANCE)]
 
     @extend_schema(
         summary="The transfers of any account, newest first, with the balance after each",
@@ -109,17 +108,6 @@ def _address(request: KeyRequest) -> str:
     return address
 
 
-def _moment(text: str | None) -> datetime:
-    try:
-        moment = datetime.now(UTC) if text is None else parse_datetime(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        message = "must be a moment with its time zone, as 2026-01-31T12:00:00Z"
-        raise Unprocessable("There is no such moment.", errors=[{"field": "at", "message": message}])
-    return moment
-
-
 class HeadView(APIView):
     @extend_schema(summary="The end of the chain of hashes over all transfers", tags=["money"], responses=HeadShape)
     def get(self, request: KeyRequest) -> HttpResponse:
@@ -134,21 +122,3 @@ class AnchorsView(APIView):
     )
     def get(self, request: KeyRequest) -> HttpResponse:
         return page_of_rows(request, anchors, anchor_shape)
-
-
-class CheckView(APIView):
-    permission_classes = [IsStaffKey]
-
-    @extend_schema(summary="Check every promise against the database", tags=["operations"], responses=CheckShape)
-    def get(self, request: KeyRequest) -> HttpResponse:
-        findings = check_promises(show=0)
-        return respond(
-            {
-                "ledger_sum_micros": ledger_sum(),
-                "violations": sum(finding.violations for finding in findings),
-                "promises": [
-                    {"name": finding.name, "sentence": finding.sentence, "violations": finding.violations}
-                    for finding in findings
-                ],
-            }
-        )

@@ -13,15 +13,17 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from marketplace.accounts.models import StaffRole
+from marketplace.api.looks import note_look
 from marketplace.common.errors import Unprocessable
 from marketplace.common.transactions import one_transaction
 from marketplace.payouts.commands.notices import read_notices, take_in_notices
 from marketplace.payouts.commands.payouts import approve_payout, refuse_payout
 from marketplace.payouts.commands.reports import take_in_report
-from marketplace.payouts.commands.runs import RUN_MAX, make_run, report_outcome
+from marketplace.payouts.commands.runs import RUN_MAX, make_run, release_run, report_outcome, take_file
 from marketplace.payouts.errors import NoticeRefused
 from marketplace.payouts.models import PROVIDER_MAX, REASON_MAX, Attempt, Payout, Report, Run
-from marketplace.payouts.queries import attempts, in_flight, payouts_in, reports, run_file, run_for, runs
+from marketplace.payouts.queries import attempts, in_flight, payouts_in, payouts_of_run, reports, run_for, runs
 from marketplace.payouts.states import AttemptKind, Outcome, PayoutState
 from marketplace.rest.ask import Ask, EmptyAsk, refuse_unknown
 from marketplace.rest.boundary import once, principal_of, respond
@@ -29,7 +31,7 @@ from marketplace.rest.errors import TooMany
 from marketplace.rest.openapi import listing
 from marketplace.rest.pagination import page_of, whole
 from marketplace.rest.parsing import AnyBodyParser
-from marketplace.rest.permissions import IsStaffKey
+from marketplace.rest.permissions import staff
 from marketplace.rest.requests import KeyRequest
 from marketplace.rest.throttles import Limit, address_of
 
@@ -123,6 +125,8 @@ class PayoutRunShape(serializers.Serializer[Any]):
     open = serializers.IntegerField(help_text="Of these nobody has said what came of them")
     made_by = serializers.EmailField()
     made_at = serializers.DateTimeField()
+    released_by = serializers.EmailField(allow_null=True, help_text="Who looked second: before, there is no file")
+    released_at = serializers.DateTimeField(allow_null=True)
 
 
 class OutcomesShape(serializers.Serializer[Any]):
@@ -189,6 +193,7 @@ def payout_shape(payout: Payout) -> dict[str, Any]:
 
 def run_shape(run: Run) -> dict[str, Any]:
     counted: Any = run
+    release = getattr(run, "release", None)
     return {
         "id": run.public_id,
         "provider": run.provider,
@@ -198,6 +203,8 @@ def run_shape(run: Run) -> dict[str, Any]:
         "open": counted.open,
         "made_by": run.made_by.email,
         "made_at": run.made_at,
+        "released_by": release and release.made_by.email,
+        "released_at": release and release.made_at,
     }
 
 
@@ -227,7 +234,7 @@ def attempt_shape(attempt: Attempt) -> dict[str, Any]:
 
 
 class PayoutsView(APIView):
-    permission_classes = [IsStaffKey]
+    permission_classes = [staff(StaffRole.FINANCE)]
 
     @extend_schema(
         summary="All payouts, newest first, or those in one state",
@@ -240,11 +247,12 @@ class PayoutsView(APIView):
             raise Unprocessable(
                 "There is no such state.", errors=[{"field": "state", "message": "must be one of the states"}]
             )
+        note_look(request, "payouts", state or "all")
         return page_of(request, payouts_in(state), payout_shape, descending=True, allowed=["state"])
 
 
 class InFlightView(APIView):
-    permission_classes = [IsStaffKey]
+    permission_classes = [staff(StaffRole.FINANCE)]
 
     @extend_schema(
         summary="Money on its way out, by provider, currency and state, and how old the oldest is",
@@ -256,7 +264,7 @@ class InFlightView(APIView):
 
 
 class ApproveView(APIView):
-    permission_classes = [IsStaffKey]
+    permission_classes = [staff(StaffRole.FINANCE)]
 
     @extend_schema(summary="Let a payout be sent", tags=["payouts"], request=EmptyAsk, responses=PayoutShape)
     def post(self, request: KeyRequest, payout: UUID) -> HttpResponse:
@@ -268,7 +276,7 @@ class ApproveView(APIView):
 
 
 class RefuseView(APIView):
-    permission_classes = [IsStaffKey]
+    permission_classes = [staff(StaffRole.FINANCE)]
 
     @extend_schema(
         summary="Do not pay it; the worker has his money back at once",
@@ -286,7 +294,7 @@ class RefuseView(APIView):
 
 
 class RunsView(APIView):
-    permission_classes = [IsStaffKey]
+    permission_classes = [staff(StaffRole.FINANCE)]
 
     @extend_schema(summary="Runs of payments by file, newest first", tags=["payouts"], **listing(PayoutRunShape))
     def get(self, request: KeyRequest) -> HttpResponse:
@@ -312,17 +320,58 @@ class RunsView(APIView):
             return boundary.respond(run_shape(run_for(made.public_id)), status=201)
 
 
-class RunFileView(APIView):
-    permission_classes = [IsStaffKey]
+class RunView(APIView):
+    permission_classes = [staff(StaffRole.FINANCE)]
+
+    @extend_schema(summary="One run: who made it, and who released it", tags=["payouts"], responses=PayoutRunShape)
+    def get(self, request: KeyRequest, run: UUID) -> HttpResponse:
+        refuse_unknown(request.query_params, [])
+        return respond(run_shape(run_for(run)))
+
+
+class RunPayoutsView(APIView):
+    permission_classes = [staff(StaffRole.FINANCE)]
 
     @extend_schema(
-        summary="The file of a run for its provider; the same each time",
+        summary="The payouts of a run, in the order of its file: to be looked at before it is released",
+        tags=["payouts"],
+        **listing(PayoutShape),
+    )
+    def get(self, request: KeyRequest, run: UUID) -> HttpResponse:
+        found = run_for(run)
+        note_look(request, "payout_run", run)
+        return page_of(request, payouts_of_run(found.pk), payout_shape)
+
+
+class RunReleaseView(APIView):
+    permission_classes = [staff(StaffRole.FINANCE)]
+
+    @extend_schema(
+        summary="Release a run that somebody else made, after a look at it: then its file can be taken",
+        tags=["payouts"],
+        request=EmptyAsk,
+        responses=PayoutRunShape,
+    )
+    def post(self, request: KeyRequest, run: UUID) -> HttpResponse:
+        EmptyAsk.of(request)
+        with once(request) as boundary:
+            if boundary.replay:
+                return boundary.replay
+            return boundary.respond(run_shape(release_run(public_id=run, by=request.user.pk)))
+
+
+class RunFileView(APIView):
+    permission_classes = [staff(StaffRole.FINANCE)]
+
+    @extend_schema(
+        summary="The file of a run that was released, for its provider; the same each time, until money of it is back",
         tags=["payouts"],
         responses={(200, "application/octet-stream"): OpenApiTypes.BINARY},
     )
     def get(self, request: KeyRequest, run: UUID) -> HttpResponse:
         refuse_unknown(request.query_params, [])
-        file = run_file(run_for(run))
+        with once(request):
+            file = take_file(public_id=run, by=request.user.pk)
         # Whatever it is, it is to be kept and not to be shown.
         response = HttpResponse(file.body, content_type="application/octet-stream")
         response["Content-Disposition"] = f'attachment; filename="payouts-{run}.{file.extension}"'
@@ -331,7 +380,7 @@ class RunFileView(APIView):
 
 
 class OutcomesView(APIView):
-    permission_classes = [IsStaffKey]
+    permission_classes = [staff(StaffRole.FINANCE)]
 
     @extend_schema(
         summary="Report what came of a run, or of some payouts of it",
@@ -351,7 +400,7 @@ class OutcomesView(APIView):
 
 
 class ReportsView(APIView):
-    permission_classes = [IsStaffKey]
+    permission_classes = [staff(StaffRole.FINANCE)]
 
     @extend_schema(
         summary="Reports of providers and what differed, newest first", tags=["payouts"], **listing(ReportShape)
@@ -381,7 +430,7 @@ class ReportsView(APIView):
 
 
 class AttemptsView(APIView):
-    permission_classes = [IsStaffKey]
+    permission_classes = [staff(StaffRole.FINANCE)]
 
     @extend_schema(
         summary="Who wanted to be paid where another person is or was, newest first",
@@ -389,6 +438,7 @@ class AttemptsView(APIView):
         **listing(AttemptShape),
     )
     def get(self, request: KeyRequest) -> HttpResponse:
+        note_look(request, "destination_attempts", "all")
         return page_of(request, attempts(), attempt_shape, descending=True)
 
 

@@ -8,6 +8,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.views import APIView
 
+from marketplace.accounts.models import StaffRole
 from marketplace.batches.commands.create import policy_errors
 from marketplace.batches.errors import TermsInvalid
 from marketplace.batches.quality.forms import rules_of
@@ -18,7 +19,7 @@ from marketplace.rest.ask import Ask
 from marketplace.rest.boundary import once
 from marketplace.rest.openapi import listing
 from marketplace.rest.pagination import page_of
-from marketplace.rest.permissions import IsRequesterKey, IsStaffKey
+from marketplace.rest.permissions import IsRequesterKey, staff
 from marketplace.rest.requests import KeyRequest
 from workers.profiles.commands import pseudonyms
 from workers.reputation.commands import set_platform_rules
@@ -238,7 +239,7 @@ class FiringsView(APIView):
 
 
 class PlatformRulesView(APIView):
-    permission_classes = [IsStaffKey]
+    permission_classes = [staff(StaffRole.QUALITY)]
 
     @extend_schema(
         summary="The platform's quality rules, the newest first; that one is in force",

@@ -11,6 +11,7 @@ from rest_framework import serializers
 from rest_framework.views import APIView
 
 from marketplace.api.asks import uuid_of
+from marketplace.api.review import LookedAtShape, RulingShape, look_shape, ruling_shape
 from marketplace.api.shapes import RunShape, rounded, run_shape
 from marketplace.batches.models import Batch
 from marketplace.batches.queries import batch_for
@@ -21,10 +22,12 @@ from marketplace.rest.openapi import listing
 from marketplace.rest.pagination import page_of_rows
 from marketplace.rest.permissions import IsRequesterKey
 from marketplace.rest.requests import KeyRequest
-from marketplace.results.commands.names import gold_keys, worker_names
+from marketplace.results.commands.names import gold_keys
 from marketplace.results.models import Run
 from marketplace.results.queries import run_for
+from marketplace.results.queries.lineage import Lineage, lineage_of
 from marketplace.results.queries.quality import answers_of_results, provenance_page, quality_of, versions_of_run
+from workers.profiles.commands import pseudonyms
 
 RUN = OpenApiParameter("run", OpenApiTypes.UUID, description="An aggregation; the newest where absent")
 
@@ -100,6 +103,24 @@ class ProvenanceShape(serializers.Serializer[Any]):
     answers = RestsOnShape(many=True)
 
 
+class UsedShape(LookedAtShape):
+    revision = serializers.IntegerField(help_text="1, or 2 for an answer that was given back for repair")
+    fields = serializers.ListField(  # type: ignore[assignment]
+        child=serializers.CharField(), help_text="In which it says something"
+    )
+
+
+class LineageShape(serializers.Serializer[Any]):
+    task = serializers.CharField(help_text="The task's external id")
+    data = serializers.DictField()  # type: ignore[assignment]
+    run = RunShape()
+    results = ResultOfShape(many=True)
+    answers = UsedShape(many=True, help_text="On which the results rest")
+    unused = LookedAtShape(many=True, help_text="Unpaid then, without a vote, or later")
+    adjudications = RulingShape(many=True, help_text="The last one first")
+    datasets = serializers.ListField(child=serializers.IntegerField(), help_text="Versions made from this aggregation")
+
+
 class QualityReportView(APIView):
     permission_classes = [IsRequesterKey]
 
@@ -141,14 +162,56 @@ class ProvenanceView(APIView):
     def get(self, request: KeyRequest, batch: UUID) -> HttpResponse:
         of = batch_for(request.user.pk, batch)
         run = _run(request, of)
-        with one_transaction(principal="names"):
-            names = worker_names(batch=of)
+        names: dict[int, str] = {}
+
+        def fetch(after: int, limit: int) -> list[dict[str, Any]]:
+            page = provenance_page(run, after_id=after, limit=limit)
+            workers = {answer["worker_id"] for row in page for answer in row["answers"]}
+            with one_transaction(principal="names"):
+                names.update(pseudonyms(requester_id=of.requester_id, worker_ids=workers))
+            return page
+
         return page_of_rows(
             request,
-            lambda after, limit: provenance_page(run, after_id=after, limit=limit),
+            fetch,
             lambda row: _provenance(row, names),
             allowed=["run"],
         )
+
+
+class LineageView(APIView):
+    permission_classes = [IsRequesterKey]
+
+    @extend_schema(
+        summary="Where the label of one task comes from: method, answers, what was settled by hand, and versions",
+        tags=["results"],
+        parameters=[OpenApiParameter("task", str, required=True, description="External id"), RUN],
+        responses=LineageShape,
+    )
+    def get(self, request: KeyRequest, batch: UUID) -> HttpResponse:
+        refuse_unknown(request.query_params, ["task", "run"])
+        of = batch_for(request.user.pk, batch)
+        found = lineage_of(of, _run(request, of), request.query_params.get("task", ""))
+        workers = {look.worker_id for look in (*(used.look for used in found.used), *found.unused)}
+        with one_transaction(principal="names"):
+            names = pseudonyms(requester_id=of.requester_id, worker_ids=workers)
+        return respond(lineage_shape(found, names))
+
+
+def lineage_shape(found: Lineage, names: dict[int, str]) -> dict[str, Any]:
+    """`names` are the requester's names for the workers (R43)."""
+    return {
+        "task": found.task,
+        "data": found.data,
+        "run": run_shape(found.run),
+        "results": rounded(found.results),
+        "answers": [
+            {**look_shape(used.look, names), "revision": used.revision, "fields": used.fields} for used in found.used
+        ],
+        "unused": [look_shape(look, names) for look in found.unused],
+        "adjudications": [ruling_shape(ruling) for ruling in found.rulings],
+        "datasets": found.datasets,
+    }
 
 
 def _provenance(row: dict[str, Any], names: dict[int, str]) -> dict[str, Any]:

@@ -9,13 +9,14 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.views import APIView
 
+from marketplace.accounts.models import StaffRole
 from marketplace.api.asks import DecisionAsk
 from marketplace.common.errors import Unprocessable
 from marketplace.common.transactions import one_transaction
 from marketplace.rest.boundary import once, respond
 from marketplace.rest.openapi import listing
 from marketplace.rest.pagination import page_of
-from marketplace.rest.permissions import IsStaffKey
+from marketplace.rest.permissions import staff
 from marketplace.rest.requests import KeyRequest
 from marketplace.results.commands.rejections import approve_review, lapse_reviews, refuse_review
 from marketplace.results.models import RejectionReview
@@ -93,7 +94,7 @@ def reviewed_answer_shape(answer: ReviewedAnswer) -> dict[str, Any]:
 
 
 class ReviewsView(APIView):
-    permission_classes = [IsStaffKey]
+    permission_classes = [staff(StaffRole.SUPPORT, StaffRole.QUALITY)]
 
     @extend_schema(
         summary="Rejections that wait for a review, or did",
@@ -110,7 +111,7 @@ class ReviewsView(APIView):
 
 
 class ReviewView(APIView):
-    permission_classes = [IsStaffKey]
+    permission_classes = [staff(StaffRole.SUPPORT, StaffRole.QUALITY)]
 
     @extend_schema(summary="One review with some of its answers", tags=["reviews"], responses=OneReviewShape)
     def get(self, request: KeyRequest, review: UUID) -> HttpResponse:
@@ -129,7 +130,7 @@ def _decided(request: KeyRequest, review: UUID, command: Callable[..., Rejection
 
 
 class ApproveView(APIView):
-    permission_classes = [IsStaffKey]
+    permission_classes = [staff(StaffRole.SUPPORT, StaffRole.QUALITY)]
 
     @extend_schema(
         summary="Let the rejections take effect", tags=["reviews"], request=DecisionAsk, responses=ReviewShape
@@ -139,7 +140,7 @@ class ApproveView(APIView):
 
 
 class RefuseView(APIView):
-    permission_classes = [IsStaffKey]
+    permission_classes = [staff(StaffRole.SUPPORT, StaffRole.QUALITY)]
 
     @extend_schema(
         summary="Refuse the rejections; the answers stay submitted until they are accepted",

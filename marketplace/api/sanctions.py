@@ -13,7 +13,7 @@ from rest_framework.views import APIView
 from marketplace.accounts.commands.sanctions import LIFE_MAX, PACE_MAX_S, impose, lift
 from marketplace.accounts.errors import LiftNotAllowed, SanctionInvalid
 from marketplace.accounts.evidence import told
-from marketplace.accounts.models import Measure, Member, Requester, Sanction, SanctionReason, Where
+from marketplace.accounts.models import Measure, Member, Requester, Sanction, SanctionReason, StaffRole, Where
 from marketplace.accounts.queries import (
     all_sanctions,
     any_requester,
@@ -30,11 +30,10 @@ from marketplace.rest.ask import Ask
 from marketplace.rest.boundary import once, respond
 from marketplace.rest.openapi import listing
 from marketplace.rest.pagination import page_of
-from marketplace.rest.permissions import IsRequesterKey, IsStaffKey
+from marketplace.rest.permissions import IsRequesterKey, staff
 from marketplace.rest.requests import KeyRequest
-from workers.profiles.errors import WorkersUnknown
 from workers.profiles.models import Pseudonym, Worker
-from workers.profiles.queries import workers_by_pseudonym
+from workers.profiles.queries import any_worker, known_worker
 from workers.reputation.models import Firing
 
 PLACE = "The batch, project or organisation that it reaches; nothing for the platform"
@@ -134,7 +133,7 @@ def requester_sanction_shape(row: Any) -> dict[str, Any]:
 
 
 class SanctionsView(APIView):
-    permission_classes = [IsStaffKey]
+    permission_classes = [staff(StaffRole.SUPPORT, StaffRole.QUALITY)]
 
     @extend_schema(
         summary="Sanctions, of one worker or of all; with `in_force` those that hold now",
@@ -165,12 +164,13 @@ class SanctionsView(APIView):
         with once(request) as boundary:
             if boundary.replay:
                 return boundary.replay
-            made = _impose(ask, any_worker(ask["worker"]).user_id, _any_place(ask), request.user.pk)
+            scope_id = any_place(ask["scope"], ask.get("place"))
+            made = _impose(ask, any_worker(ask["worker"]).user_id, scope_id, request.user.pk)
             return boundary.respond(staff_sanction_shape(for_staff().get(pk=made.pk)), status=201)
 
 
 class SanctionView(APIView):
-    permission_classes = [IsStaffKey]
+    permission_classes = [staff(StaffRole.SUPPORT, StaffRole.QUALITY)]
 
     @extend_schema(summary="One sanction with its evidence", tags=["operations"], responses=StaffSanctionShape)
     def get(self, request: KeyRequest, sanction: UUID) -> HttpResponse:
@@ -178,7 +178,7 @@ class SanctionView(APIView):
 
 
 class SanctionLiftView(APIView):
-    permission_classes = [IsStaffKey]
+    permission_classes = [staff(StaffRole.SUPPORT, StaffRole.QUALITY)]
 
     @extend_schema(
         summary="End a sanction before its time; one that was lifted stays as it is",
@@ -219,11 +219,7 @@ class RequesterSanctionsView(APIView):
             if boundary.replay:
                 return boundary.replay
             of = requester_for(request.user.pk, requester, at_least="manager")
-            worker_id = workers_by_pseudonym(of.pk, [ask["worker"]]).get(ask["worker"])
-            if worker_id is None:
-                errors = [{"field": "worker", "message": "is no worker that you know"}]
-                raise WorkersUnknown("Use the names under which you know workers.", errors=errors)
-            user_id = Worker.objects.get(pk=worker_id).user_id
+            user_id = Worker.objects.get(pk=known_worker(of.pk, ask["worker"])).user_id
             made = _impose(ask, user_id, _own_place(ask, of), request.user.pk)
             return boundary.respond(requester_sanction_shape(for_requester(of).get(pk=made.pk)), status=201)
 
@@ -242,22 +238,9 @@ class RequesterSanctionLiftView(APIView):
         with once(request) as boundary:
             if boundary.replay:
                 return boundary.replay
-            own = for_requester(requester_for(request.user.pk, requester, at_least="manager"))
-            of: Any = sanction_of(sanction, own)
-            if of.made_by_id is not None and not of.by_member:
-                raise LiftNotAllowed("Staff made this sanction, and only staff lifts it.")
-            if of.by_platform:
-                raise LiftNotAllowed("A rule of the platform made this sanction, and only staff lifts it.")
-            lift(sanction_id=of.pk, reason=ask["reason"], by=request.user.pk)
-            return boundary.respond(requester_sanction_shape(own.get(pk=of.pk)))
-
-
-def any_worker(public_id: UUID) -> Worker:
-    """Any worker, for staff; raises `NotFound`."""
-    found = Worker.objects.filter(public_id=public_id).first()
-    if found is None:
-        raise NotFound("There is no such worker.")
-    return found
+            of = requester_for(request.user.pk, requester, at_least="manager")
+            lifted = lift_own(of, sanction, reason=ask["reason"], by=request.user.pk)
+            return boundary.respond(requester_sanction_shape(lifted))
 
 
 def for_staff() -> QuerySet[Sanction]:
@@ -282,6 +265,23 @@ def for_requester(requester: Requester) -> QuerySet[Sanction]:
     )
 
 
+def lifts_itself(row: Any) -> bool:
+    """Whether a sanction, of `for_requester`, is the organisation's to lift: it or a rule of its own made it."""
+    return bool((row.made_by_id is None or row.by_member) and not row.by_platform)
+
+
+def lift_own(requester: Requester, sanction: UUID, *, reason: str, by: int) -> Sanction:
+    """End a sanction that the organisation or a rule of it made; as it is then. Raises `NotFound`, `LiftNotAllowed`,
+    `SanctionInvalid`."""
+    own = for_requester(requester)
+    of = sanction_of(sanction, own)
+    if not lifts_itself(of):
+        author = "A rule of the platform" if of.made_by_id is None else "Staff"
+        raise LiftNotAllowed(f"{author} made this sanction, and only staff lifts it.")
+    lift(sanction_id=of.pk, reason=reason, by=by)
+    return own.get(pk=of.pk)
+
+
 def _impose(ask: dict[str, Any], user_id: int, scope_id: int | None, by: int) -> Sanction:
     return impose(
         user_id=user_id,
@@ -297,14 +297,13 @@ def _impose(ask: dict[str, Any], user_id: int, scope_id: int | None, by: int) ->
     )
 
 
-def _any_place(ask: dict[str, Any]) -> int | None:
+def any_place(scope: str, named: UUID | None) -> int | None:
     """The id of what staff names; raises `SanctionInvalid`, `NotFound`."""
-    named = ask.get("place")
-    if (named is None) != (ask["scope"] == Where.PLATFORM):
+    if (named is None) != (scope == Where.PLATFORM):
         raise SanctionInvalid("Say what it reaches.", errors=[{"field": "place", "message": PLACE}])
     if named is None:
         return None
-    match ask["scope"]:
+    match scope:
         case Where.BATCH:
             return any_batch(named).pk
         case Where.PROJECT:

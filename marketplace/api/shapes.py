@@ -7,10 +7,11 @@ from rest_framework import serializers
 
 from marketplace.batches.models import Batch, Import
 from marketplace.batches.queries import BatchProgress, Estimate
-from marketplace.batches.states import PAUSE_EXPLAINED, BatchState, ImportState, Order, PauseReason
+from marketplace.batches.states import PAUSE_EXPLAINED, BatchKind, BatchState, ImportState, Order, PauseReason
 from marketplace.ledger.queries import Head
 from marketplace.projects.label_studio.configs import Config
 from marketplace.projects.models import Project, Version
+from marketplace.projects.queries import versions_listed
 from marketplace.results.models import Run
 from marketplace.results.states import Cause
 
@@ -45,9 +46,7 @@ def project_shape(project: Project) -> dict[str, Any]:
         "id": project.public_id,
         "requester": project.requester.public_id,
         "name": project.name,
-        "versions": [
-            {"number": version.number, "state": version.state} for version in project.versions.order_by("number")
-        ],
+        "versions": [{"number": one.number, "state": one.state} for one in versions_listed(project.pk).reverse()],
     }
 
 
@@ -56,7 +55,9 @@ class VersionShape(serializers.Serializer[Any]):
     state = serializers.ChoiceField(choices=VERSION_STATES)
     interface = serializers.DictField(help_text="In its normal form, with every default filled in")
     instructions = serializers.CharField(allow_blank=True)
+    made_at = serializers.DateTimeField()
     published_at = serializers.DateTimeField(allow_null=True)
+    fingerprint = serializers.CharField(help_text="The same for the same interface and instructions")
 
 
 def version_shape(version: Version) -> dict[str, Any]:
@@ -65,7 +66,9 @@ def version_shape(version: Version) -> dict[str, Any]:
         "state": version.state,
         "interface": version.interface,
         "instructions": version.instructions,
+        "made_at": version.made_at,
         "published_at": version.published_at,
+        "fingerprint": version.fingerprint,
     }
 
 
@@ -86,6 +89,10 @@ class BatchShape(serializers.Serializer[Any]):
     project = serializers.UUIDField()
     requester = serializers.UUIDField()
     name = serializers.CharField()
+    kind = serializers.ChoiceField(choices=BatchKind.choices)
+    pilot = serializers.UUIDField(allow_null=True, help_text="The pilot that was published before this one")
+    continues = serializers.UUIDField(allow_null=True, help_text="The batch that was stopped so that this one goes on")
+    expected_s = serializers.IntegerField(allow_null=True)
     state = serializers.ChoiceField(choices=BatchState.choices)
     pause_reason = serializers.ChoiceField(choices=PauseReason.choices, allow_blank=True)
     pause_explanation = serializers.CharField(allow_blank=True, help_text="The reason in a sentence")
@@ -124,6 +131,10 @@ def batch_shape(batch: Batch) -> dict[str, Any]:
         "project": batch.project.public_id,
         "requester": batch.requester.public_id,
         "name": batch.name,
+        "kind": batch.kind,
+        "pilot": None if batch.pilot is None else batch.pilot.public_id,
+        "continues": None if batch.continues is None else batch.continues.public_id,
+        "expected_s": batch.expected_s,
         "state": batch.state,
         "pause_reason": batch.pause_reason,
         "pause_explanation": PAUSE_EXPLAINED.get(batch.pause_reason, ""),
@@ -174,6 +185,9 @@ class ImportShape(serializers.Serializer[Any]):
     rows_read = serializers.IntegerField()
     bytes_total = serializers.IntegerField(help_text="What has arrived of the body")
     bytes_done = serializers.IntegerField(help_text="Of these, what has been read")
+    mapping = serializers.DictField(
+        child=serializers.CharField(), allow_null=True, help_text="Which column was what; null: as they are called"
+    )
     left_out = serializers.DictField(
         child=serializers.IntegerField(), help_text="How many predictions and annotations were read and not taken"
     )
@@ -197,6 +211,7 @@ def import_shape(it: Import) -> dict[str, Any]:
         "rows_read": it.rows_read,
         "bytes_total": it.bytes_total,
         "bytes_done": it.bytes_done,
+        "mapping": it.mapping,
         "left_out": it.left_out,
         "error_count": it.error_count,
         "row_errors": it.errors,
@@ -377,15 +392,3 @@ def anchor_shape(row: dict[str, Any]) -> dict[str, Any]:
 def transfer_shape(row: dict[str, Any]) -> dict[str, Any]:
     """Without the memo: who of the staff recorded a deposit is not the requester's affair."""
     return {name: cell for name, cell in row.items() if name not in ("id", "cursor", "memo")}
-
-
-class PromiseShape(serializers.Serializer[Any]):
-    name = serializers.CharField()
-    sentence = serializers.CharField()
-    violations = serializers.IntegerField()
-
-
-class CheckShape(serializers.Serializer[Any]):
-    ledger_sum_micros = serializers.IntegerField()
-    violations = serializers.IntegerField()
-    promises = PromiseShape(many=True)

@@ -202,7 +202,7 @@ class GrantsView(APIView):
             name = ask.pop("worker")
             grant = grant_skill(
                 skill=of,
-                worker_id=_workers(of.requester_id, worker=[name])[name],
+                worker_id=workers_named(of.requester_id, worker=[name])[name],
                 by=request.user.pk,
                 life=None if life is None else timedelta(seconds=life),
                 **ask,
@@ -221,7 +221,7 @@ class RevokeView(APIView):
             if boundary.replay:
                 return boundary.replay
             of = skill_for(request.user.pk, skill, at_least="manager")
-            worker_id = _workers(of.requester_id, worker=[ask["worker"]])[ask["worker"]]
+            worker_id = workers_named(of.requester_id, worker=[ask["worker"]])[ask["worker"]]
             grant = revoke_skill(skill=of, worker_id=worker_id, by=request.user.pk, reason=ask["reason"])
             return boundary.respond(grant_shape(grant, ask["worker"]))
 
@@ -265,7 +265,7 @@ class MembersView(APIView):
             if boundary.replay:
                 return boundary.replay
             of = list_for(request.user.pk, list, at_least="manager")
-            known = _workers(of.requester_id, **ask)
+            known = workers_named(of.requester_id, **ask)
             done = change_list(
                 worker_list=of,
                 add=[known[name] for name in ask["add"]],
@@ -283,7 +283,7 @@ def _member(row: Any) -> dict[str, Any]:
     return member_shape(row, row.code)
 
 
-def _workers(requester_id: int, **named: Sequence[str]) -> dict[str, int]:
+def workers_named(requester_id: int, **named: Sequence[str]) -> dict[str, int]:
     """Worker ids by the requester's names for them. Raises `WorkersUnknown` naming each that is not known to him."""
     known = workers_by_pseudonym(requester_id, [name for names in named.values() for name in names])
     errors = [

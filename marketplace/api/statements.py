@@ -12,6 +12,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.views import APIView
 
+from marketplace.accounts.commands.acts import record
 from marketplace.accounts.models import Requester
 from marketplace.accounts.queries import requester_for
 from marketplace.api.asks import uuid_of
@@ -31,7 +32,7 @@ from marketplace.common.cells import as_csv
 from marketplace.common.errors import Unprocessable
 from marketplace.common.money import exact
 from marketplace.ledger.periods import lines
-from marketplace.rest.boundary import respond
+from marketplace.rest.boundary import once, respond
 from marketplace.rest.openapi import listing
 from marketplace.rest.pagination import page_of_rows
 from marketplace.rest.periods import NAMES, PERIOD_PARAMETERS, period_asked
@@ -198,6 +199,9 @@ class StatementCsvView(APIView):
         of = requester_for(request.user.pk, requester)
         period, currency = period_asked(request)
         accounts = accounts_of(of, currency, period)
+        with once(request):
+            after = {"currency": currency, "first": period.first, "last": period.last}
+            record("export.statement", subject="requester", subject_id=of.public_id, after=after)
         response = StreamingHttpResponse(as_csv(COLUMNS, _cells(of, accounts)), content_type="text/csv; charset=utf-8")
         name = f"statement-{of.public_id}-{period.first}-{period.last}-{currency}.csv"
         response["Content-Disposition"] = f'attachment; filename="{name}"'

@@ -101,6 +101,20 @@ def leaves_of(node: Node | None) -> Iterator[Leaf]:
             yield from leaves_of(part)
 
 
+def together(audience: dict[str, Any], condition: dict[str, Any]) -> dict[str, Any]:
+    """An audience for which one more condition holds.
+
+    >>> together({"all": [{"country": {"in": ["DE"]}}]}, {"not": {"content": {"agrees": ["violence"]}}})
+    {'all': [{'country': {'in': ['DE']}}, {'not': {'content': {'agrees': ['violence']}}}]}
+    >>> together({}, {"country": {"in": ["DE"]}})
+    {'country': {'in': ['DE']}}
+    """
+    if not audience or audience == condition:
+        return condition
+    parts = audience.get("all", [audience])
+    return audience if condition in parts else {"all": [*parts, condition]}
+
+
 def audience_errors(audience: Any, *, requester_id: int) -> list[Error]:
     """What is wrong with an audience, its references included: they must be the requester's own."""
     form = _Audience()

@@ -51,3 +51,28 @@ class PrioritiesInvalid(Unprocessable):
 class HoldTooLarge(Unprocessable):
     code = "hold-too-large"
     title = "The batch can cost more than an account may hold"
+
+
+class MappingInvalid(Unprocessable):
+    code = "invalid-mapping"
+    title = "The columns cannot be taken so"
+
+
+class FileUnreadable(Unprocessable):
+    code = "unreadable-file"
+    title = "The file cannot be read"
+
+
+class KeysInvalid(Unprocessable):
+    code = "invalid-keys"
+    title = "Some keys are not valid; none was changed"
+
+
+class NoSuchItems(Unprocessable):
+    code = "no-such-items"
+    title = "Some items are not there; nothing was changed"
+
+
+class CopyTooLarge(Unprocessable):
+    code = "copy-too-large"
+    title = "The items are too many to be copied"

@@ -26,11 +26,11 @@ def lock_tasks(task_ids: list[int]) -> None:
     rows("SELECT id FROM batches_task WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE", [task_ids])
 
 
-def draft_for_update(batch_id: int) -> Batch:
+def draft_for_update(batch_id: int, *, refusal: str = "Tasks can be added to a draft batch only.") -> Batch:
     """The draft batch under FOR UPDATE, where tasks are to come in. Raises `WrongState` for one that is no draft."""
     batch = batch_for_update(batch_id)
     if batch.state != BatchState.DRAFT:
-        raise WrongState("Tasks can be added to a draft batch only.", state=batch.state)
+        raise WrongState(refusal, state=batch.state)
     return batch
 
 

@@ -11,11 +11,21 @@ from django.db.models import Q
 
 from marketplace.accounts.models import Requester
 from marketplace.batches.costs import topup_place
-from marketplace.batches.states import BatchState, ImportState, KeyLane, KeyOrigin, KeyState, Order, PauseReason
+from marketplace.batches.states import (
+    BatchKind,
+    BatchState,
+    ImportState,
+    KeyLane,
+    KeyOrigin,
+    KeyState,
+    Order,
+    PauseReason,
+)
 from marketplace.common.money import AMOUNT_MAX, BASIS_POINTS
 from marketplace.projects.models import Project, Version
 from workers.profiles.models import Worker
 
+NAME_LENGTH = 200
 OVERLAP_MAX = 50
 LEVELS = 64
 PRIORITY_MAX = 9
@@ -27,13 +37,24 @@ TOPUP_MAX = 10 * BASIS_POINTS  # ten times the price
 
 
 class Batch(models.Model):
-    """Tasks released together under one set of terms, which never change after publication."""
+    """Tasks released together under one set of terms, which never change after publication.
+
+    `pilot` is the pilot that was published before this one, of some of the same items. `continues` is the batch that
+    was stopped so that this one goes on with what it left undone. `expected_s` is how long its requester thinks that
+    an answer takes, for forecasts until it is measured.
+    """
 
     public_id = models.UUIDField(default=uuid4, unique=True, editable=False)
     requester = models.ForeignKey(Requester, on_delete=models.PROTECT, related_name="batches")
     project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="batches")
     version = models.ForeignKey(Version, on_delete=models.PROTECT, related_name="+")
-    name = models.CharField(max_length=200)
+    name = models.CharField(max_length=NAME_LENGTH)
+    kind = models.CharField(
+        max_length=7, choices=BatchKind.choices, default=BatchKind.REGULAR, db_default=BatchKind.REGULAR
+    )
+    pilot = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="rests")
+    continues = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="continued_by")
+    expected_s = models.PositiveIntegerField(null=True)
     state = models.CharField(max_length=10, choices=BatchState.choices, default=BatchState.DRAFT)
     pause_reason = models.CharField(max_length=15, choices=PauseReason.choices, blank=True)
     currency = models.CharField(max_length=3)
@@ -104,6 +125,10 @@ class Batch(models.Model):
                 condition=Q(auto_accept_s__gte=0, auto_accept_s__lte=2_592_000), name="batch_auto_accept"
             ),
             models.CheckConstraint(condition=Q(state__in=BatchState.values), name="batch_state"),
+            models.CheckConstraint(condition=Q(kind__in=BatchKind.values), name="batch_kind"),
+            models.CheckConstraint(
+                condition=Q(expected_s=None) | Q(expected_s__gte=1, expected_s__lte=WEEK_S), name="batch_expected"
+            ),
             models.CheckConstraint(
                 condition=Q(quality={}) | Q(quality__has_any_keys=["preset", "rules"]), name="batch_quality"
             ),
@@ -144,6 +169,8 @@ class Import(models.Model):
     bytes_done = models.BigIntegerField(default=0)
     rows_read = models.PositiveIntegerField(default=0)
     header = models.JSONField(null=True)
+    # Which column of the file is what, by what it is: `{"data.text": "body"}`. None: columns are called what they are.
+    mapping = models.JSONField(null=True)
     # How much of the file is not taken, by its name there.
     left_out = models.JSONField(default=dict, db_default={})
     errors = models.JSONField(default=list)

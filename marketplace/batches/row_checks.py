@@ -18,6 +18,33 @@ EXTERNAL_ID_MAX = 200
 KNOWN = frozenset({"external_id", "data", "gold", "reserved_for", "overlap", "priority", "score"})
 
 
+COLUMN_MAX = 200
+
+
+def columns_of(interface: Mapping[str, Any]) -> list[str]:
+    """What a column of a file can be: the item's id, its data, its known answer, and what else a row may say."""
+    return [
+        "external_id",
+        *(f"data.{field['name']}" for field in interface["data"]),
+        *(f"gold.{field['name']}" for field in interface["answer"]),
+        *("overlap", "priority", "score", "reserved_for"),
+    ]
+
+
+def mapping_errors(interface: Mapping[str, Any], mapping: Any) -> list[dict[str, str]]:
+    """What is wrong with a mapping of columns (`rows.Mapping`), by what the column is to be."""
+    if not isinstance(mapping, dict) or not mapping:
+        return [{"field": "mapping", "message": 'must be an object as {"data.text": "body"}'}]
+    known = columns_of(interface)
+    return [
+        {"field": f"mapping.{wanted[:100]}", "message": "is nothing that a column can be"}
+        if wanted not in known
+        else {"field": f"mapping.{wanted}", "message": f"must be the name of a column, of 1 to {COLUMN_MAX} characters"}
+        for wanted, column in mapping.items()
+        if wanted not in known or not isinstance(column, str) or not 0 < len(column) <= COLUMN_MAX
+    ]
+
+
 @dataclass(slots=True)
 class TaskRow:
     """A checked row; `data` and `gold` are JSON texts, `level` is its place in an order that has levels."""
@@ -96,10 +123,7 @@ class RowChecker:
         data = self._cleaned(clean_data, fields.get("data", {}), "data", number, errors)
         gold = fields.get("gold")
         if gold is not None:
-            gold = self._cleaned(partial(clean_key, data=data), gold, "gold", number, errors)
-            if gold and self._required and not self._required & gold.keys():
-                # Whoever leaves an optional field empty has done nothing wrong, and would fail.
-                errors.add(number, "gold", f"must give one of the required fields: {', '.join(sorted(self._required))}")
+            gold = self.key(gold, data, number, errors)
         overlap = fields.get("overlap", self._overlap)
         if isinstance(overlap, bool) or not isinstance(overlap, int) or not 1 <= overlap <= OVERLAP_MAX:
             errors.add(number, "overlap", f"must be a whole number from 1 to {OVERLAP_MAX}")
@@ -118,6 +142,14 @@ class RowChecker:
             overlap,
             level,
         )
+
+    def key(self, raw: Any, data: Mapping[str, Any], number: int, errors: RowErrors) -> dict[str, Any]:
+        """A known answer to an item with this cleaned data, in canonical form; what is wrong goes to `errors`."""
+        gold = self._cleaned(partial(clean_key, data=data), raw, "gold", number, errors)
+        if gold and self._required and not self._required & gold.keys():
+            # Whoever leaves an optional field empty has done nothing wrong, and would fail.
+            errors.add(number, "gold", f"must give one of the required fields: {', '.join(sorted(self._required))}")
+        return gold
 
     def _cleaned(
         self, clean: Callable[..., dict[str, Any]], raw: Any, part: str, number: int, errors: RowErrors

@@ -12,6 +12,11 @@ class BatchState(models.TextChoices):
     CANCELLED = "cancelled"
 
 
+class BatchKind(models.TextChoices):
+    REGULAR = "regular"
+    PILOT = "pilot"  # some items first, to learn what the others will cost and how good they will be
+
+
 class Order(models.TextChoices):
     """In which order a batch's tasks are given out."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -37,9 +37,32 @@ def any_deposit(public_id: UUID) -> Deposit:
     return found
 
 
+def deposits_of(requester_id: int) -> QuerySet[Deposit]:
+    """The organisation's own deposits."""
+    return deposits().filter(requester_id=requester_id)
+
+
+def pay_in_reference(requester: UUID) -> str:
+    """What an organisation writes on its transfers, so that staff know whose money came in: of letters and digits that
+    banks let through, and never the same for two.
+
+    >>> pay_in_reference(UUID("0f3c2f9e-55aa-4c1d-9d57-7b1c0a2e9f10"))
+    'TS 0F3C2F9E55AA4C1D'
+    """
+    return f"TS {requester.hex[:16].upper()}"
+
+
 def reports() -> QuerySet[DepositReport]:
     """All reports that deposits were compared with, for staff."""
     return DepositReport.objects.select_related("uploaded_by")
+
+
+def any_report(public_id: UUID) -> DepositReport:
+    """Any of those reports, for staff; raises `NotFound`."""
+    found = reports().filter(public_id=public_id).first()
+    if found is None:
+        raise NotFound("There is no such report.")
+    return found
 
 
 def details_of(requester: Requester) -> BillingDetails:
@@ -133,6 +156,11 @@ def _batches_of(requester_id: int, only: UUID | None = None) -> dict[int, OwnBat
     }
 
 
+def own_batches(requester_id: int, *, limit: int) -> list[OwnBatch]:
+    """The organisation's last batches, the newest first."""
+    return list(reversed(_batches_of(requester_id).values()))[:limit]
+
+
 def held_now(requester: Requester, currency: str) -> int:
     """Micro-units that the requester's batches hold at this moment."""
     return int(
@@ -143,6 +171,80 @@ def held_now(requester: Requester, currency: str) -> int:
             [list(HELD), currency, requester.pk],
         )
     )
+
+
+@dataclass(frozen=True)
+class Held:
+    """What one batch holds now, in micro-units: for work, for disputes, and to bring pay to its hourly target."""
+
+    batch: UUID
+    name: str
+    project: str
+    state: str
+    currency: str
+    escrow_micros: int
+    disputes_micros: int
+    topup_micros: int
+
+    @property
+    def total_micros(self) -> int:
+        return self.escrow_micros + self.disputes_micros + self.topup_micros
+
+
+def holds_of(requester_id: int) -> list[Held]:
+    """The organisation's batches that hold money now, those that hold most first."""
+    return [
+        Held(*row[:5], *map(int, row[5:]))
+        for row in rows(
+            "SELECT b.public_id, b.name, p.name, b.state, a.currency,"
+            " coalesce(sum(a.balance_micros) FILTER (WHERE room = 'escrow'), 0),"
+            " coalesce(sum(a.balance_micros) FILTER (WHERE room = 'disputes'), 0),"
+            " coalesce(sum(a.balance_micros) FILTER (WHERE room = 'topup'), 0)"
+            " FROM batches_batch b JOIN projects_project p ON p.id = b.project_id"
+            " CROSS JOIN unnest(%s::text[]) AS room"
+            " JOIN ledger_account a ON a.address = 'batch:' || b.public_id || ':' || room AND a.balance_micros > 0"
+            " WHERE b.requester_id = %s GROUP BY b.id, p.name, a.currency"
+            " ORDER BY a.currency, sum(a.balance_micros) DESC, b.id",
+            [list(HELD), requester_id],
+        )
+    ]
+
+
+@dataclass(frozen=True)
+class MonthSpent:
+    """What was spent in one month, and on which batches."""
+
+    first: date
+    total: Spent
+    batches: list[tuple[OwnBatch | None, Spent]]
+
+    @property
+    def answers_micros(self) -> int:
+        """What was paid for answers, at once or after a rejection was overturned."""
+        return self.total.rewards_micros + self.total.upheld_micros
+
+    @property
+    def extras_micros(self) -> int:
+        return self.total.topups_micros + self.total.bonuses_micros
+
+
+def spent_by_month(requester: Requester, currency: str, months: int, *, until: date) -> list[MonthSpent]:
+    """The last so many months up to the one of `until`, the newest first; what a batch cost most stands first in each.
+
+    One statement for the batches and two for each month, whatever they hold.
+    """
+    batches = _batches_of(requester.pk)
+    found, first = [], until.replace(day=1)
+    for _number in range(months):
+        of = [account.stretch for account in _accounts(requester, batches.values(), currency, Period.month(first))]
+        by_address = {f"batch:{batch.id}:{room}": batch.pk for batch in batches.values() for room in HELD}
+        books = books_of(of, flows(of), by_address)
+        spent = [(batches.get(pk) if pk is not None else None, one) for pk, one in books.spent.items()]
+        # Alone an id tells equal ones apart.
+        spent.sort(key=lambda pair: (-pair[1].total_micros, pair[0].pk if pair[0] else 0))
+        found.append(MonthSpent(first, books.total, spent))
+        first = (first - timedelta(days=1)).replace(day=1)
+    return found
 
 
 def line_pages(accounts: Sequence[Account]) -> Iterator[tuple[Account, list[dict[str, Any]]]]:

@@ -1,14 +1,19 @@
 """Small helpers for plain SQL, used where a statement says more than a query set."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from django.db import connection, models
+from django.db import OperationalError, connection, connections, models, transaction
 from django.db.models import Func
+from psycopg.errors import QueryCanceled
 
 JSONB_OID = 3802
+
+
+class TookTooLong(Exception):
+    """A statement was given up after the time that it had."""
 
 
 class MarketNow(Func):
@@ -18,7 +23,7 @@ class MarketNow(Func):
     output_field = models.DateTimeField()
 
 
-def rows(sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+def rows(sql: str, params: Sequence[Any] | Mapping[str, Any] = ()) -> list[tuple[Any, ...]]:
     """All rows of a statement, with jsonb columns decoded (Django's connections leave them as text)."""
     with connection.cursor() as cursor:
         cursor.execute(sql, params or None)
@@ -72,6 +77,34 @@ def acting_as(role: str) -> Iterator[None]:
     run(f"SET LOCAL ROLE {role}")
     yield
     run("SET LOCAL ROLE NONE")
+
+
+@contextmanager
+def as_owner() -> Iterator[None]:
+    """Run the block's transactions as the owner of the tables, who may what the running site may not. For commands at
+    the console of the server, which alone has his password; nothing that was read in the block goes on reading after.
+    """
+    assert not connection.in_atomic_block, "another role means another transaction"
+    before, connections["default"] = connections["default"], connections.create_connection("owner")
+    try:
+        yield
+    finally:
+        connections["default"].close()
+        connections["default"] = before
+
+
+@contextmanager
+def at_most(seconds: int) -> Iterator[None]:
+    """Read in the block, where none of its statements may take longer; it is a transaction. By SET LOCAL, so that no
+    pool can leak it. Raises `TookTooLong`."""
+    try:
+        with transaction.atomic():
+            run("SELECT set_config('statement_timeout', %s, true)", [f"{seconds}s"])
+            yield
+    except OperationalError as error:
+        if isinstance(error.__cause__, QueryCanceled):
+            raise TookTooLong from error
+        raise
 
 
 def try_sweep_lock(name: str) -> bool:

@@ -3,8 +3,16 @@
 import threading
 from typing import Any
 
-from django.db import OperationalError, connection
+from django.db import OperationalError, ProgrammingError, connection
 from django.db.backends.signals import connection_created
+
+# Readers of events, and the sealer, go by the ids of transactions. A server that has not come that far yet was given a
+# dump of another one: it would keep old events back, and pass over new ones.
+AHEAD = "SELECT coalesce(max(c.xid) >= pg_snapshot_xmax(pg_current_snapshot()), false) FROM common_outboxcursor c"
+BEHIND = (
+    "Touchstone does not start on this database: it knows of transactions that this server has not come to, as after"
+    " a dump was loaded into a new server. Restore a base backup instead (deploy/RUNBOOK.md)."
+)
 
 # What must be so, on the server and for our own sessions. `remote_apply` waits for replicas too.
 WANTED = {"fsync": ("on",), "full_page_writes": ("on",), "synchronous_commit": ("on", "remote_apply")}
@@ -19,7 +27,8 @@ def refusal(settings: dict[str, str]) -> str | None:
 
 
 def require_durability() -> None:
-    """End the process with one sentence if its database may lose what it confirmed. Called at the start of each.
+    """End the process with one sentence if its database may lose what it confirmed, or has lost its place in time.
+    Called at the start of each.
 
     Every connection made from then on is judged too. A server that is not there yet is judged when it is.
     """
@@ -40,8 +49,12 @@ class NotDurable(Exception):
 def _look(found: list[str]) -> None:
     try:
         connection.ensure_connection()
-    except OperationalError:
-        pass
+        with connection.cursor() as cursor:
+            cursor.execute(AHEAD)
+            if cursor.fetchone()[0]:
+                found.append(BEHIND)
+    except (OperationalError, ProgrammingError):
+        pass  # it is not there yet, or was never migrated
     except NotDurable as refused:
         found.append(str(refused))
     finally:

@@ -19,6 +19,11 @@ class BadRequest(DomainError):
     """The request cannot be understood."""
 
 
+class Malformed(BadRequest):
+    code = "malformed"
+    title = "The request cannot be understood"
+
+
 class NotFound(DomainError):
     """There is no such thing, or it is not the caller's: the two look the same on purpose."""
 

@@ -1,4 +1,5 @@
-"""Tables every app shares: stored responses, the outbox with its readers' cursors, runs of sweeps and dead letters."""
+"""Tables every app shares: stored responses, the outbox with its readers' cursors, runs of sweeps, dead letters, and
+what walks over everything found."""
 
 from uuid import uuid4
 
@@ -24,7 +25,8 @@ class Idempotency(models.Model):
 
 class OutboxEvent(models.Model):
     """Something that happened, written in the transaction in which it happened. The column `xid` (its transaction's
-    id, in SQL only) orders it for readers, who stay below the horizon of running transactions (R22)."""
+    id, in SQL only) orders it for readers, who stay below the horizon of running transactions (R22); `request` (in SQL
+    only too) is the request whose transaction it was."""
 
     kind = models.TextField()
     body = models.JSONField()
@@ -82,3 +84,14 @@ class DeadLetter(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["kind", "subject"], condition=Q(retried_at=None), name="one_dead_letter")
         ]
+
+
+class Walk(models.Model):
+    """What the last walk of a name over all that was ever written found (`common.walks`)."""
+
+    name = models.TextField(primary_key=True)
+    found = models.JSONField()
+    made_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "common_walk"

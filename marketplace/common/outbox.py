@@ -1,12 +1,16 @@
 """Events: frozen dataclasses of ids, written with the change (R21) and read by transaction horizon (R22)."""
 
 import json
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from marketplace.common.database import rows, run, try_sweep_lock, value
+from marketplace.common.tracing import traced
 from marketplace.common.transactions import require_transaction
+
+log = logging.getLogger("touchstone.outbox")
 
 
 @dataclass(frozen=True)
@@ -16,11 +20,13 @@ class Event:
 
 @dataclass(frozen=True)
 class Delivered:
-    """An event as a reader sees it. Readers may see one twice or late, never not at all."""
+    """An event as a reader sees it. Readers may see one twice or late, never not at all. `request` is the id of the
+    request in whose transaction it was written, if that had a key."""
 
     id: int
     kind: str
     body: dict[str, Any]
+    request: str | None = None
 
 
 @dataclass(frozen=True)
@@ -90,11 +96,12 @@ def read(reader: str, *, limit: int = 500) -> Iterator[Delivered]:
         [reader],
     )
     found = rows(
-        f"SELECT e.xid::text, e.id, e.kind, e.body {_UNSEEN} {_SETTLED} ORDER BY e.xid, e.id LIMIT %s",
+        "SELECT e.xid::text, e.id, e.kind, e.body, replace(e.request::text, '-', '')"
+        f" {_UNSEEN} {_SETTLED} ORDER BY e.xid, e.id LIMIT %s",
         [reader, reader, limit],
     )
-    for _, event_id, kind, body in found:
-        yield Delivered(event_id, kind, body)
+    for _, event_id, kind, body, request in found:
+        yield Delivered(event_id, kind, body, request)
     if found:
         run(
             "UPDATE common_outboxcursor SET xid = %s::xid8, last_id = %s, moved_at = market_now() WHERE reader = %s",
@@ -103,9 +110,11 @@ def read(reader: str, *, limit: int = 500) -> Iterator[Delivered]:
 
 
 def deliver(event: Delivered) -> None:
-    """Call every handler of the event."""
-    for handler in _handlers.get(event.kind, ()):
-        handler(event)
+    """Call every handler of the event, in the name of the request that it comes from."""
+    with traced(event.request):
+        for handler in _handlers.get(event.kind, ()):
+            log.debug("%s is handed to %s", event.kind, handler.__module__)
+            handler(event)
 
 
 def backlog(reader: str) -> int:
@@ -117,6 +126,13 @@ def backlog_age_s(reader: str) -> float:
     """The age in seconds of the oldest committed event that the reader has not seen; 0.0 where there is none."""
     age = f"SELECT coalesce(extract(epoch FROM market_now() - min(e.made_at)), 0) {_UNSEEN}"
     return float(value(age, [reader, reader]))
+
+
+def waits_s(reader: str) -> float:
+    """For how many seconds the next event that the reader could read has waited for him; 0.0 where there is none. One
+    look at an index, however many wait."""
+    age = f"extract(epoch FROM market_now() - e.made_at) {_UNSEEN} {_SETTLED} ORDER BY e.xid, e.id LIMIT 1"
+    return max(0.0, float(value(f"SELECT coalesce((SELECT {age}), 0)", [reader, reader])))
 
 
 def anything_to_read(reader: str) -> bool:

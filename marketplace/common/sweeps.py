@@ -111,6 +111,17 @@ def _write_end(run_id: UUID, error: str | None) -> None:
         run("SELECT common_end_run(%s, %s)", [run_id, error is None])
 
 
+def runs_now() -> int:
+    """How many runs of sweeps have begun and not ended."""
+    return int(value("SELECT count(*) FROM common_sweeprun WHERE died_at IS NULL"))
+
+
+def parked_sweeps() -> list[str]:
+    """The sweeps that were put aside and not tried again since."""
+    found = DeadLetter.objects.filter(kind="sweep", retried_at=None).order_by("subject")
+    return list(found.values_list("subject", flat=True))
+
+
 def note_death(*, task_id: str, exception: BaseException, **_: Any) -> None:
     """What the worker's main process is told of every failed task; a process that died is noted, from a thread, for the
     main process may not wait for a database."""

@@ -5,17 +5,12 @@ other code than the triggers', and the first row that differs is named.
 """
 
 import hashlib
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.db import connection, transaction
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-START = hashlib.sha256(b"touchstone").digest()
-AT_ONCE = 5_000
+from marketplace.common.chains import BadRow, Chain, leaf_of, micros_of, passes, stream
+from marketplace.common.transactions import snapshot
 
 
 @dataclass
@@ -31,20 +26,15 @@ class Audit:
     balances: dict[int, int] = field(default_factory=dict)
 
 
-class _Bad(Exception):
-    pass
-
-
 def audit(progress: Callable[[str, int], None] = lambda what, number: None) -> Audit:
     """Recompute everything from the transfers, in one snapshot; memory grows with accounts only."""
     done = Audit()
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    with snapshot():
         try:
             _postings(done, progress)
             _balances(done)
             _seals(done, progress)
-        except _Bad as bad:
+        except BadRow as bad:
             done.first_bad = str(bad)
     return done
 
@@ -61,10 +51,10 @@ def leaf(transfer: dict[str, Any]) -> bytes:
     key = transfer["key"]
     facts = [
         *(1, key, transfer["kind"], hidden(key, transfer["source"]), hidden(key, transfer["destination"])),
-        *(transfer["currency"], transfer["amount_micros"], (transfer["made_at"] - EPOCH) // timedelta(microseconds=1)),
+        *(transfer["currency"], transfer["amount_micros"], micros_of(transfer["made_at"])),
         *(hidden(key, transfer["memo"]), transfer["reverses"]),
     ]
-    return hashlib.sha256(json.dumps(facts, ensure_ascii=False, separators=(", ", ": ")).encode()).digest()
+    return leaf_of(facts)
 
 
 def _postings(done: Audit, progress: Callable[[str, int], None]) -> None:
@@ -76,14 +66,16 @@ def _postings(done: Audit, progress: Callable[[str, int], None]) -> None:
         " JOIN ledger_account s ON s.id = t.source_id JOIN ledger_account d ON d.id = t.destination_id"
         " LEFT JOIN ledger_posting p ON p.transfer_id = t.id GROUP BY t.id, s.id, d.id ORDER BY t.id"
     )
-    for row in _stream("audit_transfers", per_transfer):
+    for row in stream("audit_transfers", per_transfer):
         amount, both = row["amount_micros"], [row["source_id"], row["destination_id"]]
         if amount <= 0 or row["source_id"] == row["destination_id"]:
-            raise _Bad(f"transfer {row['key']} moves {amount} from {both[0]} to {both[1]}")
+            raise BadRow(f"transfer {row['key']} moves {amount} from {both[0]} to {both[1]}")
         if row["accounts"] != both or row["deltas"] != [-amount, amount]:
-            raise _Bad(f"transfer {row['key']} of {amount} is posted as {row['deltas']} to accounts {row['accounts']}")
+            raise BadRow(
+                f"transfer {row['key']} of {amount} is posted as {row['deltas']} to accounts {row['accounts']}"
+            )
         if {row["currency"]} != {row["source_currency"], row["destination_currency"]}:
-            raise _Bad(f"transfer {row['key']} is in {row['currency']} and an account is not")
+            raise BadRow(f"transfer {row['key']} is in {row['currency']} and an account is not")
         done.balances[both[0]] = done.balances.get(both[0], 0) - amount
         done.balances[both[1]] = done.balances.get(both[1], 0) + amount
         done.transfers += 1
@@ -94,15 +86,15 @@ def _postings(done: Audit, progress: Callable[[str, int], None]) -> None:
         "SELECT p.account_id, p.version, p.delta_micros, p.balance_after_micros, a.address FROM ledger_posting p"
         " JOIN ledger_account a ON a.id = p.account_id ORDER BY p.account_id, p.version"
     )
-    for row in _stream("audit_postings", per_account):
+    for row in stream("audit_postings", per_account):
         version, balance = last.get(row["account_id"], (0, 0))
         place = f"posting {row['version']} of {row['address']}"
         if row["version"] != version + 1:
-            raise _Bad(f"{place} follows number {version}")
+            raise BadRow(f"{place} follows number {version}")
         if row["balance_after_micros"] != balance + row["delta_micros"]:
-            raise _Bad(f"{place} says {row['balance_after_micros']} after {balance} and {row['delta_micros']:+d}")
+            raise BadRow(f"{place} says {row['balance_after_micros']} after {balance} and {row['delta_micros']:+d}")
         if row["balance_after_micros"] < 0 and not row["address"].startswith("outside:"):
-            raise _Bad(f"{place} is below zero: {row['balance_after_micros']}")
+            raise BadRow(f"{place} is below zero: {row['balance_after_micros']}")
         last[row["account_id"]] = (row["version"], row["balance_after_micros"])
         done.postings += 1
 
@@ -111,23 +103,23 @@ def _balances(done: Audit) -> None:
     """Each stored balance is what the transfers make it, and all of a currency are zero together."""
     sums: dict[str, int] = {}
     every = "SELECT id, address, currency, balance_micros FROM ledger_account ORDER BY id"
-    for row in _stream("audit_accounts", every):
+    for row in stream("audit_accounts", every):
         computed = done.balances.get(row["id"], 0)
         if row["balance_micros"] != computed:
-            raise _Bad(
+            raise BadRow(
                 f"account {row['address']} ({row['currency']}) says {row['balance_micros']}, its transfers {computed}"
             )
         sums[row["currency"]] = sums.get(row["currency"], 0) + computed
         done.accounts += 1
     for currency, total in sums.items():
         if total:
-            raise _Bad(f"all accounts in {currency} together hold {total}")
+            raise BadRow(f"all accounts in {currency} together hold {total}")
 
 
 def _seals(done: Audit, progress: Callable[[str, int], None]) -> None:
     """The chain is unbroken from its start through every anchor to its head, and each sealed transfer still says what
     it said."""
-    before = START
+    walked = Chain()
     chain = (
         "SELECT x.seq, x.leaf, x.hash, t.key, t.kind, s.address AS source, d.address AS destination, t.currency,"
         " t.amount_micros, t.made_at, t.memo, r.key AS reverses FROM ledger_seal x"
@@ -135,15 +127,14 @@ def _seals(done: Audit, progress: Callable[[str, int], None]) -> None:
         " LEFT JOIN ledger_account d ON d.id = t.destination_id LEFT JOIN ledger_transfer r ON r.id = t.reverses_id"
         " ORDER BY x.seq"
     )
-    for row in _stream("audit_seals", chain):
-        place = f"seal {row['seq']} (transfer {row['key']})"
-        if row["seq"] != done.seals + 1:
-            raise _Bad(f"{place} follows seal {done.seals}")
-        if row["key"] is None or bytes(row["leaf"]) != leaf(row):
-            raise _Bad(f"{place} does not say what was sealed")
-        before = hashlib.sha256(before + bytes(row["leaf"])).digest()
-        if bytes(row["hash"]) != before:
-            raise _Bad(f"{place} does not continue the chain")
+    for row in stream("audit_seals", chain):
+        walked.follow(
+            f"seal {row['seq']} (transfer {row['key']})",
+            seq=row["seq"],
+            leaf=bytes(row["leaf"]),
+            said=None if row["key"] is None else leaf(row),
+            hash=bytes(row["hash"]),
+        )
         done.seals += 1
         if done.seals % 100_000 == 0:
             progress("seals", done.seals)
@@ -151,23 +142,9 @@ def _seals(done: Audit, progress: Callable[[str, int], None]) -> None:
         "SELECT n.day, n.seq, n.hash, x.hash AS found FROM ledger_anchor n LEFT JOIN ledger_seal x ON x.seq = n.seq"
         " WHERE n.seq > 0 ORDER BY n.day"
     )
-    for row in _stream("audit_anchors", written_down):
-        if row["found"] is None or bytes(row["hash"]) != bytes(row["found"]):
-            raise _Bad(f"seal {row['seq']} is not the one that was written down on {row['day']}")
+    for row in stream("audit_anchors", written_down):
+        found = None if row["found"] is None else bytes(row["found"])
+        passes(day=row["day"], seq=row["seq"], hash=bytes(row["hash"]), found=found)
         done.anchors += 1
-    for row in _stream("audit_head", "SELECT seq, hash FROM ledger_sealer"):
-        if row["seq"] != done.seals or bytes(row["hash"]) != before:
-            raise _Bad(f"the head names seal {row['seq']}, the chain ends at {done.seals}")
-
-
-def _stream(name: str, sql: str) -> Iterator[dict[str, Any]]:
-    with connection.cursor() as cursor:
-        cursor.execute(f"DECLARE {name} NO SCROLL CURSOR FOR {sql}")
-        while True:
-            cursor.execute(f"FETCH {AT_ONCE} FROM {name}")
-            columns = [column.name for column in cursor.description]
-            found = cursor.fetchall()
-            for row in found:
-                yield dict(zip(columns, row, strict=True))
-            if len(found) < AT_ONCE:
-                return
+    for row in stream("audit_head", "SELECT seq, hash FROM ledger_sealer"):
+        walked.end(seq=row["seq"], hash=bytes(row["hash"]))

@@ -4,8 +4,8 @@ import logging
 from typing import Any
 
 from django.conf import settings
-from django.core.mail import send_mail
 
+from marketplace.common.chains import send_anchor
 from marketplace.common.sweeps import got_on, sweep
 from marketplace.common.transactions import one_transaction
 from marketplace.ledger.commands import SEALED_AT_ONCE, anchor_sent, make_anchor, seal
@@ -39,12 +39,6 @@ def anchor_daily(**_: Any) -> None:
     if not settings.LEDGER_ANCHOR_EMAILS:
         return
     for anchor in reversed([anchor for anchor in anchors() if not anchor["sent"]]):
-        # Twice is no harm; never within the transaction.
-        send_mail(
-            subject=f"Ledger of {anchor['day']}: {anchor['seq']} seals",
-            message="{day} {seq} {hash}\n\nKeep this line: the chain must pass through it.".format_map(anchor),
-            from_email=None,
-            recipient_list=settings.LEDGER_ANCHOR_EMAILS,
-        )
+        send_anchor(what="Ledger", anchor=anchor, to=settings.LEDGER_ANCHOR_EMAILS)
         with one_transaction(principal="system"):
             anchor_sent(day=anchor["day"])

@@ -50,6 +50,11 @@ class SentForm:
         response.status_code = SEE_OTHER
         return response
 
+    def repeat_goes_to(self, to: str, *args: Any) -> HttpResponse | None:
+        """For what is shown once and kept nowhere, as a key: None the first time, and a repeat is sent on."""
+        first, response = self.first, self.redirect(to, *args)
+        return None if first else response
+
 
 @contextmanager
 def once_form(request: HttpRequest) -> Iterator[SentForm]:
@@ -64,12 +69,18 @@ def once_form(request: HttpRequest) -> Iterator[SentForm]:
     typed something else. A refusal (any exception) undoes all, so the form may be sent again as it is.
     Raises `BadRequest` for a form without its key.
     """
-    given = request.POST.get(FORM_KEY, "")
-    if not KEY.fullmatch(given):
-        raise BadRequest("the form has no key")
+    given = form_key_of(request)
     principal = f"form-user:{cast(User, request.user).pk}"
     with one_transaction(principal=principal, key=_key_of(request, given)) as execution:
         yield SentForm(request, execution)
+
+
+def form_key_of(request: HttpRequest) -> str:
+    """The key of the form that was sent; raises `BadRequest` for one without."""
+    given = request.POST.get(FORM_KEY, "")
+    if not KEY.fullmatch(given):
+        raise BadRequest("the form has no key")
+    return given
 
 
 def _key_of(request: HttpRequest, given: str) -> str:

@@ -88,5 +88,10 @@ _READER = _reader()
 @lru_cache(maxsize=500)
 def html_of(text: str) -> SafeString:
     """The text as HTML that may stand in a page. Instructions are read again and again, so the last are kept."""
+    return fresh_html_of(text)
+
+
+def fresh_html_of(text: str) -> SafeString:
+    """The same of a text that is seen once, as while it is written."""
     # Made by us; what was written is escaped.
     return mark_safe(_READER.render(text))  # noqa: S308  # nosec B308 B703

@@ -15,12 +15,15 @@ PAGES = {
     503: ("Not available just now", "A part of the site does not answer. Try again in a moment."),
 }
 
+# When it is worth another try, where nothing better is known.
+RETRY_AFTER_S = {429: 60, 503: 5}
+
 
 def refusal_page(status: int) -> HttpResponse:
     """The page that says so, in words."""
     title, sentence = PAGES[status]
     body = render_to_string("pages/refused.html", {"title": title, "sentence": sentence, "plain": True})
     response = HttpResponse(body, status=status)
-    if status == 503:
-        response["Retry-After"] = "5"
+    if status in RETRY_AFTER_S:
+        response["Retry-After"] = str(RETRY_AFTER_S[status])
     return response

@@ -72,6 +72,16 @@ class NoSuchRun(NotFound):
     title = "There is no such run"
 
 
+class OwnRun(Forbidden):
+    code = "own-run"
+    title = "Somebody else has to release this run"
+
+
+class RunNotReleased(Conflict):
+    code = "run-not-released"
+    title = "Nobody else has looked at this run"
+
+
 class ReportInvalid(Unprocessable):
     code = "report-invalid"
     title = "The report cannot be read"

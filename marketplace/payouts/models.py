@@ -69,6 +69,15 @@ class Run(models.Model):
         constraints = [models.UniqueConstraint(fields=["id", "provider", "currency"], name="run_terms")]
 
 
+class RunRelease(models.Model):
+    """That a second person has looked at a run: only then its file is given to anybody (four eyes). A trigger refuses
+    whoever made the run or is paid by it."""
+
+    run = models.OneToOneField(Run, on_delete=models.PROTECT, primary_key=True, related_name="release")
+    made_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    made_at = models.DateTimeField(db_default=MARKET_NOW, editable=False)
+
+
 class Payout(models.Model):
     """Money of one person on its way out. `holder` names the ledger accounts that it comes from; `provider_key` is what
     the provider knows it by, fixed before he is asked. `lease` fences whoever asks him about it just now."""

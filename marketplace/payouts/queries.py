@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -10,9 +11,10 @@ from uuid import UUID
 from django.db.models import BooleanField, Count, ExpressionWrapper, Q, QuerySet, Sum
 
 from marketplace.common.database import MarketNow, one, rows
+from marketplace.common.errors import NotFound
 from marketplace.common.sealing import Unsealable, unseal
 from marketplace.payouts.errors import FileUnreadable, NoSuchPayout, NoSuchRun
-from marketplace.payouts.models import CENT_MICROS, Attempt, Destination, Payout, Report, Run, Threshold
+from marketplace.payouts.models import CENT_MICROS, Attempt, Destination, Payout, Report, Run, RunRelease, Threshold
 from marketplace.payouts.providers.base import FileProvider, Order
 from marketplace.payouts.providers.registry import provider
 from marketplace.payouts.states import IN_FLIGHT
@@ -87,9 +89,17 @@ def payouts_in(state: str | None = None) -> QuerySet[Payout]:
     return found if state is None else found.filter(state=state)
 
 
+def any_payout(public_id: UUID) -> Payout:
+    """Any payout, for staff; raises `NoSuchPayout`."""
+    found = payouts_in().filter(public_id=public_id).first()
+    if found is None:
+        raise NoSuchPayout("There is no such payout.")
+    return found
+
+
 def runs() -> QuerySet[Run]:
     """All runs, each with how many payouts it has, of how much, and how many of them are still out."""
-    return Run.objects.select_related("made_by").annotate(
+    return Run.objects.select_related("made_by", "release__made_by").annotate(
         count=Count("payouts"),
         total_micros=Sum("payouts__amount_micros"),
         open=Count("payouts", filter=Q(payouts__state="sent")),
@@ -104,9 +114,14 @@ def run_for(public_id: UUID) -> Run:
     return run
 
 
-def payouts_of_run(run_id: int) -> list[Payout]:
+def is_released(run_id: int) -> bool:
+    """Whether a second person has looked at the run."""
+    return RunRelease.objects.filter(run_id=run_id).exists()
+
+
+def payouts_of_run(run_id: int) -> QuerySet[Payout]:
     """What is in the run's file, in its order."""
-    return list(Payout.objects.filter(run_id=run_id).select_related("destination").order_by("pk"))
+    return payouts_in().filter(run_id=run_id).order_by("pk")
 
 
 def attempts() -> QuerySet[Attempt]:
@@ -114,9 +129,22 @@ def attempts() -> QuerySet[Attempt]:
     return Attempt.objects.select_related("user", "destination__user")
 
 
+def attempts_of(user_ids: Collection[int]) -> QuerySet[Attempt]:
+    """Those of these accounts, and those for a destination of theirs."""
+    return attempts().filter(Q(user_id__in=user_ids) | Q(destination__user_id__in=user_ids))
+
+
 def reports() -> QuerySet[Report]:
     """Every report of a provider."""
     return Report.objects.select_related("made_by")
+
+
+def any_report(public_id: UUID) -> Report:
+    """One of them; raises `NotFound`."""
+    found = reports().filter(public_id=public_id).first()
+    if found is None:
+        raise NotFound("There is no such report.")
+    return found
 
 
 def thresholds_of(user_id: int) -> QuerySet[Threshold]:

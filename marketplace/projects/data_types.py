@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from marketplace.projects.answer_types.base import ValueRefused
 from marketplace.projects.answer_types.plain import VALUE_BYTES_MAX, bytes_of, text_problem
+from marketplace.projects.pictures import PIXELS_MAX, size_of
 
 URL_MAX = 4_096
 TABLE_ROWS_MAX = 1_000
@@ -61,9 +62,11 @@ def _media(kind: str, formats: str) -> Callable[[Any], str | None]:
             options = " or ".join(formats.rsplit(", ", 1))
             raise ValueRefused(f"must be a URL, or data:{kind}/{options} in base64 of at most {VALUE_BYTES_MAX} bytes")
         try:
-            base64.b64decode(matched[1], validate=True)
+            body = base64.b64decode(matched[1], validate=True)
         except binascii.Error:
             raise ValueRefused("is not base64") from None
+        if kind == "image" and (size := size_of(body)) and size[0] * size[1] > PIXELS_MAX:
+            raise ValueRefused(f"is a picture of {size[0]} by {size[1]} pixels; at most {PIXELS_MAX} are shown")
         return value
 
     return check

@@ -11,3 +11,15 @@ class InterfaceRefused(Unprocessable):
 class VersionNotPublished(Conflict):
     code = "version-not-published"
     title = "The version is not published yet"
+
+
+class VersionFinal(Conflict):
+    code = "version-final"
+    title = "The version is published and never changes"
+
+
+class VersionChanged(Conflict):
+    """Somebody else was quicker; what he wrote is not written over unseen."""
+
+    code = "version-changed"
+    title = "Somebody else changed this draft"

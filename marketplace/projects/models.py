@@ -1,5 +1,7 @@
 """Projects and their versions. A version is the whole of what a worker is shown: interface, taxonomy, instructions."""
 
+import hashlib
+import json
 from uuid import uuid4
 
 from django.db import models
@@ -37,3 +39,9 @@ class Version(models.Model):
     @property
     def state(self) -> str:
         return "published" if self.published_at else "draft"
+
+    @property
+    def fingerprint(self) -> str:
+        """The same for the same interface and instructions: what a change names to say what it was made from."""
+        text = json.dumps([self.interface, self.instructions], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:32]

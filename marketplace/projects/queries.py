@@ -1,5 +1,6 @@
 """Reads of projects; requesters see their own only."""
 
+from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -18,6 +19,11 @@ def project_for(user_id: int, public_id: UUID, *, at_least: str = "viewer") -> P
     """The user's project; raises `NotFound` for another's as for none, `Forbidden` below the role."""
     known = Project.objects.select_related("requester")
     return own_of(known, user_id, public_id, at_least=at_least, what="project")
+
+
+def versions_listed(project_id: Any) -> QuerySet[Version]:
+    """The project's versions, the newest first, without what they say: that of many is too much to read for a list."""
+    return Version.objects.filter(project=project_id).defer("interface", "instructions").order_by("-number")
 
 
 def version_of(project: Project, number: int | None) -> Version:

@@ -14,7 +14,7 @@ from rest_framework.authentication import BaseAuthentication, SessionAuthenticat
 from rest_framework.request import Request
 
 from marketplace.accounts.models import ApiKey, Scope, User
-from marketplace.accounts.second_factor import use_code
+from marketplace.accounts.second_factor import shown_in, use_code
 from marketplace.common.database import one
 from marketplace.rest.errors import KeyRefused
 from marketplace.rest.throttles import PasswordGuesses
@@ -104,7 +104,8 @@ class PageAuthentication(SessionAuthentication):
         user = found[0]
         row = one("SELECT id FROM profiles_worker WHERE user_id = %s", [user.pk])
         request.worker_id = None if row is None else row[0]  # type: ignore[attr-defined]
-        staff = (Scope.STAFF.value,) if user.is_staff else ()
+        # Staff act with a second factor only (R34).
+        staff = (Scope.STAFF.value,) if user.is_staff and shown_in(request._request) else ()
         scopes = (Scope.WORKER.value, Scope.REQUESTER.value, *staff)
         session_key = request._request.session.session_key
         assert session_key is not None, "who is signed in has a session"

@@ -5,11 +5,7 @@ from typing import Any
 from rest_framework.exceptions import APIException, AuthenticationFailed
 
 from marketplace.common.errors import BadRequest, Conflict
-
-
-class Malformed(BadRequest):
-    code = "malformed"
-    title = "The request cannot be understood"
+from marketplace.common.errors import Malformed as Malformed
 
 
 class UnknownField(BadRequest):

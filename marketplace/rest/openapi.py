@@ -1,5 +1,6 @@
 """The OpenAPI description, made from the code."""
 
+from functools import cache
 from typing import Any
 
 from django.conf import settings
@@ -31,9 +32,14 @@ PAGE_PARAMETERS = [
 
 def listing(row: type[serializers.Serializer[Any]], *parameters: OpenApiParameter) -> dict[str, Any]:
     """Arguments of `extend_schema` for a list of these rows: {"results", "next"}, and the parameters of pages."""
+    return {"responses": _page_of(row), "parameters": [*PAGE_PARAMETERS, *parameters]}
+
+
+@cache
+def _page_of(row: type[serializers.Serializer[Any]]) -> Any:
+    # One for each kind of row, however many lists have them: the description knows components by their names.
     fields = {"results": row(many=True), "next": serializers.URLField(allow_null=True)}
-    page = inline_serializer(f"{row.__name__.removesuffix('View')}Page", fields)  # type: ignore[arg-type]
-    return {"responses": page, "parameters": [*PAGE_PARAMETERS, *parameters]}
+    return inline_serializer(f"{row.__name__.removesuffix('View')}Page", fields)  # type: ignore[arg-type]
 
 
 class Schema(AutoSchema):

@@ -63,16 +63,17 @@ def page_of(
 
 def page_of_rows(
     request: Request,
-    fetch: Callable[[int, int], Iterable[dict[str, Any]]],
+    fetch: Callable[[Any, int], Iterable[dict[str, Any]]],
     view: Callable[[dict[str, Any]], Any],
     *,
+    first: int | str = 0,
     allowed: Iterable[str] = (),
 ) -> HttpResponse:
-    """The same for rows of a statement: `fetch(after, limit)` returns them in order of their `cursor`, a whole number,
-    from behind `after` (0 at first)."""
+    """The same for rows of a statement: `fetch(after, limit)` returns them in order of their `cursor`, a whole number
+    or a text, from behind `after` (`first` at first)."""
     limit = _limit(request, allowed)
     place = _place(request, request.path, 1)
-    found = list(fetch(int(place[0]) if place else 0, limit + 1))[: limit + 1]
+    found = list(fetch(type(first)(place[0]) if place else first, limit + 1))[: limit + 1]
     return _answer(request, found, limit, _each(view), lambda row: _close(request.path, [str(row["cursor"])]))
 
 

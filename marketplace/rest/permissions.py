@@ -1,11 +1,14 @@
 """What a key, or the session of a page, may be used for. An anonymous request gets 401, a key without the scope 403."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from marketplace.accounts.models import ApiKey, Scope
+from marketplace.accounts.errors import StaffRoleNeeded
+from marketplace.accounts.models import ApiKey, Scope, StaffRole
+from marketplace.accounts.queries import staff_roles
+from marketplace.accounts.roles import covers
 from marketplace.common.errors import Forbidden
 from marketplace.rest.authentication import PageSession
 
@@ -66,13 +69,30 @@ class IsWorkersOwnKey(IsWorkerKey):
 
 
 class IsStaffKey(HasScope):
-    """A staff key, of somebody who is staff now: losing the role takes effect at once."""
+    """A staff key, of somebody who has one of the roles now: losing it takes effect at once. Superusers have them all;
+    without any named, whoever has a role is let in."""
 
     scope = Scope.STAFF
+    roles: ClassVar[tuple[StaffRole, ...]] = ()
 
     def has_permission(self, request: Request, view: Any) -> bool:
         if not super().has_permission(request, view):
             return False
-        if not request.user.is_staff:
+        assert request.user.pk is not None, "a key is somebody's"
+        held = staff_roles(request.user.pk)
+        if not held:
             raise WrongScope("This account is not staff.", scope=self.scope.value)
+        if self.roles and not covers(held, self.roles):
+            wanted = " or ".join(role.value for role in self.roles)
+            raise StaffRoleNeeded(f"This needs the staff role {wanted}.", roles=[role.value for role in self.roles])
         return True
+
+
+def staff(*roles: StaffRole) -> type[IsStaffKey]:
+    """The permission of whoever has one of these staff roles."""
+    wanted = roles
+
+    class IsStaffKeyWithRole(IsStaffKey):
+        roles = wanted
+
+    return IsStaffKeyWithRole

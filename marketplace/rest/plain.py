@@ -74,7 +74,7 @@ class PlainView(APIView):
             return to_problem(error, {"request": plain})
 
 
-def _ask(sql: str, params: list[Any]) -> list[tuple[Any, ...]]:
+def ask_first(sql: str, params: list[Any]) -> list[tuple[Any, ...]]:
     """The first statement of a request, which only reads: it finds out itself whether the connection still lives, and
     is asked again on a new one if not. That spares the question that the framework would ask before it."""
     connection.health_check_done = True  # type: ignore[attr-defined]
@@ -98,5 +98,5 @@ def _usual(request: HttpRequest) -> PlainRequest | None:
     kind, _, token = meta.get("HTTP_AUTHORIZATION", "").partition(" ")
     if kind != "Bearer" or not token.isascii() or len(token) > TOKEN_LENGTH_MAX or " " in token:
         return None
-    found = _ask(HOLDER, [hash_token(token), Scope.WORKER.value])
+    found = ask_first(HOLDER, [hash_token(token), Scope.WORKER.value])
     return PlainRequest(request, Holder(found[0][0]), found[0][1]) if found else None

@@ -14,14 +14,23 @@ OTHERS_MIN = 2  # one other answer is no consensus
 
 def agree(fields: Sequence[Mapping[str, Any]], one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Whether two answers say the same: in most fields that either of them fills, `one` is correct by `other`."""
-    filled = [field for field in fields if field["name"] in one or field["name"] in other]
-    same = 0
-    for field in filled:
-        name = field["name"]
-        if name in one and name in other:
-            kind = answer_type(field["type"])
-            same += kind.score(field, other[name], one[name]) >= kind.correct_at
-    return 2 * same > len(filled)
+    filled = sum(field["name"] in one or field["name"] in other for field in fields)
+    return 2 * (filled - len(differing(fields, one, other))) > filled
+
+
+def differing(fields: Sequence[Mapping[str, Any]], one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """The names of the fields in which `one` is not correct by `other`, those among them that only one of them
+    fills."""
+    return [
+        field["name"]
+        for field in fields
+        if (field["name"] in one or field["name"] in other) and not _says_the_same(field, one, other)
+    ]
+
+
+def _says_the_same(field: Mapping[str, Any], one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    name, kind = field["name"], answer_type(field["type"])
+    return name in one and name in other and kind.score(field, other[name], one[name]) >= kind.correct_at
 
 
 def agrees_with_most(

@@ -1,6 +1,6 @@
 """The ways results refuse."""
 
-from marketplace.common.errors import Conflict, Forbidden
+from marketplace.common.errors import Conflict, Forbidden, Unprocessable
 
 
 class NothingToAggregate(Conflict):
@@ -16,6 +16,21 @@ class ReviewDecided(Conflict):
 class OwnReview(Forbidden):
     code = "own-review"
     title = "This review is not yours to decide"
+
+
+class RulingInvalid(Unprocessable):
+    code = "adjudication-invalid"
+    title = "The label cannot be settled so"
+
+
+class NotChoosable(Conflict):
+    code = "answer-not-choosable"
+    title = "This answer cannot be chosen"
+
+
+class NotInSample(Conflict):
+    code = "not-in-sample"
+    title = "Chance has not drawn this task"
 
 
 class TooManyDatasets(Conflict):
@@ -35,3 +50,8 @@ class DatasetFailed(Conflict):
 
 class BuildRefused(Exception):
     """Why a data set cannot be built, in words for its requester; trying again would not help."""
+
+
+class NothingToReport(Conflict):
+    code = "not-published"
+    title = "This batch was never published"

@@ -18,6 +18,8 @@ from marketplace.projects.answer_types.registry import answer_type
 AGREEMENT = 0.5
 # Where answers are not labels, a consensus is what at least so many others say, and more than half of them.
 SHARED_BY = 2
+# Answers to such a field differ where less than this share of them agrees.
+ALIKE = 0.8
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,15 @@ def judge(fields: Sequence[Field], answers: Sequence[Given], trust: Mapping[int,
                     beside[answer.assignment_id][name] = Beside(0.0, weight, others / (len(mates) - 1))
     return Found(tasks, [_whole(answer, beside[answer.assignment_id]) for answer in answers
                          if beside.get(answer.assignment_id)])  # fmt: skip
+
+
+def is_disputed(fields: Iterable[FieldConsensus], *, unclear: int) -> bool:
+    """Whether somebody should look at a task's answers: two labels were given, less than `ALIKE` of them agree in
+    another field, or somebody found the task unclear."""
+    return unclear > 0 or any(
+        len(found.labels) > 1 if found.labels is not None else found.answers > 1 and found.posterior < ALIKE
+        for found in fields
+    )
 
 
 def sure_labels(

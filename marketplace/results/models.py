@@ -6,9 +6,9 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
-from marketplace.accounts.models import User
+from marketplace.accounts.models import MARKET_NOW, User
 from marketplace.batches.models import Batch, Task
-from marketplace.results.states import Cause, DatasetState, PartKind, ReviewState
+from marketplace.results.states import Cause, DatasetState, PartKind, ReviewState, RulingReason
 from workers.assignments.models import Assignment
 from workers.assignments.states import RejectReason
 
@@ -73,9 +73,9 @@ class Consensus(models.Model):
     """What the answers to a task say so far. `values` holds for each field the value, its posterior and the answers;
     `posterior` is that of the least sure field.
 
-    `sure` says that it is beyond doubt, `settled` that no place is open and what could be judged is, `judged_at` when
-    the first of its answers was judged by the others, which may be earlier. Not for workers' eyes: a task that
-    everybody agrees on may become gold.
+    `sure` says that it is beyond doubt, `disputed` that its answers differ or somebody found it unclear, `settled` that
+    no place is open and what could be judged is, `judged_at` when the first of its answers was judged by the others,
+    which may be earlier. Not for workers' eyes: a task that everybody agrees on may become gold.
     """
 
     task = models.OneToOneField(Task, on_delete=models.PROTECT, primary_key=True, related_name="+")
@@ -88,10 +88,16 @@ class Consensus(models.Model):
     made_at = models.DateTimeField()
     settled = models.BooleanField(default=False)
     judged_at = models.DateTimeField(null=True)
+    disputed = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         indexes = [
             models.Index(fields=["batch_id", "task"], name="consensus_of_batch"),
+            models.Index(
+                fields=["batch_id", "posterior", "task"],
+                condition=Q(disputed=True, settled=True),
+                name="consensus_disputed",
+            ),
             models.Index(
                 fields=["batch_id", "made_at"],
                 condition=Q(sure=True, settled=False),
@@ -164,6 +170,41 @@ class RejectionItem(models.Model):
             models.Index(fields=["review", "assignment"], name="item_of_review"),
             models.Index(fields=["review"], condition=Q(outcome=""), name="item_waiting"),
         ]
+
+
+class Adjudication(models.Model):
+    """What somebody of the requester says a task's label is, and why. It is never changed; a later one of the task
+    stands beside it, and of those that hold the last counts.
+
+    One that took a worker's `answer` holds as long as that answer is paid or may yet be: nobody keeps the label of an
+    answer that he refuses to pay (R42). `standing` is what the answers came to at the time and `agrees` whether that
+    says the same, None where there was nothing. A `sampled` one was drawn by chance, and says how good the labels are.
+    """
+
+    public_id = models.UUIDField(default=uuid4, unique=True, editable=False)
+    batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="+", db_index=False)
+    task = models.ForeignKey(Task, on_delete=models.PROTECT, related_name="+", db_index=False)
+    number = models.PositiveSmallIntegerField()
+    values = models.JSONField()
+    answer = models.ForeignKey(Assignment, on_delete=models.PROTECT, null=True, related_name="+")
+    reason = models.CharField(max_length=12, choices=RulingReason.choices)
+    words = models.TextField(blank=True)
+    sampled = models.BooleanField(default=False)
+    standing = models.JSONField(null=True)
+    agrees = models.BooleanField(null=True)
+    made_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    made_at = models.DateTimeField(db_default=MARKET_NOW, editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["task", "number"], name="adjudication_number"),
+            models.CheckConstraint(
+                condition=Q(reason__in=RulingReason.values) & (~Q(reason="other") | Q(words__regex=r"\S")),
+                name="adjudication_reason",
+            ),
+            models.CheckConstraint(condition=Q(sampled=False) | Q(agrees__isnull=False), name="adjudication_sampled"),
+        ]
+        indexes = [models.Index(fields=["batch", "id"], name="adjudication_of_batch")]
 
 
 class ReviewDue(models.Model):
@@ -249,3 +290,37 @@ class DatasetPart(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["of", "at"], condition=~Q(at=None), name="dataset_part_at"),
         ]
+
+
+class DatasetLink(models.Model):
+    """An address from which whoever has it may download a finished version, until it expires or is ended, and while
+    whoever made it might make another. Of its secret only the digest is kept. `used_at` is when a download by it was
+    last written down."""
+
+    public_id = models.UUIDField(default=uuid4, unique=True, editable=False)
+    of = models.ForeignKey(Dataset, on_delete=models.PROTECT, db_column="dataset_id", related_name="links")
+    digest = models.BinaryField(max_length=32, unique=True)
+    made_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    made_at = models.DateTimeField(db_default=MARKET_NOW, editable=False)
+    expires_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    used_at = models.DateTimeField(null=True)
+
+
+class Figures(models.Model):
+    """Figures of a batch that look at its answers, as they were worked out last: `body` as `queries.figures.Look` keeps
+    it, with worker ids that every reader replaces. `seen` are the batch's counts of that moment.
+
+    They are worked out while somebody looks on (`wanted_at`), not more often than `took_ms` allows. `rests` says that
+    nothing had changed since the time before: what follows answers by some seconds, as their verdicts, is in it.
+    `begun_at` keeps two from working at once.
+    """
+
+    batch = models.OneToOneField(Batch, on_delete=models.PROTECT, primary_key=True, related_name="+")
+    body = models.JSONField(default=dict, db_default={})
+    seen = models.JSONField(default=dict, db_default={})
+    rests = models.BooleanField(default=False, db_default=False)
+    took_ms = models.PositiveIntegerField(default=0, db_default=0)
+    wanted_at = models.DateTimeField(db_index=True)
+    begun_at = models.DateTimeField(null=True)
+    made_at = models.DateTimeField(null=True)

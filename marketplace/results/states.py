@@ -19,6 +19,24 @@ class Cause(models.TextChoices):
     CONSENSUS = "consensus"
 
 
+class RulingReason(models.TextChoices):
+    """Why somebody says that a label is right."""
+
+    INSTRUCTIONS = "instructions", "The instructions settle it"
+    PLAIN = "plain", "It is plain to see in the item"
+    BEST = "best", "Doubtful; this is the best reading"
+    OTHER = "other", "Another reason, in words"
+
+
+class Queue(models.TextChoices):
+    """Why a task is to be looked at."""
+
+    DISAGREEMENTS = "disagreements"  # its answers differ, or some found it unclear
+    ESCALATIONS = "escalations"  # a rule or somebody wants one of its answers looked at
+    SAMPLE = "sample"  # chance has drawn it
+    GOLD = "gold"  # its key waits for the requester's word, or good workers keep failing it
+
+
 class DatasetState(models.TextChoices):
     """A version of a data set on its way; it is finished once it is done or failed."""
 

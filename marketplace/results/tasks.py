@@ -11,11 +11,13 @@ from marketplace.common.transactions import one_transaction
 from marketplace.results.commands.aggregate import aggregate
 from marketplace.results.commands.consensus import EVENTS, consider, notice, offer_sure, put_off
 from marketplace.results.commands.datasets import advance
+from marketplace.results.commands.figures import keep_figures, take_figures
 from marketplace.results.commands.holding import let_go, take_next
 from marketplace.results.commands.rejections import apply_approved, lapse_reviews
 from marketplace.results.commands.reviews import record_reviews as record
 from marketplace.results.queries import settled_without_results
 from marketplace.results.queries.consensus import batches_to_consider, next_to_consider
+from marketplace.results.queries.figures import gather, worked_out
 
 logger = logging.getLogger("touchstone.results")
 ROUNDS = 40
@@ -80,6 +82,35 @@ def _one_by_one(batch_id: int) -> None:
                 return
             with one_transaction(principal="system"):
                 put_off(batch_id=batch_id, task_id=waiting[0])
+
+
+@sweep
+def follow_figures(**_: Any) -> None:
+    """Keep up the figures of batches that somebody looks at, for a while."""
+    until = time.monotonic() + TURN_S
+    while time.monotonic() < until:
+        with one_transaction(principal="system"):
+            batch_id = take_figures()
+        if batch_id is None:
+            return
+        try:
+            make_figures(batch_id)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception:
+            # It is tried again after a while, and stands in nobody's way.
+            logger.exception("could not work out the figures of batch %s", batch_id)
+
+
+def make_figures(batch_id: int) -> None:
+    """Work the figures of a batch out, now: read in one transaction, and keep in another; nothing is locked between."""
+    begun = time.monotonic()
+    with one_transaction(principal="system"):
+        found = gather(batch_id)
+    look = worked_out(found)
+    took_ms = round(1_000 * (time.monotonic() - begun))
+    with one_transaction(principal="system"):
+        keep_figures(batch_id=batch_id, look=look, seen=found.seen, took_ms=took_ms)
 
 
 @sweep

@@ -1,11 +1,14 @@
 """Settings shared by every environment. The environment is read in one block; what is missing stops the start."""
 
+import logging
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import environ
 
+from marketplace.common.logs import logging_config
 from marketplace.rest.description import PASSWORD_SCHEME, PROBLEM_COMPONENT
 
 env = environ.Env()
@@ -26,6 +29,14 @@ LIVE_URL: str = env.str("TOUCHSTONE_LIVE_URL", default="")
 LIVE_ORIGINS: list[str] = env.list("TOUCHSTONE_LIVE_ORIGINS", default=CSRF_TRUSTED_ORIGINS)
 LIVE_SOCKETS_MAX: int = env.int("TOUCHSTONE_LIVE_SOCKETS_MAX", default=12_000)
 EMAIL_URL: str = env.str("EMAIL_URL", default="consolemail://")
+# From which level on our own lines are logged, and how they look: "plain", or "json" for those who collect them; left
+# empty, plain but for production.
+LOG_LEVEL: str = env.str("TOUCHSTONE_LOG_LEVEL", default="INFO").upper()
+LOG_FORMAT: str = env.str("TOUCHSTONE_LOG_FORMAT", default="")
+# From where /metrics may be read without a staff key: addresses or networks, separated by commas.
+METRICS_ADDRESSES: list[IPv4Network | IPv6Network] = env.list(
+    "TOUCHSTONE_METRICS_ADDRESSES", cast=ip_network, default=[]
+)
 # What the platform asks of each batch, frozen on it when it is made: the fee on each paid answer in basis points of its
 # price and at least a minimum, the least share of places to set aside for disputes, and how long one can contest.
 PLATFORM_TERMS: dict[str, int] = {
@@ -61,6 +72,8 @@ EGRESS_PORTS: list[int] = env.list("TOUCHSTONE_EGRESS_PORTS", cast=int, default=
 EGRESS_REFUSE: list[str] = env.list("TOUCHSTONE_EGRESS_REFUSE", default=[])
 EGRESS_ALLOW: list[str] = env.list("TOUCHSTONE_EGRESS_ALLOW", default=[])
 EGRESS_CA_FILE: str = env.str("TOUCHSTONE_EGRESS_CA_FILE", default="")
+# Where requesters pay in, told with a reference that is the organisation's own. Lines are separated by "|".
+PAY_IN_ACCOUNT: str = env.str("TOUCHSTONE_PAY_IN_ACCOUNT", default="").replace("|", "\n")
 # Who sends the invoices; without a name none is issued. Lines of the address are separated by "|".
 INVOICE_SELLER: dict[str, str] = {
     "name": env.str("TOUCHSTONE_INVOICE_SELLER", default=""),
@@ -72,6 +85,8 @@ INVOICE_SELLER: dict[str, str] = {
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 DEBUG = False
+# Whether a process refuses to start where `common.boot` finds something unsafe.
+PRODUCTION = False
 
 
 def database(url: str) -> dict[str, Any]:
@@ -128,6 +143,8 @@ INSTALLED_APPS = [
     "workers.api",
     "workers.live",
     "workers.web",
+    "marketplace.web",
+    "marketplace.backoffice",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -147,6 +164,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "marketplace.rest.request_log.RequestLogMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "marketplace.pages.middleware.PolicyMiddleware",
@@ -203,7 +221,13 @@ ACCOUNT_EMAIL_VERIFICATION = "mandatory"
 ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
 ACCOUNT_EMAIL_VERIFICATION_SUPPORTS_RESEND = True
 # Somebody who closed the page with the field signs in for another code; the library would let him once in 3 minutes.
-ACCOUNT_RATE_LIMITS = {"confirm_email": "5/10m/key"}
+# Passwords at sign-in are counted by ours (`accounts.arrival`); codes of the second factor, and passwords of those who
+# are in, as strictly.
+ACCOUNT_RATE_LIMITS = {
+    "confirm_email": "5/10m/key",
+    "login_failed": "10/m/ip,10/15m/key",
+    "change_password": "10/15m/user",
+}
 ACCOUNT_CHANGE_EMAIL = True
 # Who changes an address, a password or the second factor has shown the password a moment ago.
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
@@ -272,11 +296,13 @@ CELERY_BEAT_SCHEDULE = {
         ("settle", "workers.assignments.tasks.settle_due", 1.0),
         ("seal", "marketplace.ledger.tasks.seal_transfers", 1.0),
         ("anchor", "marketplace.ledger.tasks.anchor_daily", 3600.0),
+        ("anchor-log", "marketplace.accounts.tasks.anchor_acts_daily", 3600.0),
         ("fold", "marketplace.batches.tasks.fold_progress", 2.0),
         ("quarantine", "workers.assignments.tasks.refund_quarantined", 1.0),
         ("import", "marketplace.batches.tasks.advance_imports", 1.0),
         ("consensus", "marketplace.results.tasks.follow_consensus", 1.0),
         ("results", "marketplace.results.tasks.aggregate_settled", 10.0),
+        ("figures", "marketplace.results.tasks.follow_figures", 2.0),
         ("datasets", "marketplace.results.tasks.build_datasets", 1.0),
         ("finish", "workers.assignments.tasks.finish_batches", 1.0),
         ("disputes", "workers.assignments.tasks.release_disputes", 60.0),
@@ -319,6 +345,7 @@ THROTTLES = {
     "password-account": "10 per 15 minutes",
     "password-address": "50 per 15 minutes",
     "payout-notice": "60 per hour",
+    "dataset-link": "60 per hour",
 }
 REST_KNOX = {
     "AUTH_HEADER_PREFIX": "Bearer",
@@ -372,12 +399,8 @@ MAIL_PLACE = ""
 # Who keeps the daily end of the ledger's chain of seals, outside: addresses separated by commas.
 LEDGER_ANCHOR_EMAILS: list[str] = env.list("LEDGER_ANCHOR_EMAILS", default=[])
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="touchstone@localhost")
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
-    "root": {"handlers": ["console"], "level": "WARNING"},
-    # A refusal is an answer: only what is our fault is worth a line.
-    "loggers": {"touchstone": {"level": "INFO"}, "django.request": {"level": "ERROR"}},
-}
+# A line for each request is for those who collect them; a proxy in front writes its own.
+LOGGING = logging_config(LOG_FORMAT or "plain", LOG_LEVEL, requests="WARNING")
+DJANGO_STRUCTLOG_CELERY_ENABLED = True
+# Sweeps come several a second: each is worth a line only to somebody who follows them, or when it fails.
+DJANGO_STRUCTLOG_CELERY_DEFAULT_LOG_LEVEL = logging.DEBUG

@@ -1,13 +1,12 @@
 """Behind TLS: cookies and redirects are strict."""
 
-from django.core.exceptions import ImproperlyConfigured
-
 from marketplace.settings.base import *
 
-if EGRESS_ALLOW or EGRESS_CA_FILE:
-    raise ImproperlyConfigured("TOUCHSTONE_EGRESS_ALLOW and TOUCHSTONE_EGRESS_CA_FILE are for tests: leave them out.")
-
+# No process that serves starts while `common.boot` finds something unsafe.
+PRODUCTION = True
 SECURE_SSL_REDIRECT = True
+# Asked from inside, where nobody ends TLS.
+SECURE_REDIRECT_EXEMPT = [r"^health/$", r"^ready/$", r"^metrics$"]
 SECURE_HSTS_SECONDS = 31_536_000
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True
 SECURE_HSTS_PRELOAD = True
@@ -20,3 +19,4 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
 }
+LOGGING = logging_config(LOG_FORMAT or "json", LOG_LEVEL, requests=LOG_LEVEL)

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from marketplace.common.database import one, rows, value
-from marketplace.common.outbox import anything_to_read, backlog, backlog_age_s, name_reader
+from marketplace.common.outbox import anything_to_read, backlog, backlog_age_s, name_reader, waits_s
 
 READER = name_reader("streams")
 UNREAD_WITHIN = 1_000
@@ -127,3 +127,8 @@ def anything_to_relay() -> bool:
 def health() -> Health:
     """How the relay is doing."""
     return Health(backlog(READER), backlog_age_s(READER), value("SELECT count(*) FROM streams_skipped"))
+
+
+def relay_waits_s() -> float:
+    """For how many seconds the relay has left lie what it could have done; some milliseconds while it lives."""
+    return waits_s(READER)

@@ -5,10 +5,12 @@ from datetime import timedelta
 
 import pytest
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret, hotp_value
+from django.contrib.auth.hashers import get_hasher
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from marketplace.accounts.models import ApiKey
+from marketplace.accounts.second_factor import require_password
 from marketplace.common.database import run, value
 from tests.api_client import PASSWORD, Api, code_of, key_for, signed_up
 
@@ -187,3 +189,17 @@ def test_no_statement_of_the_application_makes_staff(db: None) -> None:
         run("UPDATE accounts_user SET is_staff = true WHERE id = %s", [user.pk])
     user.refresh_from_db()
     assert not user.is_staff
+
+
+def test_a_password_that_is_shown_again_is_not_hashed_anew_for_that_would_end_every_session(db: None) -> None:
+    user = signed_up()
+    # As before the site's hashes became stronger: signing in makes a new one.
+    old = get_hasher().encode(PASSWORD, "few")
+    assert get_hasher().must_update(old)
+    user.password = old
+    user.save(update_fields=["password"])
+
+    require_password(user_id=user.pk, password=PASSWORD)
+
+    user.refresh_from_db()
+    assert user.password == old

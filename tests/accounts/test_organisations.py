@@ -2,6 +2,7 @@
 
 import json
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -50,7 +51,8 @@ def test_an_owner_adds_members_and_the_repeat_adds_nobody(db: None) -> None:
     added = [api.post(f"/requesters/{requester}/members", ask) for _ in range(2)]
 
     assert [response.status_code for response in added] == [201, 201]
-    assert added[0].json() == {"email": reviewer.email, "name": "", "role": "reviewer"}
+    wanted = {"id": str(reviewer.public_id), "email": reviewer.email, "name": "", "role": "reviewer"}
+    assert added[0].json() == wanted
     assert len(api.get(f"/requesters/{requester}/members").json()["results"]) == 2
     assert Api(key_for(reviewer, "requester")).get(f"/requesters/{requester}").json()["role"] == "reviewer"
 
@@ -112,7 +114,7 @@ def staff_key(email: str, **options: object) -> dict[str, str]:
     return dict(json.loads(line))
 
 
-def test_the_console_makes_staff_and_prints_one_line(db: None) -> None:
+def test_the_console_makes_staff_and_prints_one_line(migrator: Any) -> None:
     email = new_email()
 
     printed = staff_key(email.upper(), name="Operator")
@@ -124,7 +126,7 @@ def test_the_console_makes_staff_and_prints_one_line(db: None) -> None:
     assert Api(printed["key"]).post("/invitations", {"accounts": [{"email": new_email()}]}).status_code == 201
 
 
-def test_the_console_gives_staff_a_password_where_it_is_asked_to(db: None) -> None:
+def test_the_console_gives_staff_a_password_where_it_is_asked_to(migrator: Any) -> None:
     email = new_email()
 
     first, second = (staff_key(email, password=True)["password"] for _ in range(2))
@@ -133,7 +135,7 @@ def test_the_console_gives_staff_a_password_where_it_is_asked_to(db: None) -> No
     assert (user.check_password(first), user.check_password(second)) == (False, True)
 
 
-def test_the_console_keeps_an_existing_account(db: None) -> None:
+def test_the_console_keeps_an_existing_account(migrator: Any) -> None:
     user = signed_up()
 
     staff_key(user.email)

@@ -5,7 +5,7 @@ from django.core.cache import cache
 from django.db import IntegrityError, connection, transaction
 
 from marketplace.accounts.models import User
-from marketplace.rest import throttles
+from marketplace.common import limits
 from tests.api_client import PASSWORD, Api, code_of, key_for, new_email, signed_up
 
 
@@ -121,10 +121,10 @@ def test_a_client_cannot_make_up_its_address(db: None) -> None:
 def no_redis(settings: object) -> object:
     """Every new connection to Redis fails."""
     settings.REDIS_URL = "unix:///nowhere/valkey.sock?db=0"  # type: ignore[attr-defined]
-    throttles._windows.cache_clear()
+    limits.windows.cache_clear()
     cache.close()
     yield
-    throttles._windows.cache_clear()
+    limits.windows.cache_clear()
 
 
 def test_without_redis_sign_up_and_passwords_stay_closed_and_the_rest_goes_on(db: None, no_redis: None) -> None:

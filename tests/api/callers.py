@@ -35,6 +35,11 @@ class Reply:
         return json.loads(self.body)
 
     @property
+    def plain_headers(self) -> dict[str, str]:
+        """Its headers, without the number that every request gets."""
+        return {name: value for name, value in self.headers.items() if name != "X-Request-Id"}
+
+    @property
     def code(self) -> str:
         """The code of a refusal."""
         return str(self.json["type"]).removeprefix("/problems/")
@@ -116,5 +121,5 @@ def _whole(response: HttpResponseBase) -> bytes:
 def caller_for(user: User, *scopes: str, who: str = "", said: list[Reply] | None = None) -> Caller:
     """The user with a new key of these scopes."""
     with one_transaction(principal="test"):
-        _, token = create_key(user=user, name="test", scopes=list(scopes))
+        _, token = create_key(user=user, name="test", scopes=list(scopes), at_console=True)
     return Caller(who or "+".join(scopes), token, said=said)

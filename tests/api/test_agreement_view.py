@@ -7,10 +7,11 @@ import pytest
 from marketplace.batches.models import Batch
 from marketplace.common.transactions import one_transaction
 from marketplace.results.commands.aggregate import aggregate
+from marketplace.results.tasks import make_figures
 from tests import factories as make
 from tests.api.market import Market, make_market
 from workers.assignments.commands.decide import accept_answers
-from workers.profiles.commands import pseudonym_for
+from workers.profiles.commands import pseudonym_for, pseudonyms
 
 
 @pytest.fixture
@@ -62,6 +63,31 @@ def test_workers_are_named_as_the_requester_knows_them_and_in_no_other_way(marke
     assert by_name[names[2]]["alpha"] < by_name[names[0]]["alpha"]
     pairs = {frozenset((one["one"], one["other"])): one for one in field["pairs"]}
     assert pairs[frozenset(names[:2])]["agreement"] == pairs[frozenset(names[:2])]["kappa"] == 1.0
+
+
+@pytest.mark.parametrize("what", ["agreement", "pilot-report", "figures"])
+def test_no_list_of_workers_stands_in_the_order_of_accounts(market: Market, what: str) -> None:
+    batch = make.make_batch(2, project=market.project, overlap=9,
+                            gold_policy={"min_share": 0, "max_share": 0, "probation": 0})  # fmt: skip
+    workers = [make.make_worker() for _ in range(9)]
+    for worker in workers:
+        make.answer(worker, make.take(worker, batch, 2))
+    make_figures(batch.pk)
+    with one_transaction(principal="test"):
+        codes = pseudonyms(requester_id=market.requester.pk, worker_ids=[worker.pk for worker in workers])
+    place = {codes[worker.pk]: at for at, worker in enumerate(workers)}
+    found = get(market, batch, what)
+    if what == "figures":
+        listed = [found["figures"]["workers"], found["figures"]["fields"][0]["agreement"]["workers"]]
+        pairs = found["figures"]["fields"][0]["agreement"]["pairs"]
+    else:
+        [field] = found["agreement" if what == "pilot-report" else "fields"]
+        listed, pairs = [field["workers"]], field["pairs"]
+    for one in listed:
+        order = [place[row["worker"]] for row in one]
+        assert sorted(order) == list(range(9)) and order not in (list(range(9)), list(range(8, -1, -1)))
+    sides = {place[row["one"]] < place[row["other"]] for row in pairs}
+    assert len(pairs) == 36 and sides == {True, False}
 
 
 def test_a_field_that_is_not_asked_for_is_named(market: Market, batch: Batch) -> None:

@@ -11,6 +11,8 @@ from marketplace.common.transactions import one_transaction
 from tests import factories as make
 from tests.api.callers import BASE, JSON
 from tests.api_client import signed_up
+from tests.payouts.people import enrol
+from tests.staff.desk import show_code
 from workers.assignments.models import Assignment
 
 CSRF = "c" * 32
@@ -59,11 +61,14 @@ def test_a_page_can_what_the_roles_of_its_person_can(db: None) -> None:
     with one_transaction(principal="test"):
         ensure_staff(email=staff.email)
 
-    plain, powerful = page_of(person), page_of(staff)
+    enrol(staff)
+
+    plain, without_a_code, powerful = page_of(person), page_of(staff), show_code(page_of(staff))
 
     assert plain.get(f"{BASE}/deposits").json()["type"] == "/problems/wrong-scope"
     assert plain.get(f"{BASE}/worker").json()["type"] == "/problems/not-a-worker"
     assert plain.get(f"{BASE}/requesters").status_code == 200
+    assert without_a_code.get(f"{BASE}/deposits").json()["type"] == "/problems/wrong-scope"
     assert powerful.get(f"{BASE}/deposits").status_code == 200
 
 

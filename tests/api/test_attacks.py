@@ -151,7 +151,7 @@ def test_nothing_a_worker_may_read_tells_right_gold_from_wrong(judged: Market, p
 
     assert right.status == 200
     assert right.body == wrong.body
-    assert right.headers == wrong.headers
+    assert right.plain_headers == wrong.plain_headers
 
 
 def test_the_board_is_no_oracle_of_gold_either(judged: Market) -> None:
@@ -358,7 +358,8 @@ def test_an_unknown_address_and_a_wrong_password_look_the_same_and_guessing_ends
         )
 
     known, unknown = guess(email), guess(f"{uuid4()}@people.example")
-    assert (known.status, known.body, known.headers) == (unknown.status, unknown.body, unknown.headers)
+    assert (known.status, known.body) == (unknown.status, unknown.body)
+    assert known.plain_headers == unknown.plain_headers
     assert [guess(email).status for _ in range(10)][-1] == 429
     right = guess(email, "twelve apples")
     assert right.status == 429

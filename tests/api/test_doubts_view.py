@@ -67,3 +67,32 @@ def test_the_requester_sees_which_answers_to_look_at_and_why(market: Market) -> 
     [done] = market["viewer"].get(f"{path}?state=done").expect(200)["results"]
     assert (done["done"], done["decide_by"]) == (True, None)
     market["viewer"].get(f"{path}?state=other").expect(422)
+
+
+def test_reviewers_read_whose_answers_are_held_back_and_let_them_go_with_a_reason(market: Market) -> None:
+    make.answer(market.worker, make.take(market.worker, market.batch, 2))
+    with one_transaction(principal="test"):
+        hold_answers(
+            batch_id=market.batch.pk,
+            worker_id=market.worker.pk,
+            reason="fast",
+            origin=Origin(1),
+            life=timedelta(days=5),
+        )
+    path = f"batches/{market.batch.public_id}/holds"
+
+    [shown] = market["reviewer"].get(path).expect(200)["results"]
+
+    assert shown.pop("since").startswith("20") and shown.pop("until").startswith("20")
+    assert shown == {"worker": market.known, "reasons": ["fast"], "waiting": 2}
+    assert market["viewer"].get(path).code == "role-too-low"
+    body = {"worker": market.known, "reason": "I looked at them."}
+    assert market["viewer"].post(f"{path}/release", body).code == "role-too-low"
+    assert market["reviewer"].post(f"{path}/release", {**body, "worker": "nobody"}).code == "unknown-workers"
+    market["reviewer"].post(f"{path}/release", {**body, "reason": "  "}).expect(422)
+    assert market["reviewer"].get(path).expect(200)["results"] != []
+
+    assert market["reviewer"].post(f"{path}/release", body).expect(200) == {"holds": 1, "accepted": 0}
+
+    assert market["reviewer"].get(path).expect(200)["results"] == []
+    assert market["reviewer"].post(f"{path}/release", {**body, "reason": "Again."}).code == "holds-none"

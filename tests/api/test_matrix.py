@@ -13,12 +13,12 @@ from uuid import uuid4
 import pytest
 
 from marketplace.accounts.models import Member
-from marketplace.common.database import MarketNow
-from marketplace.common.models import DeadLetter
+from marketplace.api.worker_parts import PARTS
 from tests import factories as make
+from tests.acts import undone
 from tests.api.callers import BASE, Reply, caller_for
-from tests.api.market import ROLES, Market, make_answer, make_appeal, make_market, make_review, make_webhook, two_ids
-from tests.api.test_openapi import served
+from tests.api.market import ROLES, STAFF_ROLES, Market, ids_of, make_market, nobodys, two_ids
+from tests.api.test_openapi import NEEDED, served
 from tests.payouts import people
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -29,6 +29,10 @@ VIEWERS = {"owner", "manager", "reviewer", "viewer"}
 REVIEWERS = {"owner", "manager", "reviewer"}
 MANAGERS = {"owner", "manager"}
 REQUESTERS = VIEWERS | {"other requester"}
+STAFF = {"staff", *STAFF_ROLES}
+SUPERUSER = {"staff"}
+SUPPORT, FINANCE, QUALITY = ({"staff", role} for role in STAFF_ROLES)
+JUDGES = SUPPORT | QUALITY
 Body = Callable[[Market], Any]
 
 
@@ -44,6 +48,8 @@ class May:
     content_type: str = "application/json"
     # A batch on the workers' board is everybody's, and a draft is nobody's: there is no foreign one.
     foreign: bool = True
+    # Who of those is answered otherwise than the others.
+    but: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,12 @@ def step(own: set[str], body: Body = lambda market: {}, good: tuple[int, ...] = 
     return May(REQUESTERS, own, body, good)
 
 
+def staff(own: set[str], body: Body | None = None, good: tuple[int, ...] = (200,), **more: Any) -> May:
+    """For staff of these roles; others of the staff are told which they need. All organisations are alike to them:
+    there is no foreign one."""
+    return May(STAFF, own, body, good, foreign=False, **more)
+
+
 PROJECT = {"name": "P", "interface": make.INTERFACE, "instructions": ""}
 CONFIG = '<View><Text name="t" value="$text"/><Rating name="stars" toName="t"/></View>'
 TERMS = {"name": "B", "price_micros": 1_000, "overlap": 1}
@@ -86,7 +98,6 @@ PAYOUT_REPORT = {
     "until": "2026-02-01T00:00:00Z",
     "csv": "key,reference,amount,currency,state\n",
 }
-STAFF = May({"staff"}, {"staff"})
 SANCTION = {"reason": "haste", "words": "Slow down.", "evidence": "Two seconds each.", "expires_in_s": 60}
 BANK_REPORT = b"reference,amount,currency,date\nR1,12.50,EUR,2026-10-01\n"
 WEBHOOK = {"url": "https://hooks.example.org/in", "events": ["batch.settled"]}
@@ -107,10 +118,30 @@ ROUTES: dict[str, Route] = {
             "POST": step({"owner"}, lambda m: {"email": m.worker.user.email, "role": "viewer"}, (201,)),
         }
     ),
+    "requesters/{requester}/members/{member}": Route(
+        {
+            "PATCH": step({"owner"}, lambda m: {"role": "reviewer"}),
+            "DELETE": May(REQUESTERS, {"owner"}, None, (204,)),
+        }
+    ),
+    "requesters/{requester}/member-invitations": Route(
+        {
+            "GET": read({"owner"}),
+            "POST": step({"owner"}, lambda m: {"email": f"{uuid4()}@new.example", "role": "viewer"}, (201,)),
+        }
+    ),
+    "requesters/{requester}/member-invitations/{invitation}": Route(
+        {"DELETE": May(REQUESTERS, {"owner"}, None, (204,))}
+    ),
+    "member-invitations/read": Route({"POST": May(REQUESTERS, REQUESTERS, lambda m: {"code": "unknown"}, (404,))}),
+    "member-invitations/accept": Route(
+        {"POST": May(REQUESTERS, REQUESTERS, lambda m: {"code": "unknown"}, (404,))}
+    ),
+    "requesters/{requester}/overview": Route({"GET": read()}),
     "requesters/{requester}/snapshot": Route({"GET": read()}),
     "requesters/{requester}/stream": Route({"GET": read()}),
     "requesters/{requester}/presence": Route({"GET": read()}),
-    "presence": Route({"GET": STAFF}),
+    "presence": Route({"GET": staff(STAFF)}),
     "requesters/{requester}/skills": Route(
         {"GET": read(), "POST": step(MANAGERS, lambda m: {"kind": "skill", "name": str(uuid4())}, (201,))}
     ),
@@ -129,19 +160,18 @@ ROUTES: dict[str, Route] = {
     "lists/{list}/members": Route({"GET": read(), "POST": step(MANAGERS, lambda m: {"add": [m.known]})}),
     "workers/links": Route(
         {
-            "GET": May({"staff"}, {"staff"}),
-            "POST": May({"staff"}, {"staff"}, lambda m: {"workers": [*map(str, two_ids())], "reason": "same"}, (201,)),
+            "GET": staff(JUDGES),
+            "POST": staff(JUDGES, lambda m: {"workers": [*map(str, two_ids())], "reason": "same"}, (201,)),
         }
     ),
     "workers/links/{link}/end": Route(
-        {"POST": May({"staff"}, {"staff"}, lambda m: {"reason": "mistake"}, foreign=False)}
+        {"POST": staff(JUDGES, lambda m: {"reason": "mistake"})}
     ),
     "sanctions": Route(
         {
-            "GET": STAFF,
-            "POST": May(
-                {"staff"},
-                {"staff"},
+            "GET": staff(JUDGES),
+            "POST": staff(
+                JUDGES,
                 lambda m: {
                     **SANCTION, "worker": str(m.other_worker.public_id), "scope": "platform", "measure": "review",
                 },
@@ -149,9 +179,9 @@ ROUTES: dict[str, Route] = {
             ),
         }
     ),
-    "sanctions/{sanction}": Route({"GET": May({"staff"}, {"staff"}, foreign=False)}),
+    "sanctions/{sanction}": Route({"GET": staff(JUDGES)}),
     "sanctions/{sanction}/lift": Route(
-        {"POST": May({"staff"}, {"staff"}, lambda m: {"reason": "mistake"}, foreign=False)}
+        {"POST": staff(JUDGES, lambda m: {"reason": "mistake"})}
     ),
     "requesters/{requester}/sanctions": Route(
         {
@@ -167,12 +197,12 @@ ROUTES: dict[str, Route] = {
         {"POST": step(MANAGERS, lambda m: {"reason": "mistake"})}
     ),
     "requesters/{requester}/transfers": Route({"GET": read()}),
-    "ledger/account": Route({"GET": May({"staff"}, {"staff"}, None, (422,))}),
-    "ledger/transfers": Route({"GET": May({"staff"}, {"staff"}, None, (422,))}),
+    "ledger/account": Route({"GET": staff(FINANCE)}),
+    "ledger/transfers": Route({"GET": staff(FINANCE)}),
     "ledger/head": Route({"GET": May(KEYS, KEYS)}),
     "ledger/anchors": Route({"GET": May(KEYS, KEYS)}),
     "invitations": Route(
-        {"POST": May({"staff"}, {"staff"}, lambda m: {"accounts": [{"email": f"{uuid4()}@new.example"}]}, (201,))}
+        {"POST": staff(SUPPORT, lambda m: {"accounts": [{"email": f"{uuid4()}@new.example"}]}, (201,))}
     ),
     "invitations/accept": Route(
         {"POST": May(ANYBODY, set(), lambda m: {"code": "unknown", "password": "twelve apples"}, (404,))}
@@ -180,6 +210,11 @@ ROUTES: dict[str, Route] = {
     "requesters/{requester}/statement": Route({"GET": read()}),
     "requesters/{requester}/statement/lines": Route({"GET": read()}),
     "requesters/{requester}/statement.csv": Route({"GET": read()}),
+    "requesters/{requester}/holds": Route({"GET": read()}),
+    "requesters/{requester}/spending": Route({"GET": read()}),
+    "requesters/{requester}/spending.csv": Route({"GET": read()}),
+    "requesters/{requester}/deposits": Route({"GET": read()}),
+    "requesters/{requester}/pay-in": Route({"GET": read()}),
     "requesters/{requester}/billing-details": Route({"GET": read(), "PUT": step(MANAGERS, lambda m: {"name": "A"})}),
     "requesters/{requester}/invoices": Route(
         {"GET": read(), "POST": step(MANAGERS, lambda m: {"month": "2026-01"}, (409,))}
@@ -187,25 +222,24 @@ ROUTES: dict[str, Route] = {
     "invoices/{invoice}": Route({"GET": read()}),
     "invoices/{invoice}/pdf": Route({"GET": read()}),
     "invoices/{invoice}/credit-note": Route(
-        {"POST": May({"staff"}, {"staff"}, lambda m: {"reason": "wrong name"}, (201,), foreign=False)}
+        {"POST": staff(FINANCE, lambda m: {"reason": "wrong name"}, (201,))}
     ),
-    "liabilities": Route({"GET": May({"staff"}, {"staff"})}),
-    "liabilities.csv": Route({"GET": May({"staff"}, {"staff"})}),
+    "liabilities": Route({"GET": staff(FINANCE)}),
+    "liabilities.csv": Route({"GET": staff(FINANCE)}),
     "deposit-reports": Route(
         {
-            "GET": May({"staff"}, {"staff"}),
-            "POST": May({"staff"}, {"staff"}, lambda m: BANK_REPORT, (201,), content_type="text/csv"),
+            "GET": staff(FINANCE),
+            "POST": staff(FINANCE, lambda m: BANK_REPORT, (201,), content_type="text/csv"),
         }
     ),
     "deposits/{deposit}/reverse": Route(
-        {"POST": May({"staff"}, {"staff"}, lambda m: {"reason": "typed twice"}, foreign=False)}
+        {"POST": staff(FINANCE, lambda m: {"reason": "typed twice"})}
     ),
     "deposits": Route(
         {
-            "GET": May({"staff"}, {"staff"}),
-            "POST": May(
-                {"staff"},
-                {"staff"},
+            "GET": staff(FINANCE),
+            "POST": staff(
+                FINANCE,
                 lambda m: {
                     "requester": str(m.requester.public_id),
                     "amount_micros": 1,
@@ -216,29 +250,61 @@ ROUTES: dict[str, Route] = {
             )
         }
     ),
-    "dead-letters": Route({"GET": May({"staff"}, {"staff"})}),
-    "dead-letters/{letter}/retry": Route({"POST": May({"staff"}, {"staff"}, lambda m: {}, foreign=False)}),
-    "check": Route({"GET": May({"staff"}, {"staff"})}),
-    "payouts": Route({"GET": STAFF}),
-    "payouts/in-flight": Route({"GET": STAFF}),
+    "configuration": Route({"GET": staff(STAFF)}),
+    "configuration/history": Route({"GET": staff(STAFF)}),
+    "dead-letters": Route({"GET": staff(SUPERUSER)}),
+    "dead-letters/{letter}/retry": Route({"POST": staff(SUPERUSER, lambda m: {})}),
+    "check": Route({"GET": staff(STAFF)}),
+    # Nobody has checked when it is asked first; whoever checks keeps what was found.
+    "check/last": Route({"GET": staff(FINANCE, None, (200, 404)), "POST": staff(FINANCE, lambda m: {}, (201,))}),
+    "audit-log": Route({"GET": staff(FINANCE)}),
+    "audit-log/head": Route({"GET": May(KEYS, KEYS)}),
+    "audit-log/anchors": Route({"GET": May(KEYS, KEYS)}),
+    "audit-log/check": Route({"GET": staff(STAFF)}),
+    "staff": Route(
+        {
+            "GET": staff(SUPERUSER),
+            "POST": staff(SUPERUSER, lambda m: {"email": make.make_user().email, "role": "quality"}, (201,)),
+        }
+    ),
+    "staff/{user}/revoke": Route(
+        {"POST": staff(SUPERUSER, lambda m: {"role": "support"})}
+    ),
+    "market-health": Route({"GET": staff(STAFF)}),
+    "market-quality": Route({"GET": staff(JUDGES)}),
+    "market-quality/days.csv": Route({"GET": staff(JUDGES)}),
+    "firings": Route({"GET": staff(JUDGES)}),
+    "people": Route({"GET": staff(STAFF)}),
+    "workers/{worker}": Route({"GET": staff(STAFF)}),
+    **{
+        f"workers/{{worker}}/{name}": Route({"GET": staff({"staff", *map(str, part.roles)})})
+        for name, part in PARTS.items()
+    },
+    "requesters/{requester}/file": Route({"GET": staff(STAFF)}),
+    "payouts": Route({"GET": staff(FINANCE)}),
+    "payouts/in-flight": Route({"GET": staff(FINANCE)}),
     # The signature is all that counts there, and the provider that is named here has none to give.
     "payouts/notices/{provider}": Route({"POST": May(ANYBODY, ANYBODY, lambda m: b"{}", (404,), foreign=False)}),
-    "payouts/{payout}/approve": Route({"POST": May({"staff"}, {"staff"}, lambda m: {}, foreign=False)}),
+    "payouts/{payout}/approve": Route({"POST": staff(FINANCE, lambda m: {})}),
     "payouts/{payout}/refuse": Route(
-        {"POST": May({"staff"}, {"staff"}, lambda m: {"reason": "odd"}, foreign=False)}
+        {"POST": staff(FINANCE, lambda m: {"reason": "odd"})}
     ),
     "payout-runs": Route(
         {
-            "GET": STAFF,
-            "POST": May({"staff"}, {"staff"}, lambda m: {"provider": "manual", "currency": "USD"}, (409,)),
+            "GET": staff(FINANCE),
+            "POST": staff(FINANCE, lambda m: {"provider": "manual", "currency": "USD"}, (409,)),
         }
     ),
-    "payout-runs/{run}/file": Route({"GET": May({"staff"}, {"staff"}, foreign=False)}),
+    "payout-runs/{run}": Route({"GET": staff(FINANCE)}),
+    "payout-runs/{run}/payouts": Route({"GET": staff(FINANCE)}),
+    # Whoever made a run does not release it, and before that there is no file.
+    "payout-runs/{run}/release": Route({"POST": staff(FINANCE, lambda m: {}, but={"staff": (403,)})}),
+    "payout-runs/{run}/file": Route({"GET": staff(FINANCE, None, (409,))}),
     "payout-runs/{run}/outcomes": Route(
-        {"POST": May({"staff"}, {"staff"}, lambda m: {"outcome": "settled"}, foreign=False)}
+        {"POST": staff(FINANCE, lambda m: {"outcome": "failed", "reason": "odd"})}
     ),
-    "payout-reports": Route({"GET": STAFF, "POST": May({"staff"}, {"staff"}, lambda m: PAYOUT_REPORT, (201,))}),
-    "destination-attempts": Route({"GET": STAFF}),
+    "payout-reports": Route({"GET": staff(FINANCE), "POST": staff(FINANCE, lambda m: PAYOUT_REPORT, (201,))}),
+    "destination-attempts": Route({"GET": staff(FINANCE)}),
     "projects": Route(
         {
             "GET": read(REQUESTERS),
@@ -246,17 +312,25 @@ ROUTES: dict[str, Route] = {
         }
     ),
     "label-studio/interface": Route({"POST": step(REQUESTERS, lambda m: {"config": CONFIG})}),
-    "projects/{project}": Route({"GET": read()}),
+    "starters": Route({"GET": read(REQUESTERS)}),
+    "interfaces/check": Route({"POST": step(REQUESTERS, lambda m: {"interface": make.INTERFACE})}),
+    "instructions/preview": Route({"POST": step(REQUESTERS, lambda m: {"instructions": "# A"})}),
+    "projects/{project}": Route({"GET": read(), "PATCH": step(MANAGERS, lambda m: {"name": "N"})}),
     "projects/{project}/versions": Route(
-        {"POST": step(MANAGERS, lambda m: {"interface": make.INTERFACE}, (201,))}
+        {"GET": read(), "POST": step(MANAGERS, lambda m: {"interface": make.INTERFACE}, (201,))}
     ),
-    "projects/{project}/versions/{number}": Route({"GET": read()}),
+    # The version there is published: who may change drafts is told that it is final.
+    "projects/{project}/versions/{number}": Route(
+        {"GET": read(), "PUT": step(MANAGERS, lambda m: {"interface": make.INTERFACE}, (409,))}
+    ),
+    "projects/{project}/versions/{number}/changes": Route({"GET": read()}),
+    "projects/{project}/answers-by-version": Route({"GET": read()}),
     "projects/{project}/versions/{number}/publish": Route({"POST": step(MANAGERS)}),
     "projects/{project}/audience": Route({"POST": step(VIEWERS, lambda m: {"audience": {}})}),
     "projects/{project}/quality/dry-run": Route(
         {"POST": step(REVIEWERS, lambda m: {"quality": {"preset": "balanced"}})}
     ),
-    "platform-rules": Route({"GET": STAFF, "POST": May({"staff"}, {"staff"}, lambda m: RULES, (201,))}),
+    "platform-rules": Route({"GET": staff(QUALITY), "POST": staff(QUALITY, lambda m: RULES, (201,))}),
     "projects/{project}/batches": Route({"POST": step(MANAGERS, lambda m: TERMS, (201,))}),
     "batches": Route({"GET": read(REQUESTERS)}),
     "batches/{batch}": Route({"GET": read()}),
@@ -266,22 +340,63 @@ ROUTES: dict[str, Route] = {
             "POST": May(REQUESTERS, MANAGERS, lambda m: b"{}", (409,), content_type="application/x-ndjson"),
         }
     ),
+    # Terms change while a batch is a draft; this one runs.
+    "batches/{batch}/terms": Route({"POST": step(MANAGERS, lambda m: {"overlap": 2}, (409,))}),
+    "batches/{batch}/price": Route({"GET": read()}),
+    "batches/{batch}/copy": Route({"POST": step(MANAGERS, lambda m: {}, (201,))}),
+    "batches/{batch}/continue": Route({"GET": read(), "POST": step(MANAGERS, lambda m: {}, (201,))}),
+    "batches/{batch}/pilot": Route({"POST": step(MANAGERS, lambda m: {"items": 1}, (409,))}),
+    "batches/{batch}/pilot-report": Route({"GET": read()}),
+    "batches/{batch}/items": Route({"GET": read(REVIEWERS)}),
+    "batches/{batch}/items/remove": Route({"POST": step(MANAGERS, lambda m: {"tasks": ["t0"]}, (409,))}),
+    "batches/{batch}/gold/keys": Route(
+        {"POST": step(MANAGERS, lambda m: {"keys": [{"task": "t0", "key": {"label": "cat"}}]}, (409,))}
+    ),
+    "batches/{batch}/gold/remove": Route({"POST": step(MANAGERS, lambda m: {"tasks": ["g0"]}, (409,))}),
+    "batches/{batch}/imports/preview": Route(
+        {"POST": May(REQUESTERS, VIEWERS, lambda m: b"{}", content_type="application/x-ndjson")}
+    ),
     "batches/{batch}/imports/{id}": Route({"GET": read()}),
     "batches/{batch}/imports/{id}/cancel": Route({"POST": step(MANAGERS, lambda m: {}, (409,))}),
     "batches/{batch}/priorities": Route(
         {"PUT": step(MANAGERS, lambda m: {"tasks": [{"external_id": "t0", "priority": 1}]}, (422,))}
     ),
     "batches/{batch}/audience": Route({"GET": read()}),
+    # Of a batch that was published.
+    "batches/{batch}/missing": Route({"GET": May(REQUESTERS, VIEWERS, None, (409,))}),
+    "batches/{batch}/forecast": Route({"GET": read()}),
     "batches/{batch}/estimate": Route({"GET": read()}),
     "batches/{batch}/progress": Route({"GET": read()}),
+    "batches/{batch}/file": Route({"GET": staff(JUDGES)}),
+    "batches/{batch}/file/keys": Route({"GET": staff(JUDGES)}),
+    "batches/{batch}/standing": Route({"GET": read()}),
+    "batches/{batch}/figures": Route({"GET": read()}),
+    "batches/{batch}/tasks": Route({"GET": read()}),
+    "batches/{batch}/task": Route({"GET": read()}),
+    "batches/{batch}/given-up": Route({"GET": read()}),
     "batches/{batch}/more-places": Route({"POST": step(MANAGERS, lambda m: {"tasks": ["t0"]})}),
+    "batches/{batch}/holds": Route({"GET": read(REVIEWERS)}),
+    "batches/{batch}/holds/release": Route(
+        {"POST": step(REVIEWERS, lambda m: {"worker": m.known, "reason": "He is right."}, (409,))}
+    ),
     "batches/{batch}/review-wishes": Route({"GET": read()}),
+    "batches/{batch}/review-queue": Route({"GET": read(REVIEWERS)}),
+    "batches/{batch}/adjudications": Route(
+        {
+            "GET": read(),
+            "POST": step(
+                REVIEWERS, lambda m: {"task": "t0", "values": {"label": "cat"}, "reason": "plain"}, (201,)
+            ),
+        }
+    ),
+    "batches/{batch}/sampling": Route({"GET": read(REVIEWERS)}),
+    "batches/{batch}/rejection-reviews": Route({"GET": read()}),
     "batches/{batch}/gold": Route({"GET": read(REVIEWERS)}),
     "batches/{batch}/gold/confirm": Route({"POST": step(MANAGERS, lambda m: {"tasks": ["g0"]})}),
     "batches/{batch}/gold/retire": Route({"POST": step(MANAGERS, lambda m: {"tasks": ["g0"]})}),
     "batches/{batch}/commitment": Route({"GET": read()}),
     "batches/{batch}/commitment/openings": Route({"GET": read(REVIEWERS)}),
-    "commitments/{batch}/openings": Route({"GET": May({"staff"}, {"staff"}, foreign=False)}),
+    "commitments/{batch}/openings": Route({"GET": staff(QUALITY)}),
     "batches/{batch}/firings": Route({"GET": read(REVIEWERS)}),
     "batches/{batch}/quarantine": Route({"GET": read()}),
     "batches/{batch}/quarantine/release": Route({"POST": step(MANAGERS, lambda m: {"tasks": ["t0"]})}),
@@ -293,11 +408,11 @@ ROUTES: dict[str, Route] = {
     "batches/{batch}/answers/return": Route(
         {"POST": step(REVIEWERS, lambda m: {**NOBODY, "reason": "wrong", "comment": "Again."}, (409,))}
     ),
-    "rejection-reviews": Route({"GET": STAFF}),
-    "rejection-reviews/{review}": Route({"GET": May({"staff"}, {"staff"}, foreign=False)}),
+    "rejection-reviews": Route({"GET": staff(JUDGES)}),
+    "rejection-reviews/{review}": Route({"GET": staff(JUDGES)}),
     **{
         f"rejection-reviews/{{review}}/{name}": Route(
-            {"POST": May({"staff"}, {"staff"}, lambda m: {"reason": "so"}, (200, 409), foreign=False)}
+            {"POST": staff(JUDGES, lambda m: {"reason": "so"})}
         )
         for name in ("approve", "refuse")
     },
@@ -308,8 +423,7 @@ ROUTES: dict[str, Route] = {
     "webhooks/{webhook}": Route({"GET": read(MANAGERS), "PUT": step(MANAGERS, lambda m: WEBHOOK)}),
     "webhooks/{webhook}/pause": Route({"POST": step(MANAGERS)}),
     "webhooks/{webhook}/resume": Route({"POST": step(MANAGERS)}),
-    # The second of those who may do it finds it gone.
-    "webhooks/{webhook}/remove": Route({"POST": step(MANAGERS, lambda m: {}, (200, 404))}),
+    "webhooks/{webhook}/remove": Route({"POST": step(MANAGERS)}),
     "webhooks/{webhook}/rotate": Route({"POST": step(MANAGERS, lambda m: {}, (201,))}),
     "webhooks/{webhook}/test": Route({"POST": step(MANAGERS, lambda m: {}, (409,))}),
     "webhooks/{webhook}/replay": Route(
@@ -318,18 +432,14 @@ ROUTES: dict[str, Route] = {
     "webhooks/{webhook}/deliveries": Route({"GET": read(MANAGERS)}),
     "webhooks/{webhook}/deliveries/{delivery}": Route({"GET": read(MANAGERS)}),
     "webhooks/{webhook}/deliveries/{delivery}/replay": Route({"POST": step(MANAGERS, lambda m: {}, (409,))}),
-    "appeals": Route({"GET": STAFF}),
+    "appeals": Route({"GET": staff(JUDGES)}),
     # Whoever was named to judge may be anybody; to all others there is no such appeal.
-    "appeals/{appeal}": Route({"GET": May(KEYS, {"staff"}, foreign=False)}),
+    "appeals/{appeal}": Route({"GET": May(KEYS, JUDGES, foreign=False)}),
     "appeals/{appeal}/adjudicator": Route(
-        {
-            "POST": May(
-                {"staff"}, {"staff"}, lambda m: {"email": make.make_user().email, "reason": "expert"}, foreign=False
-            )
-        }
+        {"POST": staff(JUDGES, lambda m: {"email": make.make_user().email, "reason": "expert"})}
     ),
     "appeals/{appeal}/decide": Route(
-        {"POST": May(KEYS, {"staff"}, lambda m: {"decision": "refuse", "reason": "so"}, foreign=False)}
+        {"POST": May(KEYS, JUDGES, lambda m: {"decision": "refuse", "reason": "so"}, foreign=False)}
     ),
     "requesters/{requester}/appeals": Route({"GET": read()}),
     "requesters/{requester}/appeals/{appeal}/statement": Route(
@@ -343,7 +453,7 @@ ROUTES: dict[str, Route] = {
         }
     ),
     "batches/{batch}/answers/uphold": Route(
-        {"POST": May({"staff"}, {"staff"}, lambda m: {**NOBODY, "reason": "right"}, (409,), foreign=False)}
+        {"POST": staff(JUDGES, lambda m: {**NOBODY, "reason": "right"}, (409,))}
     ),
     "batches/{batch}/bonuses": Route(
         {
@@ -356,21 +466,26 @@ ROUTES: dict[str, Route] = {
         }
     ),
     "batches/{batch}/agreement": Route({"GET": read()}),
-    "batches/{batch}/quality-report": Route({"GET": May(REQUESTERS, VIEWERS, None, (404,))}),
-    "batches/{batch}/results/provenance": Route({"GET": May(REQUESTERS, VIEWERS, None, (404,))}),
-    "batches/{batch}/results": Route({"GET": read(), "POST": step(REVIEWERS, lambda m: {}, (409,))}),
+    "batches/{batch}/quality-report": Route({"GET": read()}),
+    "batches/{batch}/results/provenance": Route({"GET": read()}),
+    "batches/{batch}/results/lineage": Route({"GET": read()}),
+    "batches/{batch}/formats": Route({"GET": read()}),
+    "projects/{project}/datasets": Route({"GET": read()}),
+    "batches/{batch}/datasets/{number}/links": Route({"GET": read(), "POST": step(MANAGERS, good=(201,))}),
+    "batches/{batch}/datasets/{number}/links/{share}/end": Route({"POST": step(MANAGERS)}),
+    # Whoever has the link is let in; that is what it is for.
+    "dataset-links/{token}/archive": Route({"GET": May(ANYBODY, ANYBODY, foreign=False)}),
+    "batches/{batch}/results": Route({"GET": read(), "POST": step(REVIEWERS, good=(201,))}),
     "batches/{batch}/datasets": Route(
-        {"GET": read(), "POST": step(REVIEWERS, lambda m: {"format": "jsonl"}, (404,))}
+        {"GET": read(), "POST": step(REVIEWERS, lambda m: {"format": "jsonl"}, (202,))}
     ),
     **{
-        f"batches/{{batch}}/datasets/{{number}}{what}": Route({"GET": May(REQUESTERS, VIEWERS, None, (404,))})
+        f"batches/{{batch}}/datasets/{{number}}{what}": Route({"GET": read()})
         for what in ("", "/validation", "/manifest", "/archive")
     },
     **{
-        f"batches/{{batch}}/exports/{what}": Route({"GET": May(REQUESTERS, VIEWERS, None, good)})
-        for what, good in {
-            "answers.csv": (200,), "answers.jsonl": (200,), "results.csv": (404,), "results.jsonl": (404,),
-        }.items()
+        f"batches/{{batch}}/exports/{what}": Route({"GET": read()})
+        for what in ("answers.csv", "answers.jsonl", "results.csv", "results.jsonl")
     },
     **{f"batches/{{batch}}/{name}": Route({"POST": step(MANAGERS)}) for name in STEPS},
     "workers": Route({"POST": May(WORKERS, WORKERS, lambda m: {}, (409,))}),
@@ -449,70 +564,49 @@ def test_every_route_is_in_the_matrix_and_the_matrix_has_no_other() -> None:
     assert {f"{BASE}/{path}" for path in ROUTES} == served()
 
 
+# The second id of an address tried below one's own first one: another's, and nobody's.
+CROSSED = {"crossed": "foreign", "missing": "nonexistent"}
+WHOSE = ("nonexistent", "foreign", *CROSSED, "own")
+NO_NUMBER = 10**6
+
+
 @pytest.fixture(scope="module")
 def ids(module_market: Market) -> dict[str, dict[str, Any]]:
     """The ids of the first organisation and worker, of another's, and of nobody."""
-    market, theirs = module_market, make_market()
-    lease = market["worker"].post(f"worker/batches/{market.batch.public_id}/claim").expect(201)["assignments"][0]
-    other_lease = theirs["worker"].post(f"worker/batches/{theirs.batch.public_id}/claim").expect(201)
+    own, foreign = ids_of(module_market), ids_of(make_market())
+    return {"own": own, "foreign": foreign, "nonexistent": nobodys(own)}
 
-    def key_of(user: Any) -> Any:
-        return user.auth_token_set.get().public_id
 
-    webhook, delivery = make_webhook(market)
-    their_webhook, their_delivery = make_webhook(theirs)
-    own = {
-        "webhook": webhook.public_id,
-        "delivery": delivery.public_id,
-        "requester": market.requester.public_id,
-        "project": market.project.public_id,
-        "batch": market.batch.public_id,
-        "skill": market.skill.public_id,
-        "list": market.worker_list.public_id,
-        "link": market.link.public_id,
-        "sanction": market.sanction.public_id,
-        "deposit": make.make_deposit(market.requester).public_id,
-        "invoice": make.make_invoice(market.requester).public_id,
-        "review": make_review(market).public_id,
-        "appeal": make_appeal(market).public_id,
-        "assignment": lease["id"],
-        "answer": make_answer(market, market.worker),
-        "key": key_of(_user(market, "owner")),
-        "letter": DeadLetter.objects.create(
-            kind="sweep", subject="t", error="", times=3, first_at=MarketNow(), parked_at=MarketNow()
-        ).public_id,
-        "id": market.batch.imports.get().public_id,
-        "number": 1,
-        "destination": market.destination.public_id,
-        "payout": market.payout.public_id,
-        "run": market.run.public_id,
-        "provider": "manual",
+def names_in(path: str) -> list[str]:
+    return re.findall(r"{(\w+)}", path)
+
+
+def named(ids: dict[str, dict[str, Any]], path: str, whose: str) -> str:
+    """The address of something of somebody's, with what it cannot do without."""
+    asked = NEEDED.get(f"{BASE}/{path}", "")
+    if whose not in CROSSED:
+        return path.format(**ids[whose]) + asked
+    last = names_in(path)[-1]
+    return path.format(**{**ids["own"], last: NO_NUMBER if last == "number" else ids[CROSSED[whose]][last]}) + asked
+
+
+def crossable(path: str) -> bool:
+    """Whether an address names something below something."""
+    return len(names_in(path)) > 1
+
+
+def kinds_of(path: str, may: May | None) -> list[str]:
+    """Whose things an address can be asked for by a method; where it is not served, it looks at no id."""
+    if may is None or "{" not in path:
+        return ["own"]
+    fits = {
+        "nonexistent": True,
+        "foreign": may.foreign,
+        "crossed": crossable(path),
+        "missing": crossable(path),
+        "own": True,
     }
-    foreign = {
-        "webhook": their_webhook.public_id,
-        "delivery": their_delivery.public_id,
-        "requester": theirs.requester.public_id,
-        "project": theirs.project.public_id,
-        "batch": theirs.batch.public_id,
-        "skill": theirs.skill.public_id,
-        "list": theirs.worker_list.public_id,
-        "link": theirs.link.public_id,
-        "sanction": theirs.sanction.public_id,
-        "deposit": make.make_deposit(theirs.requester).public_id,
-        "invoice": make.make_invoice(theirs.requester).public_id,
-        "review": make_review(theirs).public_id,
-        "appeal": make_appeal(theirs).public_id,
-        "assignment": other_lease["assignments"][0]["id"],
-        "answer": make_answer(theirs, theirs.worker),
-        "key": key_of(_user(theirs, "owner")),
-        "id": theirs.batch.imports.get().public_id,
-        "number": 1,
-        "destination": theirs.destination.public_id,
-        "payout": theirs.payout.public_id,
-        "run": theirs.run.public_id,
-        "provider": "manual",
-    }
-    return {"own": own, "foreign": foreign, "nonexistent": {**{name: uuid4() for name in own}, "number": 1}}
+    return [whose for whose in WHOSE if fits[whose]]
 
 
 def _user(market: Market, role: str) -> Any:
@@ -534,33 +628,42 @@ def wanted(who: str, method: str, route: Route, whose: str) -> tuple[int, ...]:
         return (401, 403, 405)
     if who not in may.kind:
         return (401,) if who == "anonymous" or not may.kind else (403,)
-    if whose != "own":
-        return (404,)
-    if who in may.own:
-        return may.good
-    return (403,) if who in VIEWERS and may.kind == REQUESTERS else (404,)
+    if may.kind == STAFF and who not in may.own:
+        return (403,)
+    if who in may.own and whose == "own":
+        return may.but.get(who, may.good)
+    inside = whose == "own" or whose in CROSSED
+    return (403,) if inside and who in VIEWERS - may.own and may.kind == REQUESTERS else (404,)
 
 
 @pytest.mark.parametrize("path", ROUTES)
 def test_the_matrix(market: Market, ids: dict[str, dict[str, Any]], path: str) -> None:
     route = ROUTES[path]
-    named = re.findall(r"{(\w+)}", path)
     wrong: list[str] = []
-    # What is refused comes before what is done, so that no grant changes what a refusal looks at.
-    for whose in ("nonexistent", "foreign", "own"):
-        if whose != "own" and not named:
-            continue
-        for method in METHODS:
-            may = route.methods.get(method)
-            # A method that is not served looks at no id.
-            if whose != "own" and (may is None or (whose == "foreign" and not may.foreign)):
-                continue
-            for who in sorted(ROLES, key=lambda role: (may is not None and role in may.own, role)):
-                reply = ask(market, who, method, path.format(**ids[whose]), may)
+    for method in METHODS:
+        may = route.methods.get(method)
+        for whose in kinds_of(path, may):
+            for who in ROLES:
+                with undone():
+                    reply = ask(market, who, method, named(ids, path, whose), may)
                 statuses = wanted(who, method, route, whose)
                 if reply.status not in statuses:
                     wrong.append(f"{method} {whose} as {who}: {reply.status}, not {statuses}: {reply.body[:200]!r}")
     assert wrong == []
+
+
+def test_the_size_of_the_matrix() -> None:
+    cells = sum(
+        len(kinds_of(path, route.methods.get(method))) * len(ROLES)
+        for path, route in ROUTES.items()
+        for method in METHODS
+    )
+    operations = sum(len(route.methods) for route in ROUTES.values())
+    print(
+        f"\nAPI: {len(ROUTES)} addresses ({operations} operations) × {len(ROLES)} persons × {len(METHODS)} methods × "
+        f"up to {len(WHOSE)} kinds of things = {cells:,} cells"
+    )
+    assert cells > 14_000
 
 
 @pytest.mark.parametrize("path", [path for path in ROUTES if "{" in path])
@@ -569,14 +672,18 @@ def test_a_foreign_id_gets_the_answer_of_one_that_does_not_exist(
 ) -> None:
     different: list[str] = []
     for method, may in ROUTES[path].methods.items():
-        if not may.foreign:
-            continue
-        for who in ROLES:
-            replies = [ask(market, who, method, path.format(**ids[whose]), may) for whose in ("foreign", "nonexistent")]
-            bodies = [reply.body.replace(reply.path.encode(), b"") for reply in replies]
-            headers = [{n: v for n, v in reply.headers.items() if n != "Content-Length"} for reply in replies]
-            if (replies[0].status, bodies[0], headers[0]) != (replies[1].status, bodies[1], headers[1]):
-                different.append(f"{method} as {who}: {bodies}")
+        kinds = kinds_of(path, may)
+        for one, other in (("foreign", "nonexistent"), ("crossed", "missing")):
+            for who in ROLES if one in kinds else ():
+                replies = []
+                for whose in (one, other):
+                    with undone():
+                        replies.append(ask(market, who, method, named(ids, path, whose), may))
+                bodies = [reply.body.replace(reply.path.partition("?")[0].encode(), b"") for reply in replies]
+                own = {"Content-Length", "X-Request-Id"}
+                headers = [{n: v for n, v in reply.headers.items() if n not in own} for reply in replies]
+                if (replies[0].status, bodies[0], headers[0]) != (replies[1].status, bodies[1], headers[1]):
+                    different.append(f"{method} {one} as {who}: {bodies}")
     assert different == []
 
 

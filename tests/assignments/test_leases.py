@@ -15,6 +15,7 @@ from marketplace.common.errors import NotFound
 from marketplace.common.promises import check_promises
 from marketplace.common.transactions import one_transaction
 from tests import factories as make
+from workers.assignments.commands import leases
 from workers.assignments.commands.decide import apply_due
 from workers.assignments.commands.leases import DRAFT_BYTES_MAX, Beat, extend_leases, return_lease, save_draft
 from workers.assignments.errors import DraftInvalid, LeaseLost
@@ -65,6 +66,33 @@ def worker() -> Worker:
 
 
 # --- heartbeats ---------------------------------------------------------------------------------------------------
+
+
+def test_a_lease_that_ends_between_the_look_and_the_fence_of_the_database_is_lost_and_no_other(
+    worker: Worker, clock: Forward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = make.make_batch(tasks=2, overlap=1, time_limit_s=60, lease_max_s=150)
+    ended, lives = make.take(worker, batch, 2)
+    clock(seconds(30))
+    beat(worker, lives)
+    asked: list[str] = []
+
+    def early(sql: str, params: Any) -> list[tuple[Any, ...]]:
+        """The first time, as if the statement had been there before the end."""
+        asked.append(sql)
+        return rows(sql if asked[1:] else sql.replace("AND a.lease_until > market_now()", ""), params)
+
+    clock(seconds(40))
+    monkeypatch.setattr(leases, "rows", early)
+    assert [(one.assignment, one.lease_until is None) for one in beat(worker, ended, lives)] == [
+        (ended.id, True),
+        (lives.id, False),
+    ]
+    assert len(asked) == 2
+    asked.clear()
+    assert save(worker, ended, {"label": "dog"}) is None
+    assert len(asked) == 2
+    assert Draft.objects.get().values == {"label": "dog"}
 
 
 def test_a_heartbeat_prolongs_a_lease_up_to_what_the_batch_allows_and_no_further(

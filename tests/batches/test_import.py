@@ -131,6 +131,18 @@ def test_csv_arrives_like_jsonl(draft: Batch) -> None:
         assert rows("SELECT key FROM batches_goldkey") == [({"label": "cat", "weight": 2.5},)]
 
 
+def test_columns_called_as_in_a_csv_are_the_same_in_lines_of_json(draft: Batch) -> None:
+    """Parquet and tables in a zip become such lines."""
+    bring(
+        draft,
+        jsonl({"external_id": "a", "data.text": "x", "data.facts": {"n": 1}, "gold.label": "cat", "gold.weight": 1}),
+    )
+
+    assert Task.objects.get(batch=draft).payload.data == {"text": "x", "facts": {"n": 1}}
+    with acting_as("gold_reader"):
+        assert rows("SELECT key FROM batches_goldkey") == [({"label": "cat", "weight": 1},)]
+
+
 def test_csv_reserves_for_names_separated_by_spaces(draft: Batch) -> None:
     first, second = make.make_worker(), make.make_worker()
     with one_transaction(principal="test"):
@@ -165,6 +177,8 @@ WRONG_LINES: dict[str, tuple[str | dict[str, Any], str, str]] = {
     "NUL in data": (row("b", "x\0"), "data.text", "NUL"),
     "half a surrogate pair in data": (r'{"external_id": "b", "data": {"text": "\ud800"}}', "data.text", "surrogate"),
     "an unknown data field": ({"external_id": "b", "data": {"text": "x", "other": 1}}, "data.other", "is not a field"),
+    "data in two ways": (row("b") | {"data.facts": [1]}, "", "has both a column data and a column data.facts"),
+    "a column of data without a name": (row("b") | {"data.": 1}, "data.", "is not a known column"),
     "a table that is none": ({"external_id": "b", "data": {"text": "x", "facts": [[1]]}}, "data.facts", "object"),
     "a number too large for any float": (
         '{"external_id": "b", "data": {"text": "x", "facts": {"n": 1e999}}}',
@@ -278,6 +292,8 @@ WRONG_CSV: dict[str, tuple[str, list[tuple[int, str]]]] = {
     "the same id twice": ("external_id,data.text\na,x\na,y\n", [(2, "external_id")]),
     "gold that is reserved": ("external_id,data.text,gold.label,reserved_for\na,x,cat,w_a\n", [(1, "reserved_for")]),
     "a quote that never ends": ('external_id,data.text\na,"' + "x" * 140_000, [(1, "")]),
+    "a quote that the file ends in": ('external_id,data.text\na,x\nb,"y\nc,z\n', [(2, "")]),
+    "something behind a quote": ('external_id,data.text\na,x\nb,"y" z\n', [(2, "")]),
     "a long overlap": ("external_id,data.text,overlap\na,x," + "9" * 5_000 + "\n", [(1, "overlap")]),
 }
 

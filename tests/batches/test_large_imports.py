@@ -7,11 +7,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import psycopg
 import pytest
+from django.db import connection
 
 from marketplace.batches.commands import imports, loading
 from marketplace.batches.commands.imports import (
@@ -24,6 +26,8 @@ from marketplace.batches.commands.imports import (
     received,
 )
 from marketplace.batches.commands.loading import ahead
+from marketplace.batches.commands.pilots import copy_batch
+from marketplace.batches.costs import Platform
 from marketplace.batches.errors import ImportEnded, ImportRunning, WrongState
 from marketplace.batches.models import Batch, Import, ImportPart, Payload, Task
 from marketplace.batches.queries import estimate, imported, progress
@@ -34,6 +38,7 @@ from tests import factories as make
 from tests.acts import broken
 from tests.races.waiting import until_somebody_waits
 
+PLATFORM = Platform(fee_basis_points=2_000, dispute_basis_points=500)
 Together = Callable[..., list[Any]]
 Clock = Callable[[timedelta], None]
 
@@ -159,6 +164,50 @@ def test_what_is_not_finished_is_not_shown_and_nothing_is_published_beside_it(co
         pass
     assert (estimate(draft).tasks, progress(draft).tasks) == (32, 32)
     assert make.published(draft).state == "published"
+
+
+def test_a_copy_takes_nothing_of_an_import_that_is_not_finished(committed: str) -> None:
+    draft = make.make_draft()
+    make.add_rows(draft, EARLIER)
+    steps = advance(sent(draft, jsonl(lines(30))).pk)
+    next(steps)
+    next(steps)
+    assert Task.objects.filter(batch=draft).count() == 2 + 14
+
+    with pytest.raises(ImportRunning):
+        copied(draft)
+
+    assert Batch.objects.get() == draft
+    assert copied(draft, items=False).state == "draft", "its terms are all there"
+    for _ in steps:
+        pass
+    assert estimate(copied(draft)).tasks == 32
+    assert broken() == []
+
+
+def test_no_import_begins_while_the_items_are_copied(committed: str) -> None:
+    draft = make.make_draft()
+    make.add_rows(draft, EARLIER)
+
+    def begin() -> Import:
+        try:
+            return sent(draft, jsonl(lines(3)))
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as beside:
+        with one_transaction(principal="test"):
+            made = copy_batch(batch_id=draft.pk, version=draft.version, platform=PLATFORM, items=True)
+            begun = beside.submit(begin)
+            until_somebody_waits(or_else=begun.done)
+            assert not begun.done(), "it waits for the copy"
+        assert begun.result().state == "running"
+    assert (estimate(made).tasks, Task.objects.filter(batch=draft).count()) == (2, 2)
+
+
+def copied(batch: Batch, *, items: bool = True) -> Batch:
+    with one_transaction(principal="test"):
+        return copy_batch(batch_id=batch.pk, version=batch.version, platform=PLATFORM, items=items)
 
 
 def test_what_a_wrong_import_brought_is_taken_away_again(committed: str) -> None:

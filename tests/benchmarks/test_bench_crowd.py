@@ -12,7 +12,7 @@ import pytest
 from tests.benchmarks.bench_crowd import main
 
 ROOT = Path(__file__).resolve().parents[2]
-TINY = "--seed 1 --workers 10 --tasks 240 --turns-after 40"
+TINY = "--seed 1 --workers 10 --tasks 160 --turns-after 30"
 
 
 def bench(data: Path, *options: str, **variables: str) -> "subprocess.CompletedProcess[str]":
@@ -20,9 +20,10 @@ def bench(data: Path, *options: str, **variables: str) -> "subprocess.CompletedP
     env = {name: text for name, text in os.environ.items() if not name.startswith(ours)}
     env |= {"TOUCHSTONE_DATA": str(data), **variables}
     argv = [sys.executable, ROOT / "run", "bench", "crowd", *options, "--json"]
-    return subprocess.run(argv, env=env, capture_output=True, text=True, timeout=600)
+    return subprocess.run(argv, env=env, capture_output=True, text=True, timeout=900)
 
 
+@pytest.mark.slow
 @pytest.mark.stack
 def test_bench_crowd_plays_both_arms_and_judges_every_target(data: Path) -> None:
     done = bench(data, *TINY.split())
@@ -31,7 +32,7 @@ def test_bench_crowd_plays_both_arms_and_judges_every_target(data: Path) -> None
     results: dict[str, Any] = json.loads(done.stdout)
     met = [target["met"] for target in results["targets"]]
     assert done.returncode == int(False in met), "a target that is missed is what the exit code says"
-    assert results["answers"] == results["answers_without"] > 1_000
+    assert results["answers"] == results["answers_without"] > 700
     kinds = results["detection"]["kinds"]
     assert {"honest", "random", "constant", "sleeper"} <= kinds.keys()
     assert all(row["answers"] > 0 for row in kinds.values())

@@ -66,6 +66,7 @@ def test_of_two_answers_of_one_worker_to_a_task_the_last_counts_at_its_own_place
     assert read_order(path) == [("t2", "a", "same"), ("t1", "a", "different")]
 
 
+@pytest.mark.slow
 @pytest.mark.crowd
 def test_the_dry_run_reads_the_real_recording(crowds: Path) -> None:
     results = dry_run(crowds / "product-matching", preset="fast", gold_share=0.05, seed=1)

@@ -52,7 +52,7 @@ class Market:
             finally:
                 connections.close_all()
 
-        return self._thread.submit(run).result(90)
+        return self._thread.submit(run).result(300)
 
     def visit(
         self,
@@ -63,9 +63,11 @@ class Market:
         height: int | None = None,
         touch: bool = False,
         dark: bool = False,
+        code: bool = False,
         **more: Any,
     ) -> Page:
-        """A page in a window of its own, signed in as the user, opened at the path. `page.goto("/work/")` and
+        """A page in a window of its own, signed in as the user, with a `code` of the second factor if staff need one,
+        opened at the path. `page.goto("/work/")` and
         `page.context.new_page()`, a second tab, are of the same site and person.
 
         Movement is reduced, so that nothing is measured half way. `more` goes to Playwright's `new_context`.
@@ -87,7 +89,7 @@ class Market:
         context.on("weberror", lambda error: self.complaints.append(f"uncaught: {error.error}"))
         context.on("response", self._answered)
         if user is not None:
-            cookies = {"sessionid": self.beside(session_of, user), "csrftoken": CSRF}
+            cookies = {"sessionid": self.beside(session_of, user, code=code), "csrftoken": CSRF}
             context.add_cookies([{"name": name, "value": text, "url": self.url} for name, text in cookies.items()])
         page = context.new_page()
         page.goto(path)

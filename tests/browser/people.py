@@ -1,12 +1,13 @@
 """People who can sign in, by cookie and by password. Everything here speaks to the database: call it by `beside`."""
 
+from allauth.account.internal.flows.login import record_authentication
 from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.contrib.auth import login
-from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.contrib.sessions.backends.db import SessionStore
 from django.http import HttpRequest
 
+from marketplace.accounts.hashers import PasswordHasher
 from marketplace.accounts.models import User
 from tests import factories as make
 from workers.profiles.models import Worker
@@ -14,11 +15,13 @@ from workers.profiles.models import Worker
 PASSWORD = "correct horse battery staple"
 
 
-def session_of(user: User) -> str:
-    """The key of a new session of the user, as after signing in."""
+def session_of(user: User, *, code: bool = False) -> str:
+    """The key of a new session of the user, as after signing in; with `code`, after a code of the second factor too."""
     request = HttpRequest()
     request.session = SessionStore()
     login(request, user, backend=settings.AUTHENTICATION_BACKENDS[0])
+    if code:
+        record_authentication(request, user, "mfa", type="totp")
     request.session.save()
     return str(request.session.session_key)
 
@@ -26,7 +29,7 @@ def session_of(user: User) -> str:
 def with_password(user: User, password: str = PASSWORD) -> User:
     """The user with a verified e-mail address and a password that the site's own servers take: they hash otherwise
     than tests do."""
-    hasher = Argon2PasswordHasher()
+    hasher = PasswordHasher()
     user.password = hasher.encode(password, hasher.salt())
     user.save(update_fields=["password"])
     EmailAddress.objects.update_or_create(user=user, email=user.email, defaults={"verified": True, "primary": True})

@@ -1,4 +1,4 @@
-"""Takes the pictures of README.md, from the site that `./run demo` leaves up:
+"""Takes the pictures of the worker's pages in README.md, from the site that `./run demo` leaves up:
 
 python -m tests.browser.take_pictures http://127.0.0.1:8000 worker@… password
 """

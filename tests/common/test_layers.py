@@ -54,6 +54,7 @@ def test_the_runtime_role_may_delete_these_rows_of_ours_and_no_others() -> None:
     }
     assert own & deletable == {
         "accounts_apikey",
+        "accounts_member",
         "accounts_notice",
         "accounts_ticket",
         "accounts_usedcode",

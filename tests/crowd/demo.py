@@ -311,7 +311,9 @@ def sign_in_lines(stage: Stage) -> list[str]:
         f"  worker     {resident.email}  {resident.password}",
         f"             {site}/work/  the board with {len(stage.gallery.opened)} open batches, earnings, standing, news",
         f"  requester  {owner.email}  {owner.password}",
+        f"             {site}/console/  the organisation with its projects, batches, data sets and money",
         "  staff      ./run manage staff_key --email you@example.com --password",
+        f"             {site}/staff/  once you have set up a second factor: an authenticator app on your phone",
         f"For programs: a key by POST /api/v1/keys with HTTP Basic; what there is: {site}/api/v1/docs",
     ]
 

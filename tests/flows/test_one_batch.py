@@ -102,7 +102,7 @@ def earned(worker: Caller) -> tuple[int, int, int]:
 
 
 def test_a_batch_goes_from_import_to_export_and_every_micro_is_accounted_for(
-    committed: str, far_sequences: None, monkeypatch: pytest.MonkeyPatch
+    committed: str, migrator: Any, far_sequences: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("workers.api.work.CHANCE", Random(7))
     story = Story()

@@ -17,7 +17,7 @@ from deploy.stack.processes import dies_with_us
 from deploy.stack.site import HOST, SiteProcess, healthy, processes
 from tests.stack.harness import free_port
 
-START_LIMIT_S = 90.0
+START_LIMIT_S = 300.0
 
 
 class Servers:

@@ -4,16 +4,19 @@ import json
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
 from channels.db import database_sync_to_async
 
+from marketplace.accounts.commands.tickets import Holder
 from marketplace.accounts.models import ApiKey
+from marketplace.common.prepared import prepared
 from tests import factories as make
 from tests.api_client import Api, key_for
 from tests.live.communicators import Socket
 from tests.live.test_streams_socket import opened, run
 from workers.assignments.models import Assignment
-from workers.live.commands import stringify
+from workers.live.commands import command_of, run_command, stringify
 
 
 async def ask(socket: Socket, kind: str, **members: Any) -> dict[str, Any]:
@@ -195,3 +198,20 @@ def test_which_batches_he_may_take_is_told_when_asked(db: None) -> None:
 )  # fmt: skip
 def test_numbers_and_text_are_written_as_browsers_write_them(value: Any, text: str) -> None:
     assert stringify(value) == text
+
+
+def test_a_connection_that_died_since_the_last_command_is_not_felt(committed: str, settings: Any) -> None:
+    """Each of the threads that run commands has its own, and after a crash of the database may use it much later."""
+    worker, batch = make.make_worker(), make.make_batch(tasks=2)
+    key_for(worker.user, "worker")
+    holder = Holder(user_id=worker.user_id, key_digest=ApiKey.objects.get().digest)
+    claim = command_of({"type": "claim", "id": "1", "key": "k", "batch": str(batch.public_id), "count": 1})
+    first = run_command(claim, holder, {})
+    [(pid,)] = prepared("SELECT pg_backend_pid()", [])
+    with psycopg.connect(settings.DATABASE_OWNER_URL, user="postgres", autocommit=True) as superuser:
+        assert superuser.execute("SELECT pg_terminate_backend(%s, 5000)", [pid]).fetchone() == (True,)
+
+    again = run_command(claim, holder, {})
+
+    assert (first.status, again.status, again.replayed) == (201, 201, True)
+    assert again.body == first.body

@@ -23,9 +23,9 @@ from marketplace.common.transactions import one_transaction
 from marketplace.ledger.addresses import FEES, earned_by, funds_of, outside, withdrawing_by
 from marketplace.ledger.errors import NotEnough
 from marketplace.payouts.commands.payouts import approve_payout, cancel_payout, refuse_payout
-from marketplace.payouts.commands.runs import make_run, report_outcome
-from marketplace.payouts.errors import NothingToRun, WrongState
-from marketplace.payouts.models import Destination, Payout
+from marketplace.payouts.commands.runs import make_run, release_run, report_outcome, take_file
+from marketplace.payouts.errors import NothingToRun, OwnRun, RunNotReleased, WrongState
+from marketplace.payouts.models import Destination, Payout, Run
 from tests import factories as make
 from tests.machines.effort import effort
 from tests.machines.example import RolledBack
@@ -53,6 +53,7 @@ class Books:
     at: Counter[str] = field(default_factory=Counter)
     payouts: dict[UUID, tuple[int, int, str]] = field(default_factory=dict)  # whose, how much, state
     runs: dict[int, list[UUID]] = field(default_factory=dict)
+    released: dict[int, bool] = field(default_factory=dict)
     deposits: dict[UUID, int] = field(default_factory=dict)  # not taken back
     bonuses: dict[tuple[int, str], int] = field(default_factory=dict)
     due: dict[int, int] = field(default_factory=dict)  # accepted answers that are not paid, by worker
@@ -102,6 +103,7 @@ class MoneyMachine(RuleBasedStateMachine):
         run("UPDATE test_clock SET shift = '0'")
         self.requester = make.make_requester(funds_micros=0)
         self.staff: User = people.make_staff()
+        self.second: User = people.make_staff()
         self.workers = [people.make_payee() for _ in range(CREW)]
         self.places = [people.aged(people.add, worker) for worker in self.workers]
         self.batch = make.make_draft(make.make_project(self.requester), price_micros=PRICE, overlap=1)
@@ -261,9 +263,37 @@ class MoneyMachine(RuleBasedStateMachine):
                 self.do(make_run, provider_name="manual", currency="EUR", by=self.staff.pk)
             return
         made = self.do(make_run, provider_name="manual", currency="EUR", by=self.staff.pk)
-        self.books.runs[made.pk] = ready
+        self.books.runs[made.pk], self.books.released[made.pk] = ready, False
         for payout in ready:
             self.books.become(payout, "sent")
+
+    @precondition(lambda self: self.books.runs)
+    @rule(data=st.data(), by_its_maker=st.sampled_from([False, False, False, True]))
+    def a_run_is_released(self, data: st.DataObject, by_its_maker: bool) -> None:
+        run_id = self.one_of(data, self.books.runs)
+        public_id = Run.objects.get(pk=run_id).public_id
+        by = self.staff if by_its_maker else self.second
+        whole = all(self.books.state(payout) == "sent" for payout in self.books.runs[run_id])
+        if by_its_maker or not (whole or self.books.released[run_id]):
+            with pytest.raises(OwnRun if by_its_maker else WrongState):
+                self.do(release_run, public_id=public_id, by=by.pk)
+            return
+        self.do(release_run, public_id=public_id, by=by.pk)
+        self.books.released[run_id] = True
+
+    @precondition(lambda self: self.books.runs)
+    @rule(data=st.data())
+    def somebody_takes_the_file_of_a_run(self, data: st.DataObject) -> None:
+        """Whatever it asks for has its money set aside, or has it paid already: never back with the worker."""
+        run_id = self.one_of(data, self.books.runs)
+        public_id = Run.objects.get(pk=run_id).public_id
+        back = any(self.books.state(payout) not in ("sent", "settled") for payout in self.books.runs[run_id])
+        if back or not self.books.released[run_id]:
+            with pytest.raises(WrongState if self.books.released[run_id] else RunNotReleased):
+                self.do(take_file, public_id=public_id, by=self.staff.pk)
+            return
+        body = self.do(take_file, public_id=public_id, by=self.staff.pk).body
+        assert all(payout.hex.encode() in body for payout in self.books.runs[run_id])
 
     @precondition(lambda self: self.books.runs)
     @rule(data=st.data(), outcome=st.sampled_from(["settled", "settled", "failed", "returned"]))
@@ -271,6 +301,10 @@ class MoneyMachine(RuleBasedStateMachine):
         run_id = self.one_of(data, self.books.runs)
         before = "settled" if outcome == "returned" else "sent"
         found = [payout for payout in self.books.runs[run_id] if self.books.state(payout) == before]
+        if outcome != "failed" and not self.books.released[run_id]:
+            with pytest.raises(RunNotReleased):
+                self.do(report_outcome, run_id=run_id, outcome=outcome, payouts=None, reason="closed account")
+            return
         assert self.do(report_outcome, run_id=run_id, outcome=outcome, payouts=None, reason="closed account") == len(
             found
         )

@@ -43,7 +43,14 @@ def test_durations_have_two_units_at_most(seconds: float | None, text: str) -> N
 
 @pytest.mark.parametrize(
     ("share", "text"),
-    [(0.0, "0\u00a0%"), (0.0004, "<\u00a01\u00a0%"), (0.934, "93\u00a0%"), (0.999, "99\u00a0%"), (1.0, "100\u00a0%")],
+    [
+        (0.0, "0\u00a0%"),
+        (0.0004, "<\u00a01\u00a0%"),
+        (0.934, "93\u00a0%"),
+        (0.936, "94\u00a0%"),
+        (0.999, "99\u00a0%"),
+        (1.0, "100\u00a0%"),
+    ],
 )
 def test_what_is_not_quite_all_or_nothing_does_not_look_so(share: float, text: str) -> None:
     assert pages.percent(share) == text

@@ -19,8 +19,9 @@ from marketplace.ledger.commands import Move, move
 from marketplace.ledger.queries import balance
 from marketplace.payouts.commands.destinations import add_destination
 from marketplace.payouts.commands.payouts import approve_payout, request_payout
+from marketplace.payouts.commands.runs import release_run
 from marketplace.payouts.commands.steps import hold
-from marketplace.payouts.models import Destination, Payout
+from marketplace.payouts.models import Destination, Payout, Run
 from tests import factories as make
 from workers.profiles.models import Worker
 
@@ -143,6 +144,13 @@ def approved(worker: Worker, destination: Destination, staff: User, amount_micro
     payout = ask(worker, destination, amount_micros)
     with one_transaction(principal="test"):
         return approve_payout(public_id=payout.public_id, by=staff.pk)
+
+
+def released(run: Run) -> Run:
+    """The run, once a second person of finance has looked at it."""
+    by = make_staff()
+    with one_transaction(principal="test"):
+        return release_run(public_id=run.public_id, by=by.pk)
 
 
 def ready(

@@ -9,7 +9,8 @@ from uuid import uuid4
 
 import pytest
 
-from marketplace.common.database import rows, run, value
+from marketplace.accounts.commands import give_role
+from marketplace.common.database import rows, value
 from marketplace.common.transactions import one_transaction
 from marketplace.ledger.errors import NotEnough
 from marketplace.ledger.queries import balance
@@ -38,6 +39,7 @@ def proven(clock: Clock, worker: Worker, place: Any, boss: Caller) -> None:
     payout = people.ask(worker, place)
     boss.post(f"payouts/{payout.public_id}/approve").expect(200)
     made = boss.post("payout-runs", {"provider": "manual", "currency": "EUR"}).expect(201)
+    staff_caller().post(f"payout-runs/{made['id']}/release").expect(200)
     boss.post(f"payout-runs/{made['id']}/outcomes", {"outcome": "settled"}).expect(200)
     clock(timedelta(hours=24))
 
@@ -260,7 +262,8 @@ def test_a_refusal_says_why_and_gives_the_money_back_at_once(committed: str, clo
 
 def test_nobody_decides_on_his_own_payout(committed: str, clock: Clock) -> None:
     worker, place = people.ready(clock)
-    run("SELECT grant_staff(%s)", [worker.user_id])
+    with one_transaction(principal="test"):
+        give_role(user_id=worker.user_id, role="superuser")
     worker.user.refresh_from_db()
     payout = people.ask(worker, place)
     boss = caller_for(worker.user, "staff")
@@ -319,6 +322,11 @@ def test_a_run_is_one_file_that_is_the_same_each_time(committed: str, clock: Clo
     made = boss.post("payout-runs", {"provider": "manual", "currency": "EUR"}).expect(201)
 
     assert (made["payouts"], made["total_micros"], made["open"]) == (2, 3_230_000, 2)
+    # Whoever made it gives it to nobody; a second person looks first.
+    assert boss.get(f"payout-runs/{made['id']}/file").code == "run-not-released"
+    assert boss.post(f"payout-runs/{made['id']}/release").code == "own-run"
+    released = staff_caller().post(f"payout-runs/{made['id']}/release").expect(200)
+    assert (released["made_by"], released["released_by"] is not None) == (staff.email, True)
     files = [boss.get(f"payout-runs/{made['id']}/file") for _ in range(2)]
     assert files[0].body == files[1].body
     assert files[0].headers["Content-Disposition"] == f'attachment; filename="payouts-{made["id"]}.csv"'
@@ -343,6 +351,7 @@ def test_staff_say_what_came_of_each_payment(committed: str, clock: Clock) -> No
     payouts = [people.approved(worker, place, staff) for worker, place in zip(workers, places, strict=True)]
     ids = [str(payout.public_id) for payout in payouts]
     made = boss.post("payout-runs", {"provider": "manual", "currency": "EUR", "payouts": ids[:3]}).expect(201)
+    staff_caller().post(f"payout-runs/{made['id']}/release").expect(200)
     path = f"payout-runs/{made['id']}/outcomes"
 
     assert boss.post(path, {"outcome": "failed", "payouts": ids[:1]}).status == 422

@@ -28,7 +28,7 @@ from tests.payouts.provider_server import ProviderServer
 
 Clock = Callable[[timedelta], None]
 Start = Callable[..., ProviderServer]
-MANY = int(os.environ.get("PAYOUTS", "300"))
+MANY = int(os.environ.get("PAYOUTS", "160"))
 MINUTE = timedelta(seconds=61)
 HOUR = timedelta(seconds=3_601)
 

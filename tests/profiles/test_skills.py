@@ -51,6 +51,16 @@ def change(of: WorkerList, add: list[Worker], remove: list[Worker]) -> Changed:
 
 
 @pytest.mark.django_db
+def test_who_is_on_a_list_stands_in_the_order_in_which_he_was_named_and_not_in_that_of_accounts() -> None:
+    of = make_list()
+    workers = [make.make_worker() for _ in range(4)]
+    named = [workers[at] for at in (2, 0, 3, 0, 1, 2)]
+    assert change(of, named, []) == Changed(4, 0)
+    order = [one.worker_id for one in members_now(of).order_by("pk")]
+    assert order == [workers[at].pk for at in (2, 0, 3, 1)]
+
+
+@pytest.mark.django_db
 def test_a_name_is_given_once_in_an_organisation() -> None:
     skill = make_skill()
     assert make_skill().name == skill.name

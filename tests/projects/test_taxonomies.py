@@ -50,7 +50,7 @@ def chain(depth):
         ([{"value": "a", "children": [{"value": ""}]}], "tree[0].children[0].value", "is required"),
         ([{"value": "a", "children": [3]}], "tree[0].children[0]", "must be an object"),
         ([{"value": "a", "children": "b"}], "tree[0].children", "must be a list of 1 to 500 nodes"),
-        ([{"value": "a", "colour": "b"}, {"value": "b"}], "tree[0].colour", "is not known"),
+        ([{"value": "a", "color": "b"}, {"value": "b"}], "tree[0].color", "is not known"),
         (chain(21), "tree" + "[0].children" * 20, "must not be more than 20 levels deep"),
         ([{"value": str(a), "children": [{"value": str(b)} for b in range(500)]} for a in range(11)], "tree",
          "must have at most 5000 nodes"),
@@ -121,6 +121,13 @@ def test_two_nodes_of_one_name_are_told_apart():
 
 def test_paths_of_an_earlier_tree_still_count():
     assert aggregate(FIELD, {0: [["fungus"], ["fungus"], ["animal", "cat"]]})[0][0][:1] == (["fungus"],)
+
+
+@pytest.mark.parametrize("method", ["majority", "dawid_skene"])
+def test_a_question_that_nobody_answered_has_no_results(method):
+    results, outcome = aggregate(FIELD, {0: [], 1: []}, method)
+
+    assert (results, outcome.method, outcome.converged) == ({}, method, True)
 
 
 @given(st.lists(st.sampled_from(LEAVES), min_size=1, max_size=7), st.sampled_from(["majority", "dawid_skene"]))

@@ -20,7 +20,7 @@ from marketplace.common.database import rows
 from marketplace.common.promises import check_promises
 from marketplace.ledger.commands import make_anchor, reverse, seal
 from marketplace.payouts.commands.payouts import approve_payout, cancel_payout, refuse_payout
-from marketplace.payouts.commands.runs import make_run, report_outcome
+from marketplace.payouts.commands.runs import make_run, release_run, report_outcome
 from marketplace.payouts.errors import NothingToRun, WrongState
 from marketplace.payouts.models import Destination, Payout
 from tests import factories as make
@@ -54,6 +54,7 @@ UNION ALL SELECT 'reserve', r.batch_id::text, concat_ws(' ', r.released_places, 
 UNION ALL SELECT 'deposit', d.transfer_key, d.amount_micros::text FROM billing_deposit d
 UNION ALL SELECT 'payout', p.public_id::text, p.state FROM payouts_payout p
 UNION ALL SELECT 'run', r.public_id::text, r.provider FROM payouts_run r
+UNION ALL SELECT 'release', f.run_id::text, f.made_by_id::text FROM payouts_runrelease f
 UNION ALL SELECT 'seal', s.seq::text, encode(s.leaf, 'hex') FROM ledger_seal s
 UNION ALL SELECT 'anchor', n.day::text, n.seq::text FROM ledger_anchor n
 UNION ALL SELECT 'event', e.kind, e.body::text FROM common_outbox e
@@ -308,10 +309,17 @@ def _make_run() -> Step:
     return lambda: _unless(NothingToRun, make_run, provider_name="manual", currency="EUR", by=staff.pk)
 
 
+def _release_run() -> Step:
+    maker, second = people.make_staff(), people.make_staff()
+    people.approved(*_payee(), maker)
+    run = in_one(make_run, provider_name="manual", currency="EUR", by=maker.pk)
+    return lambda: in_one(release_run, public_id=run.public_id, by=second.pk)
+
+
 def _outcome(*outcomes: str) -> Step:
     staff = people.make_staff()
     people.approved(*_payee(), staff)
-    run_id = in_one(make_run, provider_name="manual", currency="EUR", by=staff.pk).pk
+    run_id = people.released(in_one(make_run, provider_name="manual", currency="EUR", by=staff.pk)).pk
     for outcome in outcomes[:-1]:
         in_one(report_outcome, run_id=run_id, outcome=outcome, payouts=None, reason="closed account")
     last = {"run_id": run_id, "outcome": outcomes[-1], "payouts": None, "reason": "closed account"}
@@ -341,7 +349,7 @@ POINTS: dict[str, Callable[[], Step]] = {
     for point in (
         *(_deposit, _publish, _accept, _reject, _settle_due, _uphold, _bonus, _release, _top_up, _finish),
         *(_disputes, _refund, _release_tasks, _reverse, _seal, _anchor, _recorded_deposit, _reversed_deposit),
-        *(_withdraw, _cancel_payout, _approve_payout, _refuse_payout, _make_run),
+        *(_withdraw, _cancel_payout, _approve_payout, _refuse_payout, _make_run, _release_run),
         *(_payout_settled, _payout_failed, _payout_returned),
     )
 }

@@ -31,6 +31,10 @@ REFUSED = {
     "two values": b"{} {}",
     "a comment": b"{} // yes",
     "depth": b"[" * 100_000,
+    "depth that Python could still read": b"[" * 101 + b"]" * 101,
+    "depth of objects": b'{"a":' * 101 + b"1" + b"}" * 101,
+    # Brackets in texts stand for nothing, in whichever order they come.
+    "depth that texts seem to close": b'["]",' * 150 + b"1" + b',"["]' * 150,
     "a number of 10,000 digits": b"1" * 10_000,
 }
 
@@ -39,6 +43,18 @@ REFUSED = {
 def test_json_that_is_not_plain_is_refused(body: bytes) -> None:
     with pytest.raises(Malformed):
         strict_json(body)
+
+
+WIDE = {
+    "as deep as it may be": b"[" * 100 + b"]" * 100,
+    "brackets in texts": b"[%s]" % b",".join([b'["\\"[[[["]'] * 500),
+    "many beside each other": b"[%s]" % b",".join([b"{}"] * 500),
+}
+
+
+@pytest.mark.parametrize("body", WIDE.values(), ids=WIDE.keys())
+def test_what_is_wide_is_not_taken_for_deep(body: bytes) -> None:
+    assert isinstance(strict_json(body), list)
 
 
 def test_plain_json_is_read_as_it_is() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import psycopg
@@ -47,26 +48,14 @@ class Adversary:
             started = time.monotonic()
             try:
                 with self._site.connect("app") as app, self._site.connect("owner") as owner:
-                    roles = {"app": app, "owner": owner}
-                    facts = self._facts(owner)
-                    for name, (role, legal, forbidden) in sql.ATTACKS.items():
-                        if self._over.is_set():
-                            return
-                        finding = attack(roles[role], name, legal, forbidden, facts)
+                    for finding in attacks(app, owner, self._stage):
                         self._findings.add([finding] if finding else [])
                         self.tried += 1
+                        if self._over.is_set():
+                            return
             except (psycopg.OperationalError, psycopg.InterfaceError):
                 pass  # somebody killed the database
             self._over.wait(max(0.2, self._every_s - (time.monotonic() - started)))
-
-    def _facts(self, database: psycopg.Connection[Any]) -> dict[str, Any]:
-        stage = self._stage
-        people = {"worker": stage.arena_workers[0].id, "other": stage.arena_workers[1].id}
-        given = {**people, "own": stage.arena_owner_worker, "batch": stage.arena_batch}
-        with database.cursor(row_factory=psycopg.rows.dict_row) as cursor:
-            row = cursor.execute(sql.ARENA, given).fetchone()
-        assert row is not None, "the arena is gone"
-        return row
 
     def _straggle(self) -> None:
         """Write an event, dawdle, and see whether a reader has passed it before it was there to be seen."""
@@ -83,6 +72,26 @@ class Adversary:
             except (psycopg.OperationalError, psycopg.InterfaceError):
                 pass
             self._over.wait(0.5)
+
+
+def attacks(
+    app: psycopg.Connection[Any], owner: psycopg.Connection[Any], stage: Stage, first: Collection[str] = ()
+) -> Iterator[Finding | None]:
+    """Try all of them, those that are named before the others: for each a finding, or None where all is well."""
+    roles, facts = {"app": app, "owner": owner}, arena_of(owner, stage)
+    for name in sorted(sql.ATTACKS, key=lambda name: name not in first):
+        role, legal, forbidden = sql.ATTACKS[name]
+        yield attack(roles[role], name, legal, forbidden, facts)
+
+
+def arena_of(database: psycopg.Connection[Any], stage: Stage) -> dict[str, Any]:
+    """What attacks are filled in with."""
+    people = {"worker": stage.arena_workers[0].id, "other": stage.arena_workers[1].id}
+    given = {**people, "own": stage.arena_owner_worker, "batch": stage.arena_batch}
+    with database.cursor(row_factory=psycopg.rows.dict_row) as cursor:
+        row = cursor.execute(sql.ARENA, given).fetchone()
+    assert row is not None, "the arena is gone"
+    return row
 
 
 def attack(

@@ -18,6 +18,7 @@ from django.db import connections  # noqa: E402
 from marketplace.accounts.commands import create_key, ensure_staff, found_requester  # noqa: E402
 from marketplace.accounts.models import User  # noqa: E402
 from marketplace.accounts.second_factor import Proof  # noqa: E402
+from marketplace.common.database import as_owner  # noqa: E402
 from marketplace.common.transactions import one_transaction  # noqa: E402
 from marketplace.ledger.addresses import earned_by  # noqa: E402
 from marketplace.ledger.commands import Move, move  # noqa: E402
@@ -34,7 +35,12 @@ def _user(name: str) -> User:
 
 
 def _key(user: User, scope: str) -> str:
-    return create_key(user=user, name="torture", scopes=[scope])[1]
+    return create_key(user=user, name="torture", scopes=[scope], at_console=True)[1]
+
+
+def _someone(name: str) -> Person:
+    user = _user(name)
+    return Person(name, _key(user, "requester"), str(user.public_id))
 
 
 def _worker(name: str, user: User | None = None) -> Person:
@@ -53,21 +59,25 @@ def _requester(name: str, user: User | None = None) -> Person:
 
 def cast(*, requesters: int, workers: int, overlap: int, tasks: int) -> Stage:
     """Everybody with his key. Nobody has money or work yet."""
+    with as_owner(), one_transaction(principal="console"):
+        staff, second = (ensure_staff(email=f"{name}@torture.example", name=name) for name in ("staff", "second"))
     with one_transaction(principal="torture"):
-        staff = ensure_staff(email="staff@torture.example", name="staff")
         owner = _user("arena")
         stage = Stage(
             staff=Person("staff", _key(staff, "staff"), ""),
+            second=Person("second", _key(second, "staff"), ""),
             requesters=[_requester(f"requester-{number}") for number in range(requesters)],
             workers=[_worker(f"worker-{number}") for number in range(workers)],
             fresh=[_worker(f"fresh-{number}") for number in range(overlap + FRESH_WORKERS)],
             arena=_requester("arena", owner),
             arena_owner_worker=_worker("arena", owner).id,
             arena_workers=[_worker(f"arena-{number}") for number in range(2)],
+            colleague=_someone("colleague"),
+            clerk=_someone("clerk"),
             overlap=overlap,
             tasks=tasks,
         )
-    stage.memory["destinations"] = _destinations(stage.workers)
+    stage.memory["destinations"] = _destinations([*stage.workers, stage.arena_workers[0]])
     return stage
 
 

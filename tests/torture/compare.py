@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -54,6 +54,18 @@ class Version:
     content_sha256: str | None
 
 
+@dataclass(frozen=True)
+class Settled:
+    """A label that somebody settled, as it is stored."""
+
+    batch: str
+    task: str
+    values: Any
+    answer: str | None
+    reason: str
+    words: str
+
+
 @dataclass
 class Stored:
     """What the database holds, read after the journals."""
@@ -69,6 +81,10 @@ class Stored:
     sanctions: dict[str, tuple[str, str, bool]] = field(default_factory=dict)  # worker, measure, lifted
     runs: dict[str, str] = field(default_factory=dict)  # batch
     datasets: dict[tuple[str, int], Version] = field(default_factory=dict)  # (batch, number)
+    adjudications: dict[str, Settled] = field(default_factory=dict)
+    pilots: dict[str, tuple[str, int]] = field(default_factory=dict)  # its draft, tasks
+    links: dict[str, tuple[str, int, bool, bool]] = field(default_factory=dict)  # batch, number, ended, used
+    given: dict[tuple[str, str, str, str], int] = field(default_factory=dict)  # (act, of, user, role): how often
     payments_twice: dict[str, int] = field(default_factory=dict)
 
 
@@ -206,6 +222,32 @@ def _archive(fact: Fact, stored: Stored) -> Iterator[Finding]:
         yield _lost(f"archive {fact['batch']} {fact['number']}", fact, there)
 
 
+def _adjudication(fact: Fact, stored: Stored) -> Iterator[Finding]:
+    there = stored.adjudications.get(fact["id"])
+    if there != Settled(*(fact[name] for name in ("batch", "task", "values", "answer", "reason", "words"))):
+        yield _lost(f"settled label {fact['id']}", fact, there)
+
+
+def _pilot(fact: Fact, stored: Stored) -> Iterator[Finding]:
+    there = stored.pilots.get(fact["pilot"])
+    if there != (fact["draft"], fact["items"]):
+        yield _lost(f"pilot {fact['pilot']}", fact, there)
+
+
+def _link(fact: Fact, stored: Stored) -> Iterator[Finding]:
+    there = stored.links.get(fact["link"])
+    wanted = (fact["batch"], fact["number"])
+    if there is None or there[:2] != wanted or (fact["ended"] and not there[2]) or (fact["used"] and not there[3]):
+        yield _lost(f"link {fact['link']}", fact, there)
+
+
+def _role(fact: Fact, stored: Stored) -> Iterator[Finding]:
+    # What came after it has rows of its own: the log only grows.
+    there = stored.given.get((fact["act"], fact["of"], fact["user"], fact["role"]), 0)
+    if there < fact["times"]:
+        yield _lost(f"{fact['act']} {fact['user']} {fact['role']}", fact, f"{there} rows in the audit log")
+
+
 CHECKS = {
     "answer": _answer,
     "lease": _lease,
@@ -224,6 +266,10 @@ CHECKS = {
     "run": _run,
     "dataset": _dataset,
     "archive": _archive,
+    "adjudication": _adjudication,
+    "pilot": _pilot,
+    "link": _link,
+    "role": _role,
 }
 
 
@@ -235,5 +281,9 @@ def _doubled(stored: Stored) -> Iterator[Finding]:
     for (batch, sha256), (_, times) in stored.imports.items():
         if times > 1:
             yield Finding(DUPLICATED, "journal", f"import {batch} {sha256}", f"stored {times} times")
+    # Whoever settles labels never says the same words twice.
+    for words, times in Counter(settled.words for settled in stored.adjudications.values()).items():
+        if times > 1:
+            yield Finding(DUPLICATED, "journal", f"settled label {words}", f"stored {times} times")
     for key, times in stored.payments_twice.items():
         yield Finding(DUPLICATED, "journal", f"transfer {key}", f"stored {times} times")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 # What a finding is counted as in the report.
@@ -34,9 +34,8 @@ class Findings:
     """Every finding once, however often it is seen; safe between threads."""
 
     started: float = field(default_factory=time.monotonic)
-    first: Finding | None = None
-    first_after_s: float = 0.0
     _seen: dict[tuple[str, str, str], Finding] = field(default_factory=dict)
+    _after_s: dict[Finding, float] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, found: Iterable[Finding]) -> list[Finding]:
@@ -47,15 +46,22 @@ class Findings:
                 key = (finding.kind, finding.by, finding.what)
                 if key not in self._seen:
                     self._seen[key] = finding
+                    self._after_s[finding] = time.monotonic() - self.started
                     new.append(finding)
-                    if self.first is None:
-                        self.first, self.first_after_s = finding, time.monotonic() - self.started
         return new
 
     def all(self) -> list[Finding]:
         """In the order in which they were seen first."""
         with self._lock:
             return list(self._seen.values())
+
+    def first(self, telling: Callable[[Finding], bool] = lambda finding: True) -> Finding | None:
+        """The first of them, or of those that tell."""
+        return next(filter(telling, self.all()), None)
+
+    def after_s(self, finding: Finding) -> float:
+        """How many seconds after the beginning it was seen first."""
+        return self._after_s[finding]
 
     def count(self, kind: str) -> int:
         """How many different ones of a kind."""

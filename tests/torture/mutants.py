@@ -11,11 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 Change = tuple[str, str, str]  # where, pattern, replacement
+PROCESSES = ("web", "live", "relay", "worker", "beat")
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """One wall taken down."""
+    """One wall taken down. `lets` names the attacks that get through without it: a test shows that these do, and of
+    all that are named by any mutant no others. Processes that do not run what is changed in `sources` are not in
+    `runs_in`, and go on as they are. `late` names the work that waits because of it; late work tells of no other."""
 
     name: str
     sentence: str
@@ -23,6 +26,18 @@ class Mutant:
     functions: Sequence[Change] = ()
     sources: Sequence[Change] = ()
     kills_postgres: bool = False
+    lets: Sequence[str] = ()
+    runs_in: Sequence[str] = PROCESSES
+    late: Sequence[str] = ()
+
+
+def _hollow(table: str, trigger: str) -> list[str]:
+    """The trigger is there, as those who look for it want it, and never fires."""
+    return [
+        f"DROP TRIGGER {trigger} ON {table}",
+        f"CREATE TRIGGER {trigger} BEFORE UPDATE ON {table} FOR EACH ROW WHEN (false) EXECUTE FUNCTION append_only()",
+        f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {trigger}",
+    ]
 
 
 # One look at the table of steps, places and money that the database keeps by itself …
@@ -49,6 +64,11 @@ ASK = "marketplace.results.commands.datasets"
 RELEASE = "assignments_free_places"
 PICK_GOLD = "assignments_pick_gold"
 GOLD_NEAR = "assignments_gold_near"
+RELEASED = "payouts_release_begin"
+FITS = "results_adjudication_fits"
+LINK_STEP = "results_link_step"
+GRANTER = "accounts_require_granter"
+INVITATION_STEP = "accounts_memberinvitation_step"
 
 _ALL = [
     Mutant(
@@ -61,6 +81,7 @@ _ALL = [
                 "entry.seq % 7 == 0 or follower.connection.push(texts[key])",
             )
         ],
+        runs_in=("live",),
     ),
     Mutant(
         "resume_skips",
@@ -68,6 +89,7 @@ _ALL = [
         sources=[
             (FOLLOWING, r"self\._follow\(stream, seqs\[stream\] or 0,", "self._follow(stream, (seqs[stream] or 0) + 1,")
         ],
+        runs_in=("live",),
     ),
     Mutant(
         "tickets_last",
@@ -211,6 +233,8 @@ _ALL = [
         "never_sealed",
         "Transfers are never sealed.",
         sources=[(SEAL, r"sealed = seal\(\)", "sealed = 0")],
+        runs_in=("worker",),
+        late=("unsealed",),
     ),
     Mutant(
         "transfer_key",
@@ -282,11 +306,13 @@ _ALL = [
         "body_hash",
         "A key may be used again for another request.",
         sources=[(TRANSACTIONS, r"if bytes\(row\[0\]\) != body_hash:", "if False:")],
+        runs_in=("web", "live"),
     ),
     Mutant(
         "answers_not_kept",
         "What a request was answered is not kept, so a repeat runs again.",
         sources=[(TRANSACTIONS, r"if key is None:", "if True:")],
+        runs_in=("web", "live"),
     ),
     Mutant(
         "rolled_back",
@@ -294,10 +320,11 @@ _ALL = [
         sources=[
             (
                 TRANSACTIONS,
-                r"(            yield first\n)",
-                r"\1            transaction.set_rollback(key[-1] in '07')\n",
+                r"\n( +)yield first\n",
+                r"\n\1yield first\n\1transaction.set_rollback(key[-1] in '07')\n",
             )
         ],
+        runs_in=("web", "live"),
     ),
     Mutant(
         "horizon",
@@ -305,6 +332,7 @@ _ALL = [
         # The database's own wall alone would make readers fail and try again, and nothing would be lost.
         functions=[(CURSOR_STEP, r"IF NEW\.xid >= pg_snapshot_xmin\(pg_current_snapshot\(\)\) THEN", "IF false THEN")],
         sources=[(OUTBOX, r'"AND e\.xid < pg_snapshot_xmin\(pg_current_snapshot\(\)\)"', '""')],
+        late=("outbox", "streams", "webhooks", "consensus"),
     ),
     Mutant(
         "answers_untold",
@@ -317,6 +345,7 @@ _ALL = [
         "Nobody is told of payments, and nothing asks for it.",
         statements=["DROP TRIGGER told ON assignments_settlement"],
         sources=[(PAY, r"for of_batch in sorted\(\{row\[1\] for row in due\}\):", "for of_batch in []:")],
+        runs_in=("web", "live", "worker"),
     ),
     Mutant(
         "money_untold",
@@ -327,11 +356,15 @@ _ALL = [
         "never_expires",
         "Leases that ran out are not taken back.",
         sources=[(DECIDE, r"expired = overdue_leases\(batch_id, limit\)", "expired: list[int] = []")],
+        runs_in=("web", "live", "worker"),
+        late=("lease",),
     ),
     Mutant(
         "score_dropped",
         "Answers are never scored.",
         sources=[(SCORE, r"commands\.score_due\(run_id=run_id\)", "pass")],
+        runs_in=("worker",),
+        late=("to_score",),
     ),
     Mutant(
         "judged_twice",
@@ -352,6 +385,7 @@ _ALL = [
         "not_folded",
         "What an answer was judged does not count in what is known of its worker.",
         sources=[("workers.reputation.commands.outcomes", r"held\.tally = counted\(", "_ = counted(")],
+        runs_in=("worker",),
     ),
     Mutant(
         "datasets_rewritable",
@@ -362,29 +396,206 @@ _ALL = [
         ],
     ),
     Mutant(
+        "labels_resettled",
+        "What somebody settled a label with may be rewritten.",
+        statements=["DROP TRIGGER closed ON results_adjudication"],
+        lets=["rewrite_a_settled_label"],
+    ),
+    Mutant(
+        "settled_elsewhere",
+        "A label may be settled in the name of another batch.",
+        functions=[(FITS, r"t\.id = NEW\.task_id AND t\.batch_id = NEW\.batch_id", "t.id = NEW.task_id")],
+        lets=["settle_a_label_of_another_batch"],
+    ),
+    Mutant(
+        "settled_by_another",
+        "A label may be settled by the answer to another task.",
+        functions=[(FITS, r"a\.id = NEW\.answer_id AND a\.task_id = NEW\.task_id", "a.id = NEW.answer_id")],
+        lets=["settle_a_label_by_another_tasks_answer"],
+    ),
+    Mutant(
+        "settled_unpaid",
+        "A label may be settled by an answer that was rejected.",
+        functions=[(FITS, r"\('submitted', 'accepted', 'upheld'\)", "('submitted', 'accepted', 'upheld', 'rejected')")],
+        lets=["settle_a_label_by_an_answer_that_is_not_paid"],
+    ),
+    Mutant(
+        "links_prolonged",
+        "A link to a data set may be made to work for longer.",
+        functions=[(LINK_STEP, r"OR to_jsonb\(NEW\).*?<> to_jsonb\(OLD\) - '[^']*'::text\[\]", "")],
+        lets=["prolong_a_link"],
+    ),
+    Mutant(
+        "links_reopened",
+        "A link that was ended may be opened again.",
+        functions=[(LINK_STEP, r"OR OLD\.ended_at IS NOT NULL", "")],
+        lets=["open_an_ended_link_again"],
+    ),
+    Mutant(
+        "links_unused",
+        "That a link was used may be forgotten.",
+        functions=[(LINK_STEP, r"OR OLD\.used_at IS NOT NULL AND .*? THEN", "THEN")],
+        lets=["forget_that_a_link_was_used"],
+    ),
+    Mutant(
+        "links_deleted",
+        "A link may go without a trace.",
+        functions=[
+            (
+                LINK_STEP,
+                r"TG_OP = 'DELETE' OR (.*?) THEN(.*)RETURN NEW;",
+                r"TG_OP <> 'DELETE' AND (\1) THEN\2RETURN coalesce(NEW, OLD);",
+            )
+        ],
+        lets=["delete_a_link"],
+    ),
+    Mutant(
+        "last_owner_goes",
+        "An organisation may be left without an owner.",
+        functions=[("accounts_member_owner", r"IF NOT EXISTS", "IF false AND NOT EXISTS")],
+        lets=["leave_an_organisation_without_an_owner", "remove_the_last_owner"],
+    ),
+    Mutant(
+        "invited_by_anybody",
+        "Anybody may ask people into an organisation.",
+        functions=[(INVITATION_STEP, r"AND m\.user_id = NEW\.made_by_id AND m\.role = 'owner'", "")],
+        lets=["invite_to_somebody_elses_organisation"],
+    ),
+    Mutant(
+        "invitations_reopened",
+        "An invitation that has ended may be opened again.",
+        functions=[(INVITATION_STEP, r"IF TG_OP = 'UPDATE' AND OLD\.ended_at IS NOT NULL THEN", "IF false THEN")],
+        lets=["open_an_ended_invitation_again"],
+    ),
+    Mutant(
+        "released_by_its_maker",
+        "Whoever made a run of payouts may release it himself.",
+        functions=[(RELEASED, r"AND r\.made_by_id = NEW\.made_by_id", "AND false")],
+        lets=["release_ones_own_run"],
+    ),
+    Mutant(
+        "released_by_anybody",
+        "Anybody may release a run of payouts.",
+        functions=[(RELEASED, r"NOT accounts_has_role\(NEW\.made_by_id, '\{finance\}'\)", "false")],
+        lets=["release_a_run_without_the_role"],
+    ),
+    Mutant(
+        "released_by_its_payee",
+        "Whom a run of payouts pays may release it.",
+        functions=[(RELEASED, r"AND p\.user_id = NEW\.made_by_id", "AND false")],
+        lets=["release_a_run_that_pays_oneself"],
+    ),
+    Mutant(
+        "released_after_its_end",
+        "A run may be released although some of its money is back.",
+        functions=[(RELEASED, r"AND p\.state <> 'sent'", "AND false")],
+        lets=["release_a_run_of_which_something_has_ended"],
+    ),
+    Mutant(
+        "settled_unreleased",
+        "A payout may be settled in a run that nobody released.",
+        functions=[("payouts_settled_when_released", r"IF NOT EXISTS", "IF false AND NOT EXISTS")],
+        lets=["settle_what_nobody_released"],
+    ),
+    Mutant(
+        "roles_unlogged",
+        "A role of the staff may come and go without a row in the audit log.",
+        functions=[("accounts_staffrole_logged", r"IF NOT EXISTS", "IF false AND NOT EXISTS")],
+        lets=["give_a_role_beside_the_log", "take_a_role_beside_the_log"],
+    ),
+    Mutant(
+        "roles_by_anybody",
+        "Who has no role himself may give one.",
+        functions=[(GRANTER, r"NOT accounts_has_role\(p_by, '\{superuser\}'\)", "false")],
+        lets=["give_a_role_without_having_one"],
+    ),
+    Mutant(
+        "roles_to_oneself",
+        "A superuser may give himself roles.",
+        functions=[(GRANTER, r"OR p_by = p_user", "")],
+        lets=["give_oneself_a_role"],
+    ),
+    Mutant(
+        "console_open",
+        "The program may give roles as only the console of the server does.",
+        statements=[
+            "GRANT EXECUTE ON FUNCTION accounts_give_role(bigint, text, bigint, text) TO touchstone_runtime",
+        ],
+        lets=["give_a_role_as_the_console_does"],
+    ),
+    Mutant(
+        "log_writable",
+        "The program may write the audit log beside its function.",
+        statements=["GRANT INSERT ON accounts_act TO touchstone_runtime"],
+        lets=["write_an_act_beside_its_function"],
+    ),
+    Mutant(
+        "log_dated",
+        "Whoever writes a row of the audit log chooses its time.",
+        functions=[("accounts_act_own", r"NEW\.made_at := public\.market_now\(\);", "")],
+        lets=["date_an_act_back"],
+    ),
+    Mutant(
+        "log_open",
+        "Rows of the audit log may be rewritten.",
+        statements=_hollow("accounts_act", "closed"),
+        lets=["rewrite_an_act"],
+    ),
+    Mutant(
+        "log_seals_open",
+        "Seals of the audit log may be rewritten.",
+        statements=_hollow("accounts_actseal", "closed"),
+        lets=["rewrite_a_seal_of_the_log"],
+    ),
+    Mutant(
+        "log_sealed_by_hand",
+        "Anything may be sealed into the audit log, and a row of it twice.",
+        statements=[
+            *_hollow("accounts_actseal", "seal_by_trigger"),
+            "ALTER TABLE accounts_actseal DROP CONSTRAINT accounts_actseal_act_id_key",
+        ],
+        lets=["seal_an_act_by_hand"],
+    ),
+    Mutant(
+        "log_head_open",
+        "The end of the audit log may be moved.",
+        statements=_hollow("accounts_acthead", "head_by_trigger"),
+        lets=["move_the_head_of_the_log"],
+    ),
+    Mutant(
+        "log_unsealed",
+        "Rows of the audit log are not sealed.",
+        functions=[("accounts_act_seal", r"BEGIN\n", "BEGIN\n    RETURN NULL;\n")],
+    ),
+    Mutant(
         "rejected_exported",
         "Rejected answers are in data sets.",
         sources=[(DATASETS, r"IN \('accepted', 'upheld'\)", "IN ('accepted', 'upheld', 'rejected')")],
+        runs_in=("worker",),
     ),
     Mutant(
         "datasets_differ",
         "A data set made again of the same is not the same bytes.",
         sources=[(SEALING, r'"form": FORM,', '"form": FORM, "number": it.number,')],
+        runs_in=("worker",),
     ),
     Mutant(
         "numbers_skipped",
         "The versions of a data set are numbered with gaps.",
         sources=[(ASK, r"number=\(last or 0\) \+ 1", "number=(last or 0) + 2")],
+        runs_in=("web",),
     ),
     Mutant(
         "half_imports_shown",
         "The tasks of an import that is not done are shown.",
         sources=[(QUERIES, r"l\.tasks - coalesce\(sum\(i\.tasks\), 0\)", "l.tasks")],
+        runs_in=("web",),
     ),
     Mutant(
         "upheld_from_escrow",
         "An answer that was upheld is paid from the place of somebody else.",
         sources=[(PAY, r"disputes_of\(batch\) if from_disputes", "escrow_of(batch) if from_disputes")],
+        runs_in=("web", "live", "worker"),
     ),
     Mutant(
         "released_too_much",
@@ -431,6 +642,7 @@ _ALL = [
         "Places are added to a running batch, and nobody looks whether their money came with them.",
         statements=["DROP TRIGGER more_places_held ON batches_moreplaces"],
         sources=[(MORE_PLACES, r"\n    move\(holds\)", "")],
+        runs_in=("web",),
     ),
     Mutant(
         "payouts_unguarded",
@@ -441,6 +653,7 @@ _ALL = [
         "paid_unmarked",
         "A payment is made and its settlement is not marked.",
         sources=[(PAY, r"SET settled_at = market_now\(\) WHERE", "SET settled_at = NULL WHERE")],
+        runs_in=("web", "live", "worker"),
     ),
 ]
 

@@ -53,7 +53,7 @@ def parse(arguments: Sequence[str]) -> Options:
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout instead of a summary")
     group = parser.add_mutually_exclusive_group()
     group.add_argument("--mutant", action="append", default=[], metavar="NAME", help="break a wall; exit 0 if noticed")
-    group.add_argument("--mutants", action="store_true", help="every mutant, and a control run that must be clean")
+    group.add_argument("--mutants", action="store_true", help="every mutant, and two controls that must be clean")
     group.add_argument("--list-mutants", action="store_true", help="their names, each with a sentence")
     given = parser.parse_args(arguments)
     if given.seconds < 5 or given.clients < 6 or given.tasks < 10 or not 1 <= given.overlap <= 50:

@@ -6,9 +6,10 @@ from tests.torture.actors.arena import Arena
 from tests.torture.actors.base import Actor, Setting
 from tests.torture.actors.requester import Requester
 from tests.torture.actors.staff import Staff
-from tests.torture.stage import Person
+from tests.torture.stage import CURRENCY, Person
 
 KNOWN_WORKERS = 4  # for whom a requester may reserve tasks
+SENT_MICROS = 1_000_000
 
 
 def prepare(setting: Setting) -> None:
@@ -26,6 +27,7 @@ def prepare(setting: Setting) -> None:
         stage.memory[requester.name]["pseudonyms"] += [_introduce(worker, requester, setting) for worker in workers]
     for actor in actors:
         actor.prepare()
+    _send(stage.arena_workers[0], setting)
 
 
 class _Introducer(Actor):
@@ -35,3 +37,14 @@ class _Introducer(Actor):
 def _introduce(worker: Person, requester: Person, setting: Setting) -> str:
     actor = _Introducer(f"introduce-{worker.name}-{requester.name}", worker, setting)
     return str(actor.write("/worker/introductions", {"requester": requester.id}).reply.body["pseudonym"])
+
+
+def _send(worker: Person, setting: Setting) -> None:
+    """A payout on its way in a run that nobody ever releases: the adversary tries to."""
+    payee = Actor(f"pay-{worker.name}", worker, setting)
+    staff = Actor("pay-staff", setting.stage.staff, setting)
+    destination = setting.stage.memory["destinations"][worker.name]
+    ask = {"destination": destination, "currency": CURRENCY, "amount_micros": SENT_MICROS}
+    payout = payee.write("/worker/payouts", ask).reply.body["id"]
+    staff.write(f"/payouts/{payout}/approve", {})
+    staff.write("/payout-runs", {"provider": "manual", "currency": CURRENCY})

@@ -26,6 +26,10 @@ ACKNOWLEDGED = (
     "dataset",
     "archive",
     "sanction",
+    "adjudication",
+    "pilot",
+    "link",
+    "role",
 )
 
 

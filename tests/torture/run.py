@@ -115,9 +115,10 @@ class Run:
             self._come_to_rest(scene)
             outcome.finish_s = time.monotonic() - at
         outcome.broken_s, outcome.excused_s = engine.broken.seconds(), engine.excused.seconds()
-        watch.end()
+        watch.end(early=early)
         cutter.close()
-        outcome.late_returns, outcome.data_sets = watch.late_returns(), watch.data_sets()
+        if not early:
+            outcome.late_returns, outcome.data_sets = watch.late_returns(), watch.data_sets()
         outcome.cut, outcome.attacks, outcome.looks = cutter.cut, adversary.tried, watch.looks
         return outcome
 

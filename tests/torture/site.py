@@ -116,14 +116,20 @@ class Site:
 
     def web_answers(self) -> bool:
         """Whether the health check of web says 200, soon."""
-        connection = http.client.HTTPConnection(HOST, self.web_port, timeout=2)
+        return _is_well(self.web_port)
+
+    def live_answers(self) -> bool:
+        """The same of the live server."""
+        return _is_well(self.live_port)
+
+
+def _is_well(port: int) -> bool:
+    with contextlib.closing(http.client.HTTPConnection(HOST, port, timeout=2)) as connection:
         try:
             connection.request("GET", "/health/")
             return connection.getresponse().status == 200
         except (OSError, http.client.HTTPException):
             return False
-        finally:
-            connection.close()
 
 
 def kill(pid: int, number: signal.Signals = signal.SIGKILL) -> bool:

@@ -28,19 +28,18 @@ EXPIRIES = (
     " WHERE e.kind = 'LeaseExpired' AND a.id = ids.id::bigint AND a.end_reason <> 'cancelled'"
     " ORDER BY e.made_at"
 )
+_UNREAD = (
+    "SELECT extract(epoch FROM clock_timestamp() - min(e.made_at))::float8, count(*) FROM common_outbox e"
+    " WHERE (e.xid, e.id) > (coalesce((SELECT xid FROM common_outboxcursor WHERE reader = '{reader}'), '0'),"
+    " coalesce((SELECT last_id FROM common_outboxcursor WHERE reader = '{reader}'), 0))"
+)
 # Seconds for which the oldest of each kind of work has waited: these are what the sweeps are for.
 WAITING = {
     "to_score": "SELECT extract(epoch FROM clock_timestamp() - min(made_at))::float8, count(*) FROM gold_toscore",
-    "outbox": (
-        "SELECT extract(epoch FROM clock_timestamp() - min(e.made_at))::float8, count(*) FROM common_outbox e"
-        " LEFT JOIN common_outboxcursor c ON c.reader = 'relay'"
-        " WHERE (e.xid, e.id) > (coalesce(c.xid, '0'), coalesce(c.last_id, 0))"
-    ),
-    "streams": (
-        "SELECT extract(epoch FROM clock_timestamp() - min(e.made_at))::float8, count(*) FROM common_outbox e"
-        " LEFT JOIN common_outboxcursor c ON c.reader = 'streams'"
-        " WHERE (e.xid, e.id) > (coalesce(c.xid, '0'), coalesce(c.last_id, 0))"
-    ),
+    "outbox": _UNREAD.format(reader="relay"),
+    "streams": _UNREAD.format(reader="streams"),
+    "webhooks": _UNREAD.format(reader="webhooks"),
+    "consensus": _UNREAD.format(reader="consensus"),
     "unpaid": (
         "SELECT extract(epoch FROM clock_timestamp() - min(due_at))::float8, count(*) FROM assignments_settlement"
         " WHERE settled_at IS NULL"
@@ -84,10 +83,11 @@ SELECT t.id, b.max_attempts, count(*) FROM batches_task t JOIN batches_batch b O
         OR (a.state = 'expired' AND a.end_reason <> 'cancelled'))
  GROUP BY t.id, b.max_attempts HAVING count(*) >= b.max_attempts
 """
-# Batches into which nothing is on its way, with other tasks than their imports brought.
+# Batches into which nothing is on its way, with other tasks than their imports brought. What a pilot was made of has
+# left its draft and counts here for both: as the pilot's own import, and as what the draft's brought.
 HALF_IMPORTS = """
 SELECT b.public_id::text, t.tasks, i.tasks FROM batches_batch b
-  CROSS JOIN LATERAL (SELECT count(*) AS tasks FROM batches_task WHERE batch_id = b.id) t
+  CROSS JOIN LATERAL (SELECT count(*) AS tasks FROM batches_task WHERE batch_id IN (b.id, b.pilot_id)) t
   CROSS JOIN LATERAL (SELECT coalesce(sum(tasks), 0) AS tasks FROM batches_import
                        WHERE batch_id = b.id AND state = 'done') i
  WHERE t.tasks <> i.tasks
@@ -145,6 +145,37 @@ IMPORTS = (
     " JOIN batches_batch b ON b.id = i.batch_id WHERE i.state = 'done' GROUP BY 1, 2, 3"
 )
 RUNS = "SELECT r.public_id::text, b.public_id::text FROM results_run r JOIN batches_batch b ON b.id = r.batch_id"
+ADJUDICATIONS = (
+    "SELECT d.public_id::text, b.public_id::text, t.external_id, d.values, a.public_id::text, d.reason, d.words"
+    " FROM results_adjudication d JOIN batches_batch b ON b.id = d.batch_id JOIN batches_task t ON t.id = d.task_id"
+    " LEFT JOIN assignments_assignment a ON a.id = d.answer_id"
+)
+PILOTS = (
+    "SELECT p.public_id::text, r.public_id::text, (SELECT count(*) FROM batches_task t WHERE t.batch_id = p.id)"
+    " FROM batches_batch r JOIN batches_batch p ON p.id = r.pilot_id"
+)
+LINKS = (
+    "SELECT l.public_id::text, b.public_id::text, d.number, l.ended_at IS NOT NULL, l.used_at IS NOT NULL"
+    " FROM results_datasetlink l JOIN results_dataset d ON d.id = l.dataset_id"
+    " JOIN batches_batch b ON b.id = d.batch_id"
+)
+# How often the audit log says of somebody that he was given a role, or lost one: by organisation, or '' for the staff.
+GIVEN = """
+SELECT act, subject_id, coalesce(after, before) ->> 'user',
+       coalesce(after ->> 'role', ''), count(*)
+  FROM accounts_act WHERE act IN ('permission.member_added', 'permission.role_changed', 'permission.member_removed')
+ GROUP BY 1, 2, 3, 4
+UNION ALL
+SELECT a.act, '', a.subject_id, r.role, count(*) FROM accounts_act a
+ CROSS JOIN LATERAL (SELECT role FROM jsonb_array_elements_text(a.before -> 'roles') AS b(role)
+                     EXCEPT SELECT role FROM jsonb_array_elements_text(a.after -> 'roles') AS b(role)) r
+ WHERE a.act = 'permission.staff_revoked' GROUP BY 1, 2, 3, 4
+UNION ALL
+SELECT a.act, '', a.subject_id, r.role, count(*) FROM accounts_act a
+ CROSS JOIN LATERAL (SELECT role FROM jsonb_array_elements_text(a.after -> 'roles') AS b(role)
+                     EXCEPT SELECT role FROM jsonb_array_elements_text(a.before -> 'roles') AS b(role)) r
+ WHERE a.act = 'permission.staff_granted' GROUP BY 1, 2, 3, 4
+"""
 DATASETS = (
     "SELECT b.public_id::text, d.number, d.format, d.options, d.plan, r.public_id::text, d.state, d.error,"
     " encode(d.archive_sha256, 'hex'), encode(d.content_sha256, 'hex'), d.id,"
@@ -184,7 +215,14 @@ SELECT b.id AS batch, b.version_id AS version, b.requester_id AS requester,
        (SELECT id FROM ledger_account WHERE address = 'requester:' || r.public_id || ':funds' LIMIT 1) AS funds,
        (SELECT w.id FROM profiles_worker w WHERE w.public_id = %(worker)s) AS worker,
        (SELECT w.id FROM profiles_worker w WHERE w.public_id = %(other)s) AS other_worker,
-       (SELECT w.id FROM profiles_worker w WHERE w.public_id = %(own)s) AS own_worker
+       (SELECT w.id FROM profiles_worker w WHERE w.public_id = %(own)s) AS own_worker,
+       (SELECT w.user_id FROM profiles_worker w WHERE w.public_id = %(worker)s) AS person,
+       (SELECT w.user_id FROM profiles_worker w WHERE w.public_id = %(other)s) AS other_person,
+       (SELECT min(user_id) FROM accounts_staffrole WHERE role = 'superuser') AS first_staff,
+       (SELECT max(user_id) FROM accounts_staffrole WHERE role = 'superuser') AS second_staff,
+       (SELECT p.id FROM payouts_payout p JOIN profiles_worker w ON w.user_id = p.user_id
+         WHERE w.public_id = %(worker)s AND p.state = 'sent') AS payout,
+       (SELECT min(x.id) FROM batches_batch x WHERE x.id <> b.id) AS other_batch
   FROM batches_batch b JOIN accounts_requester r ON r.id = b.requester_id WHERE b.public_id = %(batch)s
 """
 # Whoever attacks one wall tells well of what he does, so that the wall of events (R21) is not the one that stops him.
@@ -279,6 +317,58 @@ _TICKET = (
     "INSERT INTO accounts_ticket (digest, user_id, key_digest, socket, expires_at)"
     " SELECT 'torture', user_id, 'torture', 'worker', market_now() FROM profiles_worker WHERE id = %(worker)s"
 )
+_RULINGS = (
+    "INSERT INTO results_adjudication (public_id, batch_id, task_id, number, values, answer_id, reason, words, sampled,"
+    " made_by_id) SELECT gen_random_uuid(), %({batch})s, %({task})s, 32000, '{{}}', {answer}, 'plain', '', false,"
+    " min(id) FROM accounts_user"
+)
+_MY_ANSWER = f"(SELECT id FROM assignments_assignment {_MINE})"
+
+
+def _ruling(batch: str = "batch", task: str = "task", answer: str = "NULL") -> str:
+    return _RULINGS.format(batch=batch, task=task, answer=answer)
+
+
+_LINK_OUT = (
+    "INSERT INTO results_datasetlink (public_id, dataset_id, digest, made_by_id, expires_at)"
+    " SELECT gen_random_uuid(), max(id), sha256('torture'), (SELECT min(id) FROM accounts_user),"
+    f" market_now() + interval '1 h' FROM results_dataset {_DATASETS}"
+)
+_LINKED = "WHERE digest = sha256('torture')"
+
+_INVITE = (
+    "INSERT INTO accounts_memberinvitation (public_id, requester_id, email, role, code_hash, made_by_id, expires_at)"
+    " SELECT gen_random_uuid(), %(requester)s, 'torture@torture.example', 'viewer', sha256('torture'), {by},"
+    " market_now() + interval '1 d'"
+)
+_OWNER = "(SELECT min(user_id) FROM accounts_member WHERE requester_id = %(requester)s AND role = 'owner')"
+_INVITED = "WHERE code_hash = sha256('torture')"
+
+_RELEASE = (
+    "INSERT INTO payouts_runrelease (run_id, made_by_id) SELECT run_id, %({by})s FROM payouts_payout"
+    " WHERE id = %(payout)s"
+)
+_OUTSIDE = (
+    "INSERT INTO ledger_account (address, currency) SELECT 'outside:' || provider, currency FROM payouts_payout p"
+    " WHERE id = %(payout)s AND NOT EXISTS (SELECT 1 FROM ledger_account a WHERE a.address = 'outside:' || p.provider"
+    " AND a.currency = p.currency) ON CONFLICT DO NOTHING"
+)
+# What settling it moves, so that nothing but the missing release stands in the way.
+_SETTLE = (
+    "INSERT INTO ledger_transfer (key, kind, source_id, destination_id, currency, amount_micros, made_at)"
+    " SELECT 'payout:' || p.public_id || ':end', 'torture', s.id, d.id, p.currency, p.amount_micros, market_now()"
+    " FROM payouts_payout p"
+    " JOIN ledger_account s ON s.address = 'worker:' || p.holder || ':withdrawing' AND s.currency = p.currency"
+    " JOIN ledger_account d ON d.address = 'outside:' || p.provider AND d.currency = p.currency"
+    " WHERE p.id = %(payout)s"
+)
+
+_ACT = (
+    "INSERT INTO accounts_act (act, via, subject, subject_id, why, request_id, made_at)"
+    " VALUES ('money.torture', 'torture', 'torture', 'torture', '', 'torture', market_now() {ago})"
+)
+_OLD_ACT = _ACT.format(ago="- interval '1 d'")
+_LAST_SEAL = "WHERE seq = (SELECT max(seq) FROM accounts_actseal)"
 # name → (role, what is legal and leads up to it, the forbidden step). Each runs in a transaction that is rolled back.
 ATTACKS: dict[str, tuple[str, list[str], str]] = {
     "prolong_a_ticket": (
@@ -480,7 +570,7 @@ ATTACKS: dict[str, tuple[str, list[str], str]] = {
     ),
     "forget_a_commitment": ("owner", [], "DELETE FROM gold_commitment WHERE batch_id = %(batch)s"),
     "read_the_keys_of_gold": ("app", [], "SELECT key FROM batches_goldkey WHERE batch_id = %(batch)s"),
-    "read_what_came_of_answers": ("app", [], "SELECT score FROM reputation_outcome WHERE batch_id = %(batch)s"),
+    "read_what_came_of_answers": ("app", [], "SELECT count(score) FROM reputation_outcome"),
     "change_a_finished_data_set": (
         "app",
         [_RUN, _DATASET],
@@ -493,6 +583,110 @@ ATTACKS: dict[str, tuple[str, list[str], str]] = {
         f" SELECT id, 'grown', 'late', 0, 0, 'x' FROM results_dataset {_DATASETS}",
     ),
     "delete_a_data_set": ("owner", [_RUN, _DATASET], f"DELETE FROM results_dataset {_DATASETS}"),
+    "rewrite_a_settled_label": (
+        "owner",
+        [_ruling()],
+        'UPDATE results_adjudication SET values = \'{"label": "dog"}\' WHERE task_id = %(task)s AND number = 32000',
+    ),
+    "settle_a_label_of_another_batch": ("app", [], _ruling(batch="other_batch")),
+    "settle_a_label_by_another_tasks_answer": (
+        "app",
+        [_lease(), _SUBMIT, _ANSWER],
+        _ruling(task="other_task", answer=_MY_ANSWER),
+    ),
+    "settle_a_label_by_an_answer_that_is_not_paid": (
+        "app",
+        [_lease(), _SUBMIT, _ANSWER, _REJECTION, _REJECT],
+        _ruling(answer=_MY_ANSWER),
+    ),
+    "prolong_a_link": (
+        "owner",
+        [_RUN, _DATASET, _LINK_OUT],
+        f"UPDATE results_datasetlink SET expires_at = expires_at + interval '1 d' {_LINKED}",
+    ),
+    "open_an_ended_link_again": (
+        "app",
+        [_RUN, _DATASET, _LINK_OUT, f"UPDATE results_datasetlink SET ended_at = market_now() {_LINKED}"],
+        f"UPDATE results_datasetlink SET ended_at = NULL {_LINKED}",
+    ),
+    "forget_that_a_link_was_used": (
+        "app",
+        [_RUN, _DATASET, _LINK_OUT, f"UPDATE results_datasetlink SET used_at = market_now() {_LINKED}"],
+        f"UPDATE results_datasetlink SET used_at = NULL {_LINKED}",
+    ),
+    "delete_a_link": ("owner", [_RUN, _DATASET, _LINK_OUT], f"DELETE FROM results_datasetlink {_LINKED}"),
+    "leave_an_organisation_without_an_owner": (
+        "app",
+        [],
+        "UPDATE accounts_member SET role = 'viewer' WHERE requester_id = %(requester)s",
+    ),
+    "remove_the_last_owner": ("app", [], "DELETE FROM accounts_member WHERE requester_id = %(requester)s"),
+    "invite_to_somebody_elses_organisation": ("app", [], _INVITE.format(by="%(person)s")),
+    "open_an_ended_invitation_again": (
+        "app",
+        [_INVITE.format(by=_OWNER), f"UPDATE accounts_memberinvitation SET ended_at = market_now() {_INVITED}"],
+        f"UPDATE accounts_memberinvitation SET ended_at = NULL {_INVITED}",
+    ),
+    "release_ones_own_run": ("app", [], _RELEASE.format(by="first_staff")),
+    "release_a_run_without_the_role": ("app", [], _RELEASE.format(by="other_person")),
+    "release_a_run_that_pays_oneself": (
+        "app",
+        ["SELECT grant_staff(%(person)s, 'finance', %(first_staff)s)"],
+        _RELEASE.format(by="person"),
+    ),
+    "release_a_run_of_which_something_has_ended": (
+        "app",
+        ["UPDATE payouts_payout SET state = 'failed', reason = 'torture' WHERE id = %(payout)s"],
+        _RELEASE.format(by="second_staff"),
+    ),
+    "settle_what_nobody_released": (
+        "app",
+        [_OUTSIDE, _SETTLE],
+        "UPDATE payouts_payout SET state = 'settled' WHERE id = %(payout)s",
+    ),
+    "give_a_role_beside_the_log": (
+        "owner",
+        [],
+        "INSERT INTO accounts_staffrole (user_id, role) VALUES (%(person)s, 'quality')",
+    ),
+    "take_a_role_beside_the_log": (
+        "owner",
+        [],
+        "DELETE FROM accounts_staffrole WHERE user_id = %(second_staff)s AND role = 'superuser'",
+    ),
+    "give_a_role_without_having_one": ("app", [], "SELECT grant_staff(%(other_person)s, 'support', %(person)s)"),
+    "give_oneself_a_role": ("app", [], "SELECT grant_staff(%(first_staff)s, 'quality', %(first_staff)s)"),
+    "give_a_role_as_the_console_does": (
+        "app",
+        ["SET LOCAL ROLE touchstone_runtime"],
+        "SELECT accounts_give_role(%(person)s, 'superuser', NULL, '')",
+    ),
+    "write_an_act_beside_its_function": (
+        "app",
+        ["SET LOCAL ROLE touchstone_runtime"],
+        _ACT.format(ago=""),
+    ),
+    # It is dated anew and not refused; so the division fails where no row has kept the time that it was given.
+    "date_an_act_back": (
+        "owner",
+        [],
+        f"WITH made AS ({_OLD_ACT} RETURNING made_at)"
+        " SELECT 1 / count(*) FROM made WHERE made_at < market_now() - interval '1 h'",
+    ),
+    "rewrite_an_act": (
+        "owner",
+        [],
+        "UPDATE accounts_act SET why = 'torture' WHERE id = (SELECT max(id) FROM accounts_act)",
+    ),
+    "delete_an_act": ("owner", [], "DELETE FROM accounts_act WHERE id = (SELECT max(id) FROM accounts_act)"),
+    "rewrite_a_seal_of_the_log": ("owner", [], f"UPDATE accounts_actseal SET hash = leaf {_LAST_SEAL}"),
+    "seal_an_act_by_hand": (
+        "owner",
+        [],
+        "INSERT INTO accounts_actseal (seq, act_id, leaf, hash)"
+        f" SELECT seq + 1, act_id, leaf, leaf FROM accounts_actseal {_LAST_SEAL}",
+    ),
+    "move_the_head_of_the_log": ("owner", [], "UPDATE accounts_acthead SET seq = seq + 1"),
     "judge_an_answer_twice": ("app", [_JUDGE], _JUDGE),
     "rewrite_a_judgement": ("owner", [_JUDGE], "UPDATE reputation_outcome SET score = 1 WHERE batch_id = %(batch)s"),
 }

@@ -40,12 +40,15 @@ class Stage:
     """Who takes part, and what was made before the first fault."""
 
     staff: Person
+    second: Person  # of the staff too, who releases what the first has made
     requesters: list[Person]
     workers: list[Person]
     fresh: list[Person]
     arena: Person
     arena_owner_worker: str
     arena_workers: list[Person]
+    colleague: Person  # who is a member of the first requester's organisation, and is not; `id` is his account's
+    clerk: Person  # who is of the staff, and is not; `id` is his account's
     overlap: int
     tasks: int
     time_limit_s: int = 6
@@ -63,7 +66,7 @@ class Stage:
     def read(path: Path) -> Stage:
         """From a file."""
         given = json.loads(path.read_text())
-        for name in ("staff", "arena"):
+        for name in ("staff", "second", "arena", "colleague", "clerk"):
             given[name] = Person(**given[name])
         for name in ("requesters", "workers", "fresh", "arena_workers"):
             given[name] = [Person(**one) for one in given[name]]

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.torture.compare import AFTER, Held, Stored, Version, compare, tasks_given_twice
-from tests.torture.findings import DUPLICATED, LOST, Finding, Findings
+from tests.torture.compare import AFTER, Held, Settled, Stored, Version, compare, tasks_given_twice
+from tests.torture.findings import DUPLICATED, LOST, STUCK, Finding, Findings
 
 END = datetime(2026, 11, 21, 5, tzinfo=UTC)
 FACTS: list[dict[str, Any]] = [
@@ -24,6 +24,20 @@ FACTS: list[dict[str, Any]] = [
     {"did": "run", "run": "r1", "batch": "b1"},
     {"did": "dataset", "batch": "b1", "number": 1, "format": "csv", "options": {}, "plan": {}, "run": "r1"},
     {"did": "archive", "batch": "b1", "number": 1, "sha256": "aa", "content": "cc"},
+    {
+        "did": "adjudication",
+        "id": "d1",
+        "batch": "b1",
+        "task": "t1",
+        "values": {"label": "cat"},
+        "answer": "a1",
+        "reason": "plain",
+        "words": "curator 1",
+    },
+    {"did": "pilot", "pilot": "b2", "draft": "b1", "items": 3},
+    {"did": "link", "link": "l1", "batch": "b1", "number": 1, "used": True, "ended": False},
+    {"did": "link", "link": "l1", "batch": "b1", "number": 1, "used": False, "ended": True},
+    {"did": "role", "act": "permission.role_changed", "of": "r", "user": "u", "role": "viewer", "times": 2},
     {"did": "unknown", "key": "k"},
     {"did": "5xx", "status": 503, "path": "/"},
 ]
@@ -48,6 +62,10 @@ def whole() -> Stored:
         sanctions={"s1": ("w1", "limit", True)},
         runs={"r1": "b1"},
         datasets={("b1", 1): Version("csv", {}, {}, "r1", "done", "", "aa", "cc")},
+        adjudications={"d1": Settled("b1", "t1", {"label": "cat"}, "a1", "plain", "curator 1")},
+        pilots={"b2": ("b1", 3)},
+        links={"l1": ("b1", 1, True, True)},
+        given={("permission.role_changed", "r", "u", "viewer"): 2},
     )
 
 
@@ -83,6 +101,20 @@ def test_what_is_stored_as_acknowledged_is_no_finding() -> None:
         ("datasets", ("b1", 1), Version("jsonl", {}, {}, "r1", "done", "", "aa", "cc")),
         ("datasets", ("b1", 1), Version("csv", {}, {}, "r1", "done", "", "ab", "cc")),
         ("datasets", ("b1", 1), Version("csv", {}, {}, "r1", "gathering", "", None, None)),
+        ("adjudications", "d1", None),
+        ("adjudications", "d1", Settled("b1", "t2", {"label": "cat"}, "a1", "plain", "curator 1")),
+        ("adjudications", "d1", Settled("b1", "t1", {"label": "dog"}, "a1", "plain", "curator 1")),
+        ("adjudications", "d1", Settled("b1", "t1", {"label": "cat"}, None, "plain", "curator 1")),
+        ("adjudications", "d1", Settled("b1", "t1", {"label": "cat"}, "a1", "plain", "")),
+        ("pilots", "b2", None),
+        ("pilots", "b2", ("b3", 3)),
+        ("pilots", "b2", ("b1", 2)),
+        ("links", "l1", None),
+        ("links", "l1", ("b1", 2, True, True)),
+        ("links", "l1", ("b1", 1, False, True)),
+        ("links", "l1", ("b1", 1, True, False)),
+        ("given", ("permission.role_changed", "r", "u", "viewer"), None),
+        ("given", ("permission.role_changed", "r", "u", "viewer"), 1),
     ],
 )
 def test_every_planted_loss_is_found(part: str, key: Any, instead: Any) -> None:
@@ -104,6 +136,7 @@ def test_every_planted_loss_is_found(part: str, key: Any, instead: Any) -> None:
         ("answers", ("a1", 2), ({"label": "cat"}, False)),
         ("imports", ("b1", "ff"), (3, 2)),
         ("payments_twice", "deposit:1", 2),
+        ("adjudications", "d2", Settled("b1", "t1", {"label": "cat"}, "a1", "plain", "curator 1")),
     ],
 )
 def test_what_was_executed_twice_is_found(part: str, key: Any, twice: Any) -> None:
@@ -133,4 +166,19 @@ def test_one_thing_is_counted_once_however_often_it_is_seen() -> None:
     assert findings.add([lost]) == [lost]
     assert findings.add([Finding(LOST, "journal", "answer a1 1", "seen again")]) == []
     assert findings.count(LOST) == 1
-    assert findings.first == lost
+    assert findings.first() == lost
+
+
+def test_the_first_finding_that_tells_may_not_be_the_first_of_all() -> None:
+    findings = Findings()
+    late, lost = Finding(STUCK, "due:lease", "lease"), Finding(LOST, "journal", "answer a1 1")
+    assert findings.first() is None
+
+    findings.add([late])
+    findings.started -= 5
+    findings.add([lost])
+
+    assert findings.first() == late
+    assert findings.first(lambda finding: finding.kind == LOST) == lost
+    assert findings.first(lambda finding: finding.kind == DUPLICATED) is None
+    assert findings.after_s(late) < 5 <= findings.after_s(lost)

@@ -18,7 +18,6 @@ from tests.web.moneyed import make_histories, make_history
 from tests.web.visitors import client_of, text_of
 from workers.assignments.commands.decide import accept_answers
 from workers.earnings.days import earned_by_batch, earned_days
-from workers.web.chart import HEIGHT, chart_of, nice_top
 
 pytestmark = pytest.mark.django_db
 Clock = Callable[[timedelta], None]
@@ -177,6 +176,11 @@ def test_the_api_tells_days_and_batches_as_the_page_does() -> None:
     assert days[-1] == {
         "day": today().isoformat(), "answers": 2, "answers_micros": 40_000, "extras_micros": 0, "earned_micros": 40_000,
     }  # fmt: skip
+    client = client_of(history.worker.user)
+    assert "/work/earnings/days.csv?currency=EUR&amp;days=7" in client.get("/work/earnings/?days=7").content.decode()
+    header, *lines = client.get("/work/earnings/days.csv?currency=EUR&days=7").content.decode().splitlines()
+    assert (header, len(lines)) == ("day,currency,answers,for_answers,extras,together", 7)
+    assert lines[-1] == f"{today().isoformat()},EUR,2,0.04,0.00,0.04"
     assert (batch["answers"], batch["waiting"], batch["rejected"]) == (5, 1, 2)
     assert (batch["paid_micros"], batch["waiting_micros"]) == (40_000, 20_000)
 
@@ -191,13 +195,3 @@ def test_days_and_batches_hold_nothing_of_other_days_workers_and_currencies() ->
     assert earned_by_batch(history.worker.pk, "EUR", before) == []
     assert earned_by_batch(history.worker.pk, "USD", Period(now, now)) == []
     assert earned_by_batch(other.pk, "EUR", Period(now, now)) == []
-
-
-def test_bars_reach_as_high_as_their_share_and_small_ones_are_seen() -> None:
-    day = today()
-
-    chart = chart_of([(day, 0), (day, 1), (day, 500_000), (day, 1_000_000)])
-
-    assert [bar.height for bar in chart.bars] == [0, 2, HEIGHT // 2, HEIGHT]
-    assert all(bar.y + bar.height == HEIGHT for bar in chart.bars)
-    assert [nice_top(most) for most in (0, 1, 3, 50, 51)] == [1, 1, 5, 50, 100]

@@ -77,6 +77,16 @@ class NotReturnable(Conflict):
     title = "These answers cannot go back for repair now"
 
 
+class HoldsNone(Conflict):
+    code = "holds-none"
+    title = "Nothing is held back"
+
+
+class ReasonMissing(Unprocessable):
+    code = "reason-missing"
+    title = "A reason is missing"
+
+
 class NotContestable(Conflict):
     code = "rejection-not-contestable"
     title = "This rejection cannot be contested now"

@@ -1,12 +1,17 @@
 """Reads of assignments for the people who do the work and for those who decide about it."""
 
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.db.models import QuerySet
+
 from marketplace.common.database import rows, value
+from workers.assignments.models import Assignment
+from workers.assignments.states import State
 
 
 @dataclass(frozen=True)
@@ -114,6 +119,12 @@ def working_now(*, requester_id: int | None = None) -> int:
     )
 
 
+def payments_due(*, most: int = 10_000) -> int:
+    """How many accepted answers are not paid yet, counted up to `most`."""
+    due = "SELECT 1 FROM assignments_settlement WHERE settled_at IS NULL LIMIT %s"
+    return int(value(f"SELECT count(*) FROM ({due}) d", [most]))
+
+
 def own_on(worker_id: int, task_ids: list[int]) -> dict[int, UUID]:
     """Public ids of the worker's own assignments, by task."""
     found = rows(
@@ -186,6 +197,51 @@ def earnings(worker_id: int) -> list[Earnings]:
     ]
 
 
+def _work_of(worker_id: int) -> QuerySet[Assignment]:
+    return Assignment.objects.filter(worker_id=worker_id).select_related("batch__project", "task")
+
+
+def answers_of(worker_id: int) -> QuerySet[Assignment]:
+    """A worker's answers with their batches and tasks, for staff."""
+    answered = (State.SUBMITTED, State.ACCEPTED, State.REJECTED, State.UPHELD)
+    return _work_of(worker_id).filter(state__in=answered)
+
+
+def rejections_of(worker_id: int) -> QuerySet[Assignment]:
+    """Those of a worker's answers that were rejected, undone or not, with why; for staff."""
+    return _work_of(worker_id).filter(rejection__isnull=False).select_related("rejection")
+
+
+def returns_of(worker_id: int) -> QuerySet[Assignment]:
+    """What a worker gave back, with why; for staff."""
+    return _work_of(worker_id).filter(state=State.RETURNED)
+
+
+def work_counts(worker_id: int) -> dict[str, int]:
+    """How many of a worker's assignments are in each state."""
+    found = dict(
+        rows("SELECT state, count(*) FROM assignments_assignment WHERE worker_id = %s GROUP BY state", [worker_id])
+    )
+    return {state.value: found.get(state, 0) for state in State}
+
+
+def newest_tasks(worker_id: int, *, limit: int) -> list[int]:
+    """The tasks of a worker's newest answers."""
+    return list(answers_of(worker_id).order_by("-pk").values_list("task_id", flat=True)[:limit])
+
+
+def last_said(assignment_ids: Sequence[int]) -> dict[int, tuple[dict[str, Any], bool]]:
+    """What answers say, as they were given last, and whether they say that it is unclear; by assignment."""
+    return {
+        assignment_id: (values, unclear)
+        for assignment_id, values, unclear in rows(
+            "SELECT DISTINCT ON (assignment_id) assignment_id, values, unclear FROM assignments_answer"
+            " WHERE assignment_id = ANY(%s) ORDER BY assignment_id, revision DESC",
+            [list(assignment_ids)],
+        )
+    }
+
+
 def extras_page(batch_id: int, *, after_id: int, limit: int) -> list[dict[str, Any]]:
     """Bonuses and top-ups of a batch, by id, with worker ids that the caller must replace."""
     names = ("cursor", "id", "worker_id", "kind", "reference", "amount_micros", "fee_micros", "reason", "made_at")
@@ -215,10 +271,78 @@ def disputes_over(limit: int) -> list[int]:
     ]
 
 
-def answers_page(batch_id: int, *, state: str | None, after_id: int, limit: int) -> list[dict[str, Any]]:
+ANSWERED = ("submitted", "accepted", "rejected", "upheld")
+# A list for people looks through so many assignments at a time: what a page costs must not grow with the batch.
+LOOKED_THROUGH = 5_000
+NEWEST = 2**62
+
+
+# An answer says a label where it is the value, is among several, or is that of a mark; and a node of a tree where its
+# path is, as "animal / dog". For `says`.
+SAYS = """(a.state <> 'rejected' AND NOT w.unclear AND (w.values->>%s::text = %s
+   OR w.values->%s::text @> to_jsonb(%s::text)
+   OR w.values->%s::text @> jsonb_build_array(jsonb_build_object('label', %s::text))
+   OR w.values->%s::text = to_jsonb(string_to_array(%s::text, ' / '))))"""
+
+
+def says(field: str | None, label: str | None) -> list[str | None]:
+    """The parameters of `SAYS`."""
+    return [field, label] * 4
+
+
+@dataclass(frozen=True)
+class Sought:
+    """Which answers of a batch are meant; None stands for all of them.
+
+    `task` is an external id. `label` is what the answers say in `field`; they were sent from `since` on and before
+    `until`.
+    """
+
+    state: str | None = None
+    task: str | None = None
+    worker_id: int | None = None
+    unclear: bool | None = None
+    field: str | None = None
+    label: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+def answers_page(batch_id: int, sought: Sought, *, after_id: int, limit: int) -> list[dict[str, Any]]:
     """Answers of a batch for its requester, by id: with external ids, and worker ids that the caller must replace.
 
-    What was rejected is unpaid, so its values are withheld (R42)."""
+    What was rejected is unpaid, so its values are withheld (R42), and nothing can be sought in them."""
+    return _answers("a.batch_id = %s AND a.id > %s", [batch_id, after_id], batch_id, sought, "a.id", limit)
+
+
+def answers_walked(
+    batch_id: int, sought: Sought, *, before: int | None, limit: int, window: int = LOOKED_THROUGH
+) -> tuple[list[dict[str, Any]], int | None]:
+    """The same, the newest first, from before a place; and the place from which it goes on, None at the end.
+
+    It looks through `window` assignments at most, so that a page may hold few, or none, before the end."""
+    walk = [
+        row[0]
+        for row in rows(
+            "SELECT a.id FROM assignments_assignment a WHERE a.batch_id = %s AND a.id < %s"
+            " AND (%s::bigint IS NULL OR a.worker_id = %s)"
+            " AND (%s::text IS NULL OR a.task_id = (SELECT t.id FROM batches_task t"
+            "      WHERE t.batch_id = %s AND t.external_id = %s)) ORDER BY a.id DESC LIMIT %s",
+            [
+                batch_id, NEWEST if before is None else before, sought.worker_id, sought.worker_id, sought.task,
+                batch_id, sought.task, window,
+            ],
+        )
+    ]  # fmt: skip
+    found = _answers("a.id = ANY(%s)", [walk], batch_id, sought, "a.id DESC", limit + 1)
+    if len(found) > limit:
+        return found[:limit], found[limit - 1]["cursor"]
+    return found, walk[-1] if len(walk) == window else None
+
+
+def _answers(
+    where: str, params: list[Any], batch_id: int, sought: Sought, order: str, limit: int
+) -> list[dict[str, Any]]:
     names = ("cursor", "id", "task", "worker_id", "values", "unclear", "state", "submitted_at", "version", "reason")
     return [
         dict(zip(names, row, strict=True))
@@ -230,9 +354,56 @@ def answers_page(batch_id: int, *, state: str | None, after_id: int, limit: int)
             " JOIN projects_version v ON v.id = a.version_id"
             " JOIN LATERAL (SELECT values, unclear FROM assignments_answer w WHERE w.assignment_id = a.id"
             "               ORDER BY revision DESC LIMIT 1) w ON true"
-            " WHERE a.batch_id = %s AND a.id > %s AND a.state IN ('submitted', 'accepted', 'rejected', 'upheld')"
-            " AND (%s::text IS NULL OR a.state = %s) ORDER BY a.id LIMIT %s",
-            [batch_id, after_id, state, state, limit],
+            f" WHERE {where} AND a.state = ANY(%s) AND (%s::text IS NULL OR a.state = %s)"
+            # Named by both a task is found at once, and its answers by it.
+            " AND (%s::text IS NULL OR (t.batch_id = %s AND t.external_id = %s))"
+            " AND (%s::bigint IS NULL OR a.worker_id = %s)"
+            " AND (%s::boolean IS NULL OR w.unclear = %s)"
+            # By the minute, as times are told: nobody finds out the second by asking often (R43).
+            " AND (%s::timestamptz IS NULL OR date_trunc('minute', a.submitted_at) >= %s)"
+            " AND (%s::timestamptz IS NULL OR date_trunc('minute', a.submitted_at) < %s)"
+            f" AND (%s::text IS NULL OR {SAYS}) ORDER BY {order} LIMIT %s",
+            [
+                *params, list(ANSWERED), sought.state, sought.state, sought.task, batch_id, sought.task,
+                sought.worker_id, sought.worker_id, sought.unclear, sought.unclear, sought.since, sought.since,
+                sought.until, sought.until, sought.field, *says(sought.field, sought.label), limit,
+            ],
+        )
+    ]  # fmt: skip
+
+
+def given_up_walked(
+    batch_id: int, *, reason: str | None, before: int | None, limit: int, window: int = LOOKED_THROUGH
+) -> tuple[list[dict[str, Any]], int | None]:
+    """Tasks of the batch that workers gave back with a reason, the newest first, as `answers_walked` does: with worker
+    ids that the caller must replace. Who only skipped a task said nothing of it."""
+    walk = [
+        row[0]
+        for row in rows(
+            "SELECT id FROM assignments_assignment WHERE batch_id = %s AND id < %s ORDER BY id DESC LIMIT %s",
+            [batch_id, NEWEST if before is None else before, window],
+        )
+    ]
+    found = _given_up("a.id = ANY(%s)", [walk], reason, "a.id DESC", limit + 1)
+    if len(found) > limit:
+        return found[:limit], found[limit - 1]["cursor"]
+    return found, walk[-1] if len(walk) == window else None
+
+
+def given_up_page(batch_id: int, *, reason: str | None, after_id: int, limit: int) -> list[dict[str, Any]]:
+    """The same by id, from behind one."""
+    return _given_up("a.batch_id = %s AND a.id > %s", [batch_id, after_id], reason, "a.id", limit)
+
+
+def _given_up(where: str, params: list[Any], reason: str | None, order: str, limit: int) -> list[dict[str, Any]]:
+    names = ("cursor", "task", "worker_id", "reason", "comment")
+    return [
+        dict(zip(names, row, strict=True))
+        for row in rows(
+            "SELECT a.id, t.external_id, a.worker_id, a.end_reason, a.comment FROM assignments_assignment a"
+            f" JOIN batches_task t ON t.id = a.task_id WHERE {where} AND a.state = 'returned'"
+            f" AND a.end_reason <> 'skip' AND (%s::text IS NULL OR a.end_reason = %s) ORDER BY {order} LIMIT %s",
+            [*params, reason, reason, limit],
         )
     ]
 
@@ -256,6 +427,26 @@ SELECT r.id, a.public_id, t.external_id, a.worker_id, r.reason, date_trunc('minu
        WHERE h.worker_id = a.worker_id AND h.batch_id = a.batch_id AND h.ended_at IS NULL) held
  WHERE r.batch_id = %s AND r.id > %s AND (%s::text IS NULL OR (%s = 'open') = (a.state = 'submitted'))
  ORDER BY r.id LIMIT %s
+"""
+
+
+def holds_page(batch_id: int, *, after_id: int, limit: int) -> list[dict[str, Any]]:
+    """Workers whose answers in the batch are held back now, by the id of the first of their holds: until when, why, and
+    how many of their answers wait. Worker ids are for the caller to replace."""
+    names = ("cursor", "worker_id", "since", "until", "reasons", "waiting")
+    return [dict(zip(names, row, strict=True)) for row in rows(_HOLDS, [batch_id, after_id, limit, batch_id])]
+
+
+_HOLDS = """
+SELECT h.first, h.worker_id, date_trunc('minute', h.since), date_trunc('minute', h.until), h.reasons,
+       coalesce(w.waiting, 0)
+  FROM (SELECT min(id) AS first, worker_id, min(made_at) AS since, max(until) AS until,
+               array_agg(DISTINCT reason ORDER BY reason) AS reasons
+          FROM assignments_hold WHERE batch_id = %s AND ended_at IS NULL AND until > (SELECT market_now())
+         GROUP BY worker_id HAVING min(id) > %s ORDER BY min(id) LIMIT %s) h
+  LEFT JOIN (SELECT worker_id, count(*) AS waiting FROM assignments_assignment
+              WHERE batch_id = %s AND state = 'submitted' GROUP BY worker_id) w ON w.worker_id = h.worker_id
+ ORDER BY h.first
 """
 
 COMMENTS_SHOWN = 20

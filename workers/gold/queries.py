@@ -162,6 +162,61 @@ def keys_page(batch: Batch, *, state: str | None, after_id: int, limit: int) -> 
     return [_view(row, verdicts[row[0]], sizes) for row in found]
 
 
+def keys_to_judge(batch_id: int, *, after_id: int, limit: int) -> list[int]:
+    """Tasks whose keys wait for the requester's word: the crowd gave them, or good workers keep failing them. By id."""
+    require_transaction()
+    with acting_as("gold_reader"):
+        return [
+            row[0]
+            for row in rows(
+                "SELECT task_id FROM batches_goldkey WHERE batch_id = %s AND task_id > %s"
+                " AND (state = 'flagged' OR (state = 'waiting' AND why = 'ask')) ORDER BY task_id LIMIT %s",
+                [batch_id, after_id, limit],
+            )
+        ]
+
+
+def key_of(batch: Batch, task_id: int) -> KeyView | None:
+    """The key of one task of the batch, if it has one."""
+    found = keys_page(batch, state=None, after_id=task_id - 1, limit=1)
+    return found[0] if found and found[0].cursor == task_id else None
+
+
+@dataclass(frozen=True)
+class Item:
+    """An item as its requester sees it before its batch is published, with its known answer if it has one."""
+
+    cursor: int
+    task: str
+    data: dict[str, Any]
+    overlap: int
+    reserved: bool
+    key: dict[str, Any] | None
+
+
+_ITEMS = """
+SELECT t.id, t.external_id, p.data, t.overlap, t.reserved, g.key FROM batches_task t
+  JOIN batches_payload p ON p.task_id = t.id {join} batches_goldkey g ON g.task_id = t.id
+ WHERE t.batch_id = %s AND t.id > %s {only} ORDER BY t.id LIMIT %s
+"""
+_ONLY = {
+    None: ("LEFT JOIN", ""),
+    True: ("JOIN", "AND g.batch_id = t.batch_id"),
+    False: ("LEFT JOIN", "AND g.key IS NULL"),
+}
+
+
+def items_page(batch: Batch, *, gold: bool | None, after_id: int, limit: int) -> list[Item]:
+    """Items of the batch in the order in which they came; with `gold` those only that have a known answer, or none."""
+    require_transaction()
+    # From there on the key of the tasks is walked.
+    begin = value("SELECT coalesce(min(after_task_id), 0) FROM batches_import WHERE batch_id = %s", [batch.pk])
+    join, only = _ONLY[gold]
+    with acting_as("gold_reader"):
+        found = rows(_ITEMS.format(join=join, only=only), [batch.pk, max(begin, after_id), limit])
+    return [Item(*row) for row in found]
+
+
 def _verdicts(task_ids: list[int]) -> dict[int, list[tuple[Any, ...]]]:
     """(score, what was given, whether its worker has another account) by task; the caller acts as the gold reader."""
     found: dict[int, list[tuple[Any, ...]]] = defaultdict(list)
@@ -286,3 +341,60 @@ def key_counts(batch_id: int) -> KeyCounts:
             [batch_id],
         )
     return KeyCounts(*map(int, row))
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """How many answers were compared with keys that are in use, and how many of them were right; with 95 % credible
+    bounds of that share."""
+
+    judged: int
+    right: int
+
+    @property
+    def share(self) -> float:
+        """0 where none was compared."""
+        return self.right / self.judged if self.judged else 0.0
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        return Posterior(1 + self.right, 1 + self.judged - self.right).interval()
+
+
+_VERDICTS = """
+SELECT {of}, count(*), count(*) FILTER (WHERE v.score >= %s)
+  FROM gold_verdict v JOIN batches_goldkey g ON g.task_id = v.task_id AND g.state = 'live'
+ WHERE v.batch_id = %s AND (%s::bigint[] IS NULL OR v.worker_id = ANY(%s)) GROUP BY 1
+"""
+
+
+def verdicts_of(batch_id: int, worker_ids: Sequence[int]) -> dict[int, Verdicts]:
+    """By worker, of some who work on the batch, for its requester's reviewers: numbers alone."""
+    some = list(worker_ids)
+    found = _counted("v.worker_id", [FAILED_BELOW, batch_id, some, some])
+    return {worker_id: Verdicts(judged, right) for worker_id, judged, right in found}
+
+
+def record_of(worker_id: int, task_ids: Sequence[int]) -> Verdicts:
+    """Of one worker over all batches, as far as these tasks go: for staff, who judge him. Numbers alone."""
+    require_transaction()
+    with acting_as("gold_reader"):
+        [(judged, right)] = rows(
+            "SELECT count(*), count(*) FILTER (WHERE v.score >= %s) FROM gold_verdict v"
+            " JOIN batches_goldkey g ON g.task_id = v.task_id AND g.state = 'live'"
+            " WHERE v.worker_id = %s AND v.task_id = ANY(%s)",
+            [FAILED_BELOW, worker_id, list(task_ids)],
+        )
+    return Verdicts(judged, right)
+
+
+def verdicts_in(batch_id: int) -> Verdicts:
+    """Of all who work on the batch together."""
+    found = _counted("v.batch_id", [FAILED_BELOW, batch_id, None, None])
+    return Verdicts(*found[0][1:]) if found else Verdicts(0, 0)
+
+
+def _counted(of: str, params: list[Any]) -> list[tuple[Any, ...]]:
+    require_transaction()
+    with acting_as("gold_reader"):
+        return rows(_VERDICTS.format(of=of), params)

@@ -15,7 +15,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 
 from marketplace.accounts.commands.tickets import Holder
 from marketplace.accounts.models import Scope
-from marketplace.common.prepared import prepared
+from marketplace.common.tracing import new_id, traced
 from marketplace.rest import plain
 from marketplace.rest.errors import KeyRefused
 from marketplace.rest.problems import to_problem
@@ -87,7 +87,13 @@ def command_of(message: dict[str, Any]) -> Command:
 
 
 def run_command(command: Command, holder: Holder, headers: dict[bytes, bytes]) -> Answer:
-    """Do it, as who opened the socket, if what opened it still does; each is a transaction of its own."""
+    """Do it, as who opened the socket, if what opened it still does; each is a transaction of its own, and a request of
+    its own to whoever follows it through the logs."""
+    with traced(new_id()):
+        return _run(command, holder, headers)
+
+
+def _run(command: Command, holder: Holder, headers: dict[bytes, bytes]) -> Answer:
     kind = KINDS[command.kind]
     request = plain.PlainRequest(_http(command, headers), plain.Holder(holder.user_id), 0)
     try:
@@ -147,8 +153,8 @@ def _number(value: float) -> str:
 
 def _standing(holder: Holder) -> list[tuple[Any, ...]]:
     if holder.key_digest is not None:
-        return prepared(BY_KEY, [holder.key_digest, holder.user_id, Scope.WORKER.value])
-    return prepared(BY_SESSION, [holder.user_id, holder.session_key])
+        return plain.ask_first(BY_KEY, [holder.key_digest, holder.user_id, Scope.WORKER.value])
+    return plain.ask_first(BY_SESSION, [holder.user_id, holder.session_key])
 
 
 def _http(command: Command, headers: dict[bytes, bytes]) -> HttpRequest:

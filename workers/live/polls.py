@@ -19,6 +19,7 @@ from marketplace.accounts.commands.tickets import Holder
 from marketplace.accounts.models import Scope
 from marketplace.accounts.queries import requester_for
 from marketplace.common.errors import Forbidden, NotFound
+from marketplace.common.tracing import HEADER, id_of, traced
 from marketplace.rest.authentication import Bearer, bearer_of
 from marketplace.rest.errors import Malformed, TooMany
 from marketplace.rest.facts import Cursor, cursor_asked, facts_after
@@ -38,7 +39,9 @@ WAIT_MAX_S = 25
 # So long a browser need not ask again whether it may ask.
 PREFLIGHT_S = 600
 AGAIN_S = 5
-ADDRESS = re.compile(r"/live/(?:worker|requesters/([0-9a-f-]{36}))/stream")
+# All that is served here.
+ADDRESSES = ("/live/worker/stream", "/live/requesters/{requester}/stream")
+ADDRESS = re.compile("|".join(one.replace("{requester}", "([0-9a-f-]{36})") for one in ADDRESSES))
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -103,7 +106,9 @@ async def poll(scope: Message, receive: Receive, send: Send) -> None:
         if origin is not None and not origin_allowed(origin):
             response = named_problem(403, "Pages of this origin may not ask here.", scope["path"])
         else:
-            response = await _response(scope, headers, gone)
+            with traced(request_id := id_of(headers.get(HEADER.lower()))):
+                response = await _response(scope, headers, gone)
+            response[HEADER] = request_id
     finally:
         gone.cancel()
     if origin is not None:

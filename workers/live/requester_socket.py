@@ -12,8 +12,9 @@ from marketplace.api.streams import running_batches
 from marketplace.batches.queries import batch_for
 from marketplace.common.errors import NotFound
 from marketplace.common.transactions import one_transaction
+from marketplace.results.queries.standing import batch_state
 from marketplace.streams.routes import address_of_requester
-from workers.live.desks import batch_state, gold_state
+from workers.live.desks import gold_state
 from workers.live.sockets import SocketConsumer
 from workers.live.topics import State, shows
 from workers.live.watch import Standing

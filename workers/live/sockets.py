@@ -13,6 +13,7 @@ from channels.consumer import AsyncConsumer
 
 from marketplace.accounts.commands.tickets import Holder
 from marketplace.common.errors import DomainError
+from marketplace.common.tracing import HEADER, id_of, trace
 from marketplace.rest.problems import problem_of
 from workers.live import frames, limits
 from workers.live.admission import Admitted, by_key, by_ticket, secret_of, token_of
@@ -94,6 +95,8 @@ class SocketConsumer(AsyncConsumer):
         if (token is None if origin is None else not origin_allowed(origin.decode("latin-1"))) or not places.enter():
             await send({"type": "websocket.close", "code": frames.NOT_ALLOWED})
             return
+        # Its lines carry the id of the request that opened it; its commands are requests of their own.
+        trace(id_of(self.headers.get(HEADER.lower().encode(), b"").decode("latin-1")))
         try:
             await self._serve(token, receive, send)
         finally:

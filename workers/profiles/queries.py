@@ -1,5 +1,7 @@
 """Reads of workers."""
 
+import contextlib
+import re
 from collections.abc import Iterable
 from uuid import UUID
 
@@ -8,12 +10,43 @@ from django.db.models import OuterRef, Q, QuerySet, Subquery
 from marketplace.accounts.queries import own_of
 from marketplace.common.database import MarketNow
 from marketplace.common.errors import NotFound
+from workers.profiles.errors import WorkersUnknown
 from workers.profiles.models import Grant, Link, ListMember, Pseudonym, Skill, Worker, WorkerList
+
+# So much of an address is needed to look for it.
+SEARCH_MIN = 3
+# How a pseudonym looks; nobody is called anything else.
+CODE = re.compile(r"w_[A-Za-z0-9_-]{22}", re.ASCII)
 
 
 def worker_of(user_id: int) -> Worker | None:
     """The worker that this user is, if he is one."""
     return Worker.objects.filter(user_id=user_id).first()
+
+
+def any_worker(public_id: UUID) -> Worker:
+    """Any worker, for staff; raises `NotFound`."""
+    found = Worker.objects.select_related("user", "person").filter(public_id=public_id).first()
+    if found is None:
+        raise NotFound("There is no such worker.")
+    return found
+
+
+def find_workers(text: str, *, by_mail: bool, limit: int = 20) -> list[Worker]:
+    """Workers whose id it is, or the name under which some requester knows them, or the beginning of whose address
+    (`by_mail`), for staff."""
+    asked = Q(pseudonyms__code=text)
+    with contextlib.suppress(ValueError):
+        asked |= Q(public_id=UUID(text)) | Q(user__public_id=UUID(text))
+    if by_mail and len(text) >= SEARCH_MIN:
+        asked |= Q(user__email__startswith=text.lower())
+    return list(Worker.objects.select_related("user").filter(asked).distinct().order_by("pk")[:limit])
+
+
+def accounts_of_person(worker_id: int) -> QuerySet[Worker]:
+    """The workers that are one person with this one, himself among them."""
+    mine = Worker.objects.filter(pk=worker_id).values("person_id")
+    return Worker.objects.filter(person_id__in=mine).select_related("user").order_by("pk")
 
 
 def users_of_person(worker_id: int) -> list[int]:
@@ -30,8 +63,18 @@ def workers_of_people(user_ids: Iterable[int]) -> list[int]:
 
 def workers_by_pseudonym(requester_id: int, codes: Iterable[str]) -> dict[str, int]:
     """Worker ids by this requester's pseudonyms; a code that is unknown, or another requester's, is left out."""
-    found = Pseudonym.objects.filter(requester_id=requester_id, code__in=list(set(codes)))
+    possible = {code for code in codes if CODE.fullmatch(code)}
+    found = Pseudonym.objects.filter(requester_id=requester_id, code__in=possible)
     return dict(found.values_list("code", "worker_id"))
+
+
+def known_worker(requester_id: int, code: str) -> int:
+    """The worker whom the requester knows by this pseudonym; raises `WorkersUnknown`."""
+    found = workers_by_pseudonym(requester_id, [code]).get(code)
+    if found is None:
+        errors = [{"field": "worker", "message": "is no worker that you know"}]
+        raise WorkersUnknown("Use the names under which you know workers.", errors=errors)
+    return found
 
 
 def known_pseudonyms(requester_id: int, worker_ids: Iterable[int]) -> dict[int, str]:
@@ -60,6 +103,11 @@ def grants_of(skill: Skill, *, current: bool) -> QuerySet[Grant]:
 def held_by(worker_id: int) -> QuerySet[Grant]:
     """What the worker holds now."""
     return Grant.objects.filter(_unexpired(), worker_id=worker_id, revoked_at=None).select_related("skill__requester")
+
+
+def grants_to(worker_id: int) -> QuerySet[Grant]:
+    """Whatever the worker holds or held, for staff."""
+    return Grant.objects.filter(worker_id=worker_id).select_related("skill__requester")
 
 
 def _code(requester_id: int) -> Subquery:
@@ -91,6 +139,11 @@ def members_now(worker_list: WorkerList) -> QuerySet[ListMember]:
 def links() -> QuerySet[Link]:
     """All links between accounts, for staff."""
     return Link.objects.select_related("made_by", "ended_by")
+
+
+def links_of(worker_id: int) -> QuerySet[Link]:
+    """The links that name the worker's account, past ones too, for staff."""
+    return links().filter(linked__worker_id=worker_id)
 
 
 def any_link(public_id: UUID) -> Link:

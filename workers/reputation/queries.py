@@ -300,6 +300,12 @@ def firings_of(worker_id: int) -> QuerySet[Firing]:
     )
 
 
+def firings_everywhere() -> QuerySet[Firing]:
+    """Every rule that held of anybody, with its evidence and what came of it: for staff."""
+    found = Firing.objects.select_related("withdrawal", "worker", "batch__requester", "project")
+    return found.prefetch_related("wanted")
+
+
 def platform_rules_history() -> QuerySet[PlatformRules]:
     """The platform's rules, the newest of which are in force; for staff."""
     return PlatformRules.objects.select_related("made_by")

@@ -6,6 +6,7 @@ from workers.web.views import answers, earnings, fairness, news, standing, withd
 
 urlpatterns = [
     path("earnings/", earnings.overview, name="work_earnings"),
+    path("earnings/days.csv", earnings.days_file, name="work_earned_days"),
     path("earnings/answers/", answers.history, name="work_answers"),
     path("earnings/answers/<uuid:answer>/", answers.one, name="work_answer"),
     path("earnings/statement/", earnings.statement, name="work_statement"),

@@ -1,6 +1,5 @@
 """Everything that can happen to accounts, keys, organisations and invitations."""
 
-import hashlib
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +11,9 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from knox.models import get_digest_token
 
+from marketplace.accounts.codes import hash_of, new_code
+from marketplace.accounts.commands.acts import record
+from marketplace.accounts.commands.staff import give_role
 from marketplace.accounts.errors import (
     AlreadyMember,
     EmailTaken,
@@ -19,10 +21,12 @@ from marketplace.accounts.errors import (
     NoSuchAccount,
     NotInvitable,
     ScopeNotAllowed,
+    SecondFactorMissing,
     WeakPassword,
 )
 from marketplace.accounts.locks import open_invitation
-from marketplace.accounts.models import ApiKey, Invitation, Member, Notice, Requester, Role, Scope, User
+from marketplace.accounts.models import ApiKey, Invitation, Member, Notice, Requester, Role, Scope, StaffRole, User
+from marketplace.accounts.queries import account_at, has_second_factor, has_staff_role
 from marketplace.common.commands import forgets
 from marketplace.common.database import MarketNow, one, rows, run
 from marketplace.common.errors import NotFound
@@ -77,14 +81,20 @@ def require_strong(password: str, user: User) -> None:
         ) from None
 
 
-def create_key(*, user: User, name: str, scopes: Sequence[str], life: timedelta | None = None) -> tuple[ApiKey, str]:
+def create_key(
+    *, user: User, name: str, scopes: Sequence[str], life: timedelta | None = None, at_console: bool = False
+) -> tuple[ApiKey, str]:
     """A new key and its text, which is shown this once and kept only as a digest.
 
-    Raises `ScopeNotAllowed` when somebody who is not staff asks for a staff key.
+    A staff key is for staff with a second factor, so that a stolen password opens nothing of theirs; at the console,
+    where no request leads, none is asked for. Raises `ScopeNotAllowed`, `SecondFactorMissing`.
     """
     require_transaction()
-    if Scope.STAFF in scopes and not user.is_staff:
-        raise ScopeNotAllowed("Only staff may have keys with the scope 'staff'.", scope=Scope.STAFF.value)
+    if Scope.STAFF in scopes:
+        if not user.is_staff:
+            raise ScopeNotAllowed("Only staff may have keys with the scope 'staff'.", scope=Scope.STAFF.value)
+        if not (at_console or has_second_factor(user.pk)):
+            raise SecondFactorMissing("Staff set up a second factor first: on the pages, under your account.")
     digest, token = get_digest_token()
     key = ApiKey(
         digest=digest,
@@ -96,6 +106,12 @@ def create_key(*, user: User, name: str, scopes: Sequence[str], life: timedelta 
     )
     key.save(force_insert=True)
     key.refresh_from_db()
+    record(
+        "permission.key_made",
+        subject="key",
+        subject_id=key.public_id,
+        after={"user": user.public_id, "scopes": key.scopes, "expires_at": key.expiry},
+    )
     return key, token
 
 
@@ -105,13 +121,22 @@ def revoke_key(*, user_id: int, public_id: UUID) -> None:
     deleted, _ = ApiKey.objects.filter(user_id=user_id, public_id=public_id).delete()
     if not deleted:
         raise NotFound("There is no such key.")
+    record("permission.key_revoked", subject="key", subject_id=public_id, by=user_id)
 
 
 def found_requester(*, user_id: int, name: str) -> Member:
     """A new organisation, with the user as its owner."""
     require_transaction()
     requester = Requester.objects.create(name=name)
-    return Member.objects.create(requester=requester, user_id=user_id, role=Role.OWNER)
+    member = Member.objects.create(requester=requester, user_id=user_id, role=Role.OWNER)
+    record(
+        "permission.requester_founded",
+        subject="requester",
+        subject_id=requester.public_id,
+        by=user_id,
+        after={"role": Role.OWNER},
+    )
+    return member
 
 
 def add_member(*, requester_id: int, email: str, role: str) -> Member:
@@ -120,20 +145,27 @@ def add_member(*, requester_id: int, email: str, role: str) -> Member:
     Raises `NoSuchAccount`, and `AlreadyMember` when he has another role.
     """
     require_transaction()
-    user = User.objects.filter(email=email.strip().lower(), is_active=True).first()
+    user = account_at(email)
     if user is None:
         raise NoSuchAccount(
             "Nobody has signed up with this e-mail address.",
             errors=[{"field": "email", "message": "has no account"}],
         )
-    run(
+    added = run(
         "INSERT INTO accounts_member (requester_id, user_id, role) VALUES (%s, %s, %s)"
         " ON CONFLICT (requester_id, user_id) DO NOTHING",
         [requester_id, user.pk, role],
     )
-    member = Member.objects.select_related("user").get(requester_id=requester_id, user=user)
+    member = Member.objects.select_related("user", "requester").get(requester_id=requester_id, user=user)
     if member.role != role:
         raise AlreadyMember(f"This person is a member with the role {member.role}.", role=member.role)
+    if added:
+        record(
+            "permission.member_added",
+            subject="requester",
+            subject_id=member.requester.public_id,
+            after={"user": user.public_id, "role": role},
+        )
     return member
 
 
@@ -156,13 +188,16 @@ def invite(*, people: Sequence[Invitee]) -> list[Invited]:
         ],
     )
     ids = dict(User.objects.filter(email__in=emails).values_list("email", "id"))
-    invited = [Invited(ids[email], email, secrets.token_urlsafe(24)) for email in emails]
+    invited = [Invited(ids[email], email, new_code()) for email in emails]
     run(
         "INSERT INTO accounts_invitation (user_id, code_hash, made_at, expires_at)"
         " SELECT i.user_id, i.code_hash, n.now, n.now + %s"
         " FROM unnest(%s::bigint[], %s::bytea[]) AS i (user_id, code_hash), (SELECT market_now() AS now) n",
         [INVITATION_LIFE, [one.user_id for one in invited], [hash_of(one.code) for one in invited]],
     )
+    known = User.objects.filter(pk__in=[one.user_id for one in invited]).order_by("pk")
+    after = {"users": list(known.values_list("public_id", flat=True))}
+    record("permission.people_invited", subject="people", subject_id=len(invited), after=after)
     return invited
 
 
@@ -197,18 +232,15 @@ def accept_invitation(*, code: str, password: str) -> User:
     return user
 
 
-def hash_of(code: str) -> bytes:
-    """What is kept of a code: with 192 random bits it needs no slow hash."""
-    return hashlib.sha256(code.encode("utf-8", "replace")).digest()
-
-
-def ensure_staff(*, email: str, name: str = "") -> User:
-    """The staff account with this address, made if there is none; for the console only, no request leads here."""
+def ensure_staff(*, email: str, name: str = "", role: str | None = None) -> User:
+    """The staff account with this address, made if there is none; for the console only, no request leads here. Without
+    a role named, somebody who has none becomes a superuser, and whoever has some keeps them."""
     require_transaction()
     email = email.strip().lower()
     run(INSERT_USERS, [[email], [name], [make_password(None)]])
     user = User.objects.get(email=email)
-    run("SELECT grant_staff(%s)", [user.pk])
+    if role is not None or not has_staff_role(user.pk):
+        give_role(user_id=user.pk, role=role or StaffRole.SUPERUSER)
     user.refresh_from_db()
     return user
 
@@ -219,6 +251,7 @@ def new_password(*, user: User) -> str:
     password = secrets.token_urlsafe(15)
     user.set_password(password)
     user.save(update_fields=["password"])
+    record("permission.password_drawn", subject="user", subject_id=user.public_id)
     return password
 
 

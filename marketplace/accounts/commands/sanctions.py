@@ -4,6 +4,7 @@ import json
 from datetime import timedelta
 from typing import Any
 
+from marketplace.accounts.commands.acts import record
 from marketplace.accounts.errors import SanctionInvalid, SanctionReused
 from marketplace.accounts.events import Sanctioned, SanctionLifted
 from marketplace.accounts.locks import sanction_for_update
@@ -62,7 +63,22 @@ def impose(
             raise SanctionReused("One firing of a rule limits one person.", sanction=str(first.public_id))
         return first
     publish(Sanctioned(sanction_id=made[0], user_ids=[user_id], measure=measure))
-    return Sanction.objects.get(pk=made[0])
+    sanction = Sanction.objects.select_related("user").get(pk=made[0])
+    record(
+        "sanction.imposed",
+        subject="sanction",
+        subject_id=sanction.public_id,
+        by=made_by,
+        why=reason,
+        after={
+            "user": sanction.user.public_id,
+            "measure": measure,
+            "scope": scope,
+            "rule": firing_id is not None,
+            "expires_at": sanction.expires_at,
+        },
+    )
+    return sanction
 
 
 def lift(*, sanction_id: int, reason: str, by: int | None = None) -> bool:
@@ -82,6 +98,14 @@ def lift(*, sanction_id: int, reason: str, by: int | None = None) -> bool:
         [by, reason, sanction_id],
     )
     publish(SanctionLifted(sanction_id=sanction_id, user_ids=[sanction.user_id], measure=sanction.measure))
+    record(
+        "sanction.lifted",
+        subject="sanction",
+        subject_id=sanction.public_id,
+        by=by,
+        before={"measure": sanction.measure, "scope": sanction.scope, "expires_at": sanction.expires_at},
+        after={"lifted": True},
+    )
     return True
 
 

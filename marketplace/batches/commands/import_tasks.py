@@ -4,12 +4,12 @@ from collections.abc import Iterable
 from contextlib import closing
 
 from marketplace.batches.commands.imports import begin_import
-from marketplace.batches.commands.loading import ERRORS_SHOWN, Brought, ahead, bring, chunks_of
+from marketplace.batches.commands.loading import ERRORS_COUNTED, ERRORS_SHOWN, Brought, ahead, bring, chunks_of
 from marketplace.batches.errors import RowsInvalid
 from marketplace.batches.locks import draft_for_update
 from marketplace.batches.models import Import
 from marketplace.batches.row_checks import RowChecker, RowErrors
-from marketplace.batches.rows import Cursor, Row
+from marketplace.batches.rows import ROW_BYTES_MAX, Cursor, Mapping, Row
 from marketplace.batches.states import ImportState
 from marketplace.common.database import MarketNow
 from marketplace.common.transactions import require_transaction
@@ -23,6 +23,7 @@ def import_tasks(
     kind: str = "jsonl",
     size: int = 0,
     cursor: Cursor | None = None,
+    mapping: Mapping | None = None,
 ) -> Import:
     """Add the rows as tasks of the draft batch; gold keys go where only the gold reader sees them.
 
@@ -34,12 +35,16 @@ def import_tasks(
     batch = draft_for_update(batch_id)
     cursor = cursor or Cursor()
     errors, brought = RowErrors(limit=ERRORS_SHOWN), Brought()
-    made = begin_import(batch=batch, state=ImportState.RUNNING, kind=kind, body_sha256=body_sha256, bytes_total=size)
+    made = begin_import(
+        batch=batch, state=ImportState.RUNNING, kind=kind, body_sha256=body_sha256, bytes_total=size, mapping=mapping
+    )
     checker = RowChecker(interface=batch.version.interface, overlap=batch.overlap, order=batch.order)
     with closing(ahead(chunks_of(source, checker, cursor))) as chunks:
         for chunk in chunks:
             brought.add(bring(batch, chunk, copy=not errors.count))
             errors.merge(chunk.errors)
+            if errors.count >= ERRORS_COUNTED:
+                break
     if not brought.tasks and not errors.count:
         errors.add(0, "", "the file holds no rows")
     if errors.count:
@@ -57,6 +62,16 @@ def import_tasks(
     )
     made.refresh_from_db()
     return made
+
+
+def require_readable(rows: Iterable[Row], cursor: Cursor) -> None:
+    """Look at the beginning of a large file before the rest is taken in: where even its first row, or its header, is
+    beyond reading, nothing behind it could be read either. Raises `RowsInvalid`."""
+    first = next(iter(rows), None)
+    if first is not None and first.problem and (cursor.row == 0 or cursor.offset > ROW_BYTES_MAX):
+        errors = RowErrors(limit=ERRORS_SHOWN)
+        errors.add(first.number, "", first.problem)
+        raise RowsInvalid(told(errors), errors=errors.found)
 
 
 def told(errors: RowErrors) -> str:

@@ -11,13 +11,21 @@ from contextlib import closing
 from typing import BinaryIO
 
 from marketplace.batches.commands.lifecycle import require_no_import
-from marketplace.batches.commands.loading import ERRORS_SHOWN, Brought, Chunk, ahead, bring, chunks_of
+from marketplace.batches.commands.loading import (
+    ERRORS_COUNTED,
+    ERRORS_SHOWN,
+    Brought,
+    Chunk,
+    ahead,
+    bring,
+    chunks_of,
+)
 from marketplace.batches.errors import ImportEnded
 from marketplace.batches.label_studio import LABEL_STUDIO, read_label_studio
 from marketplace.batches.locks import draft_for_update, import_with_batch
 from marketplace.batches.models import Batch, Import, ImportPart
 from marketplace.batches.row_checks import RowChecker, RowErrors
-from marketplace.batches.rows import Cursor, Row, read_csv, read_jsonl
+from marketplace.batches.rows import Cursor, Mapping, Row, read_csv, read_jsonl
 from marketplace.batches.states import BatchState, ImportState
 from marketplace.common.database import MarketNow, one, run, try_sweep_lock, value
 from marketplace.common.prepared import prepared
@@ -51,7 +59,7 @@ def begin_import(
     )
 
 
-def receive(*, batch_id: int, principal: str, key: str, kind: str) -> Import | None:
+def receive(*, batch_id: int, principal: str, key: str, kind: str, mapping: Mapping | None = None) -> Import | None:
     """Begin to receive a body under this key; None when it has arrived already.
 
     A repeat of a request that broke off begins anew with the first part, and what is left of the first stops: its parts
@@ -64,8 +72,10 @@ def receive(*, batch_id: int, principal: str, key: str, kind: str) -> Import | N
         .filter(batch=batch, finished_at=None, principal=principal, key=key, kind=kind)
         .first()
     )
-    if mine is None or mine.state not in (ImportState.RECEIVING, ImportState.RUNNING):
-        return begin_import(batch=batch, state=ImportState.RECEIVING, principal=principal, key=key, kind=kind)
+    if mine is None or mine.mapping != mapping or mine.state not in (ImportState.RECEIVING, ImportState.RUNNING):
+        return begin_import(
+            batch=batch, state=ImportState.RECEIVING, principal=principal, key=key, kind=kind, mapping=mapping
+        )
     if mine.state == ImportState.RUNNING:
         return None
     ImportPart.objects.filter(of=mine).delete()
@@ -171,7 +181,7 @@ def _load(it: Import) -> Iterator[bool]:
     batch = it.batch
     cursor = Cursor(it.bytes_done, it.rows_read, it.header, dict(it.left_out))
     checker = RowChecker(interface=batch.version.interface, overlap=batch.overlap, order=batch.order)
-    begun = cursor.copy()
+    begun, wrong = cursor.copy(), it.error_count
     with closing(ahead(chunks_of(_source(it, cursor), checker, cursor))) as chunks:
         for chunk in chunks:
             with one_transaction(principal="system"):
@@ -180,6 +190,9 @@ def _load(it: Import) -> Iterator[bool]:
                 return
             begun = chunk.end
             yield True
+            wrong += chunk.errors.count
+            if wrong >= ERRORS_COUNTED:
+                break
     with one_transaction(principal="system"):
         ended = try_sweep_lock("imports") and load_step(import_id=it.pk, begun=begun, chunk=None)
     if ended:
@@ -254,16 +267,16 @@ def discard_step(*, import_id: int) -> bool:
 
 def _source(it: Import, cursor: Cursor) -> Iterator[Row]:
     body: BinaryIO = io.BufferedReader(_Parts(it, cursor.offset), PART_BYTES)
-    return rows_of(it.kind, body, it.batch, cursor)
+    return rows_of(it.kind, body, it.batch, cursor, it.mapping)
 
 
-def rows_of(kind: str, body: BinaryIO, batch: Batch, cursor: Cursor) -> Iterator[Row]:
-    """The rows of a body of this kind from the cursor on."""
+def rows_of(kind: str, body: BinaryIO, batch: Batch, cursor: Cursor, mapping: Mapping | None = None) -> Iterator[Row]:
+    """The rows of a body of this kind from the cursor on; `mapping` as in `rows`."""
     if kind == "csv":
-        return read_csv(body, json_fields=json_fields(batch.version.interface), at=cursor)
+        return read_csv(body, json_fields=json_fields(batch.version.interface), at=cursor, mapping=mapping)
     if kind == LABEL_STUDIO:
         return read_label_studio(body, batch.version.interface, cursor)
-    return read_jsonl(body, cursor)
+    return read_jsonl(body, cursor, mapping=mapping)
 
 
 class _Parts(io.RawIOBase):

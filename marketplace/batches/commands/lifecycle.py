@@ -1,5 +1,8 @@
 """Publish, pause, resume, close, cancel and settle: every step of a batch's life."""
 
+from typing import Any
+
+from marketplace.accounts.commands.acts import record
 from marketplace.batches.errors import HoldTooLarge, ImportRunning, NothingToPublish, WrongState
 from marketplace.batches.events import (
     BatchCancelled,
@@ -58,6 +61,8 @@ def publish_batch(*, batch_id: int) -> Batch:
     )
     _become(batch, BatchState.PUBLISHED, published_at=MarketNow())
     publish(BatchPublished(batch_id=batch.pk))
+    held = {"held_micros": cost.total_micros, "currency": batch.currency}
+    _record("money.batch_published", batch, BatchState.DRAFT, BatchState.PUBLISHED, **held)
     move(_holds(batch, cost))
     return batch
 
@@ -90,6 +95,7 @@ def close_batch(*, batch_id: int) -> Batch:
     batch = batch_for_update(batch_id)
     if batch.state not in (BatchState.CLOSING, BatchState.SETTLED):
         _require_step(batch, BatchState.CLOSING)
+        _record("money.batch_closed", batch, batch.state, BatchState.CLOSING)
         _become(batch, BatchState.CLOSING, pause_reason="", closed_at=MarketNow())
         publish(BatchClosing(batch_id=batch.pk))
     return batch
@@ -101,6 +107,7 @@ def cancel_batch(*, batch_id: int) -> Batch:
     batch = batch_for_update(batch_id)
     if batch.state != BatchState.CANCELLED:
         _require_step(batch, BatchState.CANCELLED)
+        _record("money.batch_cancelled", batch, batch.state, BatchState.CANCELLED)
         _become(batch, BatchState.CANCELLED, pause_reason="", closed_at=MarketNow())
         publish(BatchCancelled(batch_id=batch.pk))
     return batch
@@ -134,6 +141,17 @@ def _holds(batch: Batch, cost: Estimate) -> list[Move]:
         *put(batch, "reserve", f"reserve:{own}:disputes", funds, disputes_of(own), cost.disputes_micros),
         *put(batch, "reserve", f"reserve:{own}:topup", funds, topup_of(own), cost.topup_micros),
     ]
+
+
+def _record(act: str, batch: Batch, before: str, after: str, **facts: Any) -> None:
+    """Into the audit log: the step of a batch that holds money or lets it go."""
+    record(
+        act,
+        subject="batch",
+        subject_id=batch.public_id,
+        before={"state": str(before)},
+        after={"state": str(after), **facts},
+    )
 
 
 def require_no_import(batch_id: int) -> None:

@@ -19,6 +19,8 @@ from workers.profiles.queries import workers_by_pseudonym
 CHUNK = 10_000
 CHUNK_BYTES = 4 * 1024 * 1024
 ERRORS_SHOWN = 100
+# Behind so many nothing more is read: a file of nothing but errors would take as long as one of rows.
+ERRORS_COUNTED = 20_000
 Item = TypeVar("Item")
 
 

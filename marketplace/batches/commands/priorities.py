@@ -7,9 +7,10 @@ from marketplace.batches.commands.lifecycle import require_no_import
 from marketplace.batches.errors import PrioritiesInvalid, WrongState
 from marketplace.batches.locks import share_batch
 from marketplace.batches.models import Batch
+from marketplace.batches.queries import tasks_called
 from marketplace.batches.row_checks import level_of
 from marketplace.batches.states import BatchState
-from marketplace.common.database import rows, value
+from marketplace.common.database import value
 from marketplace.common.transactions import require_transaction
 
 ERRORS_SHOWN = 100
@@ -38,12 +39,7 @@ def set_priorities(*, batch_id: int, wanted: Sequence[dict[str, Any]]) -> int:
         elif name in levels:
             errors.append({"item": number, "field": "external_id", "message": f"{name!r} is named twice"})
         levels[name] = found if isinstance(found, int) else 0
-    known = dict(
-        rows(
-            "SELECT external_id, id FROM batches_task WHERE batch_id = %s AND external_id = ANY(%s)",
-            [batch_id, list(levels)],
-        )
-    )
+    known = tasks_called(batch_id, levels)
     errors += [
         {"item": number, "field": "external_id", "message": f"there is no task {item['external_id']!r}"}
         for number, item in enumerate(wanted)

@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from marketplace.accounts.commands.acts import record
 from marketplace.accounts.models import Requester, User
 from marketplace.billing.errors import DepositTakenBack
 from marketplace.billing.models import BANK, Deposit
@@ -57,6 +58,19 @@ def record_deposit(
             )
         ]
     )
+    if made is not None:
+        record(
+            "money.deposit_recorded",
+            subject="deposit",
+            subject_id=deposit.public_id,
+            by=recorded_by.pk if recorded_by else None,
+            after={
+                "requester": requester.public_id,
+                "amount_micros": amount_micros,
+                "currency": currency,
+                "channel": channel,
+            },
+        )
     return deposit
 
 
@@ -76,6 +90,14 @@ def reverse_deposit(*, deposit: UUID, reason: str, by: User) -> Deposit:
     if not first:
         raise DepositTakenBack("This deposit was taken back before.", deposit=str(found.public_id))
     reverse(key=key, of=found.transfer_key, memo=f"by {by.public_id}: {reason}")
+    record(
+        "money.deposit_reversed",
+        subject="deposit",
+        subject_id=found.public_id,
+        by=by.pk,
+        before={"amount_micros": found.amount_micros, "currency": found.currency},
+        after={"amount_micros": 0, "currency": found.currency},
+    )
     return any_deposit(deposit)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 
+from marketplace.accounts.commands.acts import record
 from marketplace.accounts.models import User
 from marketplace.billing.errors import InvoicingNotSetUp, NotCreditable, NothingToInvoice, PeriodNotClosed
 from marketplace.billing.locks import requester_for_update
@@ -35,6 +36,8 @@ def set_billing_details(
         requester_id=requester_id, defaults={**terms, "changed_by": by, "changed_at": MarketNow()}
     )
     details.refresh_from_db()
+    # What is said there is a name and an address: the log tells only that it changed.
+    record("configuration.billing_details", subject="requester", subject_id=details.requester.public_id, by=by.pk)
     return details
 
 
@@ -120,7 +123,21 @@ def close_month(*, requester_id: int, currency: str, month: date) -> Invoice | N
 def _write(**fields: Any) -> Invoice:
     invoice = Invoice.objects.create(**fields)
     # Number and time are the trigger's.
-    return Invoice.objects.select_related("requester", "corrects", "credit_note").get(pk=invoice.pk)
+    made = Invoice.objects.select_related("requester", "corrects", "credit_note").get(pk=invoice.pk)
+    record(
+        "money.invoice_issued" if made.corrects is None else "money.invoice_credited",
+        subject="invoice",
+        subject_id=made.public_id,
+        by=made.issued_by_id,
+        before=None if made.corrects is None else {"corrects": made.corrects.public_id},
+        after={
+            "requester": made.requester.public_id,
+            "total_micros": made.total_micros,
+            "currency": made.currency,
+            "month": made.period_from,
+        },
+    )
+    return made
 
 
 def _seller() -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import hashlib
 
+from marketplace.accounts.commands.acts import record
 from marketplace.accounts.models import User
 from marketplace.billing.models import DepositReport
 from marketplace.billing.queries import recorded_entries
@@ -31,4 +32,16 @@ def reconcile_deposits(*, channel: str, body: bytes, by: User) -> DepositReport:
         uploaded_by=by,
     )
     report.refresh_from_db()
+    record(
+        "money.deposits_reconciled",
+        subject="deposit_report",
+        subject_id=report.public_id,
+        by=by.pk,
+        after={
+            "channel": channel,
+            "rows": report.rows,
+            "matched": report.matched,
+            **{name: len(items) for name, items in report.findings.items()},
+        },
+    )
     return report

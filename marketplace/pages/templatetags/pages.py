@@ -22,6 +22,7 @@ from marketplace.pages.icons import SPRITE, icon_names
 from marketplace.pages.vendor import import_map as import_map_text
 
 register = template.Library()
+CENT_MICROS = 10_000
 
 
 @register.simple_tag
@@ -56,13 +57,15 @@ def live_url(context: template.Context) -> str:
 
 
 @register.inclusion_tag("pages/components/nav_link.html", takes_context=True)
-def nav_link(context: template.Context, names: str, label: str, icon: str = "", count: int | str = 0) -> dict[str, Any]:
+def nav_link(
+    context: template.Context, names: str, label: str, icon: str = "", count: int | str = 0, about: Any = None
+) -> dict[str, Any]:
     """A link of a navigation to the first of the named addresses; it is marked on any of them. `count` says how much is
-    new there."""
+    new there, `about` is what the address names, if it names something."""
     match = getattr(context.get("request"), "resolver_match", None)
     first, *_others = names.split()
     try:
-        address = reverse(first)
+        address = reverse(first, args=[] if about is None else [about])
     except NoReverseMatch:
         return {"address": None}
     here = match is not None and match.url_name in names.split()
@@ -83,6 +86,12 @@ def money(micros: int | None, currency: str = "") -> str:
     sign = "−" if micros < 0 else ""
     text = f"{sign}{grouped}{formats.get_format('DECIMAL_SEPARATOR')}{digits}"
     return f"{text}\u00a0{currency}" if currency else text
+
+
+@register.filter
+def cents(micros: float) -> int:
+    """An amount that was measured, rounded to whole cents: more would say more than is known."""
+    return round(micros / CENT_MICROS) * CENT_MICROS
 
 
 @register.filter
@@ -146,7 +155,8 @@ def percent(share: float | None, digits: int = 0) -> str:
         return f"<\u00a0{formats.number_format(least, digits)}\u00a0%"
     if 100 - least < hundred < 100:
         hundred = 100 - least
-    return f"{formats.number_format(hundred, digits)}\u00a0%"
+    # Which cuts off what it does not write.
+    return f"{formats.number_format(round(hundred, digits), digits)}\u00a0%"
 
 
 @register.filter

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.utils.crypto import salted_hmac
 
 from marketplace.accounts.commands import notify
+from marketplace.accounts.commands.acts import record
 from marketplace.accounts.second_factor import Proof, spend
 from marketplace.common.database import one, run
 from marketplace.common.sealing import seal
@@ -61,7 +62,14 @@ def add_destination(
         taken = _taken(user_id, prints)
         assert taken is not None, "a destination conflicts with nothing"
         return taken
-    destination = Destination.objects.get(pk=added[0])
+    destination = Destination.objects.select_related("user").get(pk=added[0])
+    record(
+        "money.destination_added",
+        subject="destination",
+        subject_id=destination.public_id,
+        by=user_id,
+        after={"user": destination.user.public_id, "provider": provider, "currency": currency},
+    )
     former = Destination.objects.filter(fingerprint__in=prints, removed_at__isnull=False).exclude(user_id=user_id)
     for other in former[:1]:
         _keep_attempt(user_id, other.pk, AttemptKind.FORMER)
@@ -97,6 +105,13 @@ def remove_destination(*, user_id: int, public_id: UUID, proof: Proof | None) ->
         " If this was not you, change your password and write to the operator of this site at once.",
     )
     move([money_back(payout) for payout in stopped])
+    record(
+        "money.destination_removed",
+        subject="destination",
+        subject_id=public_id,
+        by=user_id,
+        after={"payouts_cancelled": [payout.public_id for payout in stopped]},
+    )
     destination.refresh_from_db()
     return destination
 

@@ -2,6 +2,7 @@
 
 from uuid import UUID, uuid4
 
+from marketplace.accounts.commands.acts import record
 from marketplace.common.database import run, value
 from marketplace.common.money import shown
 from marketplace.common.transactions import require_transaction
@@ -59,8 +60,19 @@ def request_payout(
             amount_micros >= allowed.review_micros,
         ],
     )
-    payout = Payout.objects.select_related("destination").get(public_id=public_id)
+    payout = Payout.objects.select_related("destination", "user").get(public_id=public_id)
     move([hold(payout)])
+    record(
+        "money.payout_requested",
+        subject="payout",
+        subject_id=public_id,
+        after={
+            "user": payout.user.public_id,
+            "amount_micros": amount_micros,
+            "currency": currency,
+            "destination": place.public_id,
+        },
+    )
     return payout
 
 
@@ -72,8 +84,10 @@ def cancel_payout(*, user_id: int, public_id: UUID) -> Payout:
     require_transaction()
     payout = payout_for_update(public_id, user_id=user_id)
     _require_stoppable(payout)
+    before = payout.state
     step(payout, PayoutState.CANCELLED, reason="called off")
     move([money_back(payout)])
+    _decided("money.payout_cancelled", payout, before, PayoutState.CANCELLED, by=user_id)
     payout.refresh_from_db()
     return payout
 
@@ -86,7 +100,9 @@ def approve_payout(*, public_id: UUID, by: int) -> Payout:
     if payout.state != PayoutState.REQUESTED:
         raise WrongState(f"The payout is {payout.state}; only a requested one is approved.", state=payout.state)
     _require_ripe(payout.destination)
+    before = payout.state
     step(payout, PayoutState.APPROVED, decided_by_id=by)
+    _decided("money.payout_approved", payout, before, PayoutState.APPROVED, by=by)
     payout.refresh_from_db()
     return payout
 
@@ -100,8 +116,10 @@ def refuse_payout(*, public_id: UUID, by: int, reason: str) -> Payout:
     payout = payout_for_update(public_id)
     _require_not_own(payout, by)
     _require_stoppable(payout)
+    before = payout.state
     step(payout, PayoutState.REFUSED, decided_by_id=by, reason=reason)
     move([money_back(payout)])
+    _decided("money.payout_refused", payout, before, PayoutState.REFUSED, by=by)
     payout.refresh_from_db()
     return payout
 
@@ -119,7 +137,21 @@ def approve_unreviewed(*, limit: int = 100) -> int:
     )
     for payout in ready:
         step(payout, PayoutState.APPROVED)
+        _decided("money.payout_approved", payout, PayoutState.REQUESTED, PayoutState.APPROVED, by=None)
     return len(ready)
+
+
+def _decided(act: str, payout: Payout, before: str, after: str, *, by: int | None) -> None:
+    """Into the audit log: what was decided of a payout, by whom, and of how much."""
+    amount = {"amount_micros": payout.amount_micros, "currency": payout.currency}
+    record(
+        act,
+        subject="payout",
+        subject_id=payout.public_id,
+        by=by,
+        before={"state": str(before)},
+        after={"state": str(after), **amount},
+    )
 
 
 def _usable(user_id: int, public_id: UUID, currency: str) -> Destination:

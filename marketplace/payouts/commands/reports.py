@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
+from marketplace.accounts.commands.acts import record
 from marketplace.common.database import rows, run
 from marketplace.common.transactions import require_transaction
 from marketplace.payouts.errors import ReportInvalid
@@ -65,6 +66,13 @@ def take_in_report(*, provider_name: str, since: datetime, until: datetime, text
             json.dumps(findings[:FINDINGS_MAX]),
             by,
         ],
+    )
+    record(
+        "money.payouts_reconciled",
+        subject="payout_report",
+        subject_id=public_id,
+        by=by,
+        after={"provider": provider_name, "rows": len(lines), "findings": len(findings)},
     )
     return Report.objects.get(public_id=public_id)
 

@@ -1,17 +1,20 @@
 """Payments by file: a run gathers payouts for one file, and staff report what came of them."""
 
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID, uuid4
 
+from marketplace.accounts.commands.acts import record
 from marketplace.common.database import run, value
 from marketplace.common.transactions import require_transaction
 from marketplace.ledger.commands import Move, move
 from marketplace.payouts.commands.steps import fail, send_back, settle, step
-from marketplace.payouts.errors import NotByFile, NothingToRun, WrongState
+from marketplace.payouts.errors import NotByFile, NothingToRun, OwnRun, RunNotReleased, WrongState
 from marketplace.payouts.locks import named_for_update, payouts_for_update
 from marketplace.payouts.models import Payout, Run
 from marketplace.payouts.providers.base import FileProvider
 from marketplace.payouts.providers.registry import provider
+from marketplace.payouts.queries import RunFile, is_released, run_file, run_for
 from marketplace.payouts.states import Outcome, PayoutState
 
 RUN_MAX = 10_000
@@ -41,13 +44,68 @@ def make_run(*, provider_name: str, currency: str, by: int, payouts: Sequence[UU
     made = Run.objects.get(public_id=public_id)
     for payout in found:
         step(payout, PayoutState.SENT, run_id=made.pk)
+    record(
+        "money.run_made",
+        subject="payout_run",
+        subject_id=public_id,
+        by=by,
+        after={
+            "provider": provider_name,
+            "currency": currency,
+            "amount_micros": sum(payout.amount_micros for payout in found),
+            "payouts": [payout.public_id for payout in found],
+        },
+    )
     return made
+
+
+def release_run(*, public_id: UUID, by: int) -> Run:
+    """Let the run's file go to the bank, after a second look: `by` is of finance, and has neither made the run nor is
+    paid by it. Repeating it changes nothing.
+
+    Locks: its payouts. Raises `NoSuchRun`, `OwnRun`, and `WrongState` where one of them has ended: its money is back,
+    and the file would have it paid once more.
+    """
+    require_transaction()
+    found = run_for(public_id)
+    inside = payouts_for_update(limit=RUN_MAX, run_id=found.pk)
+    if by in (found.made_by_id, *(payout.user_id for payout in inside)):
+        raise OwnRun("Another member of the staff looks at this run, for you made it or are paid by it.")
+    if is_released(found.pk):
+        return found
+    _require_open(inside, [PayoutState.SENT], "This run is not released any more: report the rest of it as failed too.")
+    run("INSERT INTO payouts_runrelease (run_id, made_by_id) VALUES (%s, %s)", [found.pk, by])
+    counted: Any = found
+    record(
+        "money.run_released",
+        subject="payout_run",
+        subject_id=public_id,
+        by=by,
+        after={"payouts": counted.count, "amount_micros": int(counted.total_micros), "currency": found.currency},
+    )
+    return run_for(public_id)
+
+
+def take_file(*, public_id: UUID, by: int) -> RunFile:
+    """The file of a run that was released; who took it is kept. Once money of it is back with somebody, it is given no
+    more. Locks: its payouts. Raises `NoSuchRun`, `RunNotReleased`, `WrongState`, and as `run_file`."""
+    require_transaction()
+    found = run_for(public_id)
+    inside = payouts_for_update(limit=RUN_MAX, run_id=found.pk)
+    if not is_released(found.pk):
+        raise RunNotReleased("First somebody else of finance looks at this run and releases it.", run=str(public_id))
+    _require_open(inside, [PayoutState.SENT, PayoutState.SETTLED], "So the file is not given any more.")
+    file = run_file(found)
+    record("money.run_file_taken", subject="payout_run", subject_id=public_id, by=by)
+    return file
 
 
 def report_outcome(*, run_id: int, outcome: str, payouts: Sequence[UUID] | None, reason: str = "") -> int:
     """What came of a run, or of the named payouts of it. Repeating it changes nothing; returns how many were new.
 
-    Raises `NoSuchPayout`, and `WrongState` where a named one cannot have come to this.
+    Before the run is released nobody can have paid: all that can be said then is that it fails, and it is never
+    released after. Locks: the payouts, ledger accounts. Raises `NoSuchPayout`, `RunNotReleased`, and `WrongState` where
+    a named one cannot have come to this.
     """
     require_transaction()
     before, after = FROM[Outcome(outcome)]
@@ -55,8 +113,19 @@ def report_outcome(*, run_id: int, outcome: str, payouts: Sequence[UUID] | None,
         found = payouts_for_update(limit=RUN_MAX, run_id=run_id, state=before)
     else:
         found = _named(run_id, payouts, before, after)
+    # Asked behind the locks of the payouts, for which a release waits too.
+    if outcome != Outcome.FAILED and not is_released(run_id):
+        raise RunNotReleased("Nobody can have been paid: the file of this run has not been released.")
     moves = [_end(payout, Outcome(outcome), reason) for payout in found]
     move(moves)
+    if found:
+        record(
+            "money.outcome_reported",
+            subject="payout_run",
+            subject_id=Run.objects.values_list("public_id", flat=True).get(pk=run_id),
+            before={"state": str(before)},
+            after={"outcome": str(outcome), "payouts": [payout.public_id for payout in found]},
+        )
     return len(moves)
 
 
@@ -81,6 +150,13 @@ def _approved(provider_name: str, currency: str, payouts: Sequence[UUID] | None)
                 state=payout.state,
             )
     return found
+
+
+def _require_open(inside: Sequence[Payout], states: Sequence[str], so: str) -> None:
+    """Raise `WrongState` for the first payout that is in none of the states."""
+    ended = next((payout for payout in inside if payout.state not in states), None)
+    if ended is not None:
+        raise WrongState(f"A payout of this run is {ended.state}. {so}", payout=ended.public_id, state=ended.state)
 
 
 def _named(run_id: int, payouts: Sequence[UUID], before: str, after: str) -> list[Payout]:

@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from marketplace.accounts.commands.acts import record
 from marketplace.accounts.second_factor import Proof, spend
 from marketplace.common.database import run
 from marketplace.common.money import shown
@@ -30,6 +31,8 @@ def set_threshold(
     if above_micros is not None and (above_micros < least or above_micros % CENT_MICROS):
         text = f"must be a multiple of 10000 and at least {shown(least, place.currency)}"
         raise ThresholdInvalid(f"`above_micros` {text}.", errors=[{"field": "above_micros", "message": text}])
+    mine = Threshold.objects.filter(user_id=user_id, currency=place.currency)
+    before = mine.values_list("above_micros", flat=True).first()
     run("DELETE FROM payouts_threshold WHERE user_id = %s AND currency = %s", [user_id, place.currency])
     if above_micros is not None:
         Threshold.objects.create(
@@ -40,4 +43,12 @@ def set_threshold(
             above_micros=above_micros,
             destination=place,
         )
+    record(
+        "money.threshold_set",
+        subject="destination",
+        subject_id=destination,
+        by=user_id,
+        before={"above_micros": before},
+        after={"above_micros": above_micros},
+    )
     return place

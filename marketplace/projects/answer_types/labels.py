@@ -8,6 +8,8 @@ from marketplace.projects.answer_types.declaration import HELP_MAX, TITLE_MAX, D
 
 LABELS_MAX = 500
 VALUE_MAX = 200
+# As many as the pages have colours for labels (`--label-1` … in tokens.css), each seen well in both schemes.
+COLOURS = 8
 GUIDES = ("includes", "excludes", "examples", "counter_examples")
 
 
@@ -36,7 +38,9 @@ def read_labels(
         if not isinstance(entry, Mapping):
             read.refuse(f"{option}[{at}]", "must be an object")
             continue
-        inner = Declaration(entry, ("value", "title", "definition", *GUIDES, "hotkey"), path=f"{option}[{at}].")
+        inner = Declaration(
+            entry, ("value", "title", "definition", *GUIDES, "hotkey", "colour"), path=f"{option}[{at}]."
+        )
         labels.append(_label(inner, values, hotkeys))
         read.errors += inner.errors
     return labels
@@ -60,4 +64,6 @@ def _label(read: Declaration, values: set[str], hotkeys: set[str]) -> dict[str, 
             read.refuse("hotkey", "is the hotkey of another label too")
         hotkeys.add(hotkey.casefold())
         label["hotkey"] = hotkey
+    if read.has("colour"):
+        label["colour"] = read.whole("colour", 1, COLOURS, default=1)
     return label

@@ -18,6 +18,9 @@ from marketplace.results.commands.names import gold_keys
 from marketplace.results.errors import NothingToAggregate
 from marketplace.results.models import Run
 from marketplace.results.queries.consensus import accuracies
+from marketplace.results.queries.review import ruled
+
+ADJUDICATED = "adjudicated"
 
 
 def aggregate(*, batch_id: int, method: str | None = None, with_gold: bool = False, final: bool = False) -> Run:
@@ -26,7 +29,8 @@ def aggregate(*, batch_id: int, method: str | None = None, with_gold: bool = Fal
     `method` is one of `aggregation_methods()`, the batch's own by default; a field whose type does not know it uses its
     type's own and says so in its results. Answers marked unclear, and those that were discounted, give no vote. Weights
     are those of the workers' standings in the project as they are now. Of each task it is kept on which answers its
-    results rest. A final run is made once; a repeat returns it. Raises `NothingToAggregate`.
+    results rest. What somebody of the requester settled by hand is the result of that task, whatever the answers say,
+    with the method `adjudicated`. A final run is made once; a repeat returns it. Raises `NothingToAggregate`.
 
     `with_gold` gives the requester's gold keys in use to the methods as known values. Those that learn about workers
     learn from them, and give the keys as results; others do as without. Tasks without answers have no results even so.
@@ -70,10 +74,11 @@ def aggregate(*, batch_id: int, method: str | None = None, with_gold: bool = Fal
         )
         outcomes.append((field["name"], answer_type(field["type"]).aggregate(field, table, method)))
     outcomes = shown_results(batch.version.interface["answer"], outcomes)
+    settled = ruled(batch.pk)
     run = Run.objects.create(
         batch=batch,
         method=method,
-        tasks=len(task_ids),
+        tasks=len({*task_ids, *settled}),
         answers=len(answers),
         converged=all(outcome.converged for _, outcome in outcomes),
         iterations=max(outcome.iterations for _, outcome in outcomes),
@@ -87,7 +92,15 @@ def aggregate(*, batch_id: int, method: str | None = None, with_gold: bool = Fal
          batch.version.number, _support(result))
         for name, outcome in outcomes
         for result in outcome.results
+        if task_ids[result.task] not in settled
     )  # fmt: skip
+    votes = {(task_ids[result.task], name): result.answers for name, outcome in outcomes for result in outcome.results
+             if task_ids[result.task] in settled}  # fmt: skip
+    _copy_results(
+        (run.pk, task_id, name, value, 1.0, votes.get((task_id, name), 0), ADJUDICATED, batch.version.number, None)
+        for task_id, values in settled.items()
+        for name, value in values.items()
+    )
     _copy_provenance(run.pk, answers)
     return run
 

@@ -13,7 +13,7 @@ from marketplace.common.database import acting_as, rows, run, try_sweep_lock, wa
 from marketplace.common.outbox import Delivered, read
 from marketplace.common.transactions import require_transaction
 from marketplace.projects.answer_types.labels import is_single_label, label_field
-from marketplace.results.judging import AGREEMENT, Agreement, FieldConsensus, Given, judge, sure_labels
+from marketplace.results.judging import AGREEMENT, Agreement, FieldConsensus, Given, is_disputed, judge, sure_labels
 from marketplace.results.queries.consensus import trust_of
 from workers.assignments.events import (
     AnswerRejected,
@@ -240,17 +240,19 @@ def _store(
             task_id, Jsonb({name: found.as_json() for name, found in of_fields.items()}),
             min((found.posterior for found in of_fields.values()), default=0.0), len(task.answers), task.unclear,
             sure, task_id in full, task_id in judged,
+            is_disputed(of_fields.values(), unclear=task.unclear),
         ))  # fmt: skip
     columns = list(zip(*table, strict=True))
     run(
         "INSERT INTO results_consensus AS c (task_id, batch_id, values, posterior, answers, unclear, sure, settled,"
-        " judged_at, made_at)"
-        " SELECT t, %s, v, p, a, u, b, s, CASE WHEN j THEN market_now() END, market_now()"
+        " disputed, judged_at, made_at)"
+        " SELECT t, %s, v, p, a, u, b, s, d, CASE WHEN j THEN market_now() END, market_now()"
         " FROM unnest(%s::bigint[], %s::jsonb[], %s::float8[], %s::int[], %s::int[],"
-        " %s::boolean[], %s::boolean[], %s::boolean[]) AS g(t, v, p, a, u, b, s, j)"
+        " %s::boolean[], %s::boolean[], %s::boolean[], %s::boolean[]) AS g(t, v, p, a, u, b, s, j, d)"
         " ON CONFLICT (task_id) DO UPDATE SET values = excluded.values, posterior = excluded.posterior,"
         " answers = excluded.answers, unclear = excluded.unclear, sure = excluded.sure, settled = excluded.settled,"
-        " judged_at = coalesce(c.judged_at, excluded.judged_at), made_at = excluded.made_at",
+        " disputed = excluded.disputed, judged_at = coalesce(c.judged_at, excluded.judged_at),"
+        " made_at = excluded.made_at",
         [batch.pk, *(list(column) for column in columns)],
     )
 

@@ -10,6 +10,7 @@ the same bytes.
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from marketplace.accounts.commands.acts import record
 from marketplace.batches.locks import hold_batch
 from marketplace.batches.models import Batch
 from marketplace.common.database import MarketNow
@@ -79,6 +80,13 @@ def ask_for_dataset(
         touched_at=MarketNow(),
     )
     made.refresh_from_db()
+    record(
+        "export.dataset_asked",
+        subject="batch",
+        subject_id=batch.public_id,
+        by=by,
+        after={"version": made.number, "format": format},
+    )
     return made
 
 

@@ -6,10 +6,11 @@ from uuid import UUID
 
 from django.db import IntegrityError
 
+from marketplace.accounts.commands.acts import record
 from marketplace.accounts.models import Member
 from marketplace.batches.locks import hold_batch, lock_tasks
 from marketplace.batches.models import Batch
-from marketplace.common.database import MarketNow, one, rows, run, wait_sweep_lock
+from marketplace.common.database import MarketNow, rows, run, wait_sweep_lock
 from marketplace.common.errors import NotFound
 from marketplace.common.outbox import publish
 from marketplace.common.transactions import require_transaction
@@ -22,9 +23,9 @@ from marketplace.results.queries import (
     agreement_with_others,
     answered_in,
     answered_in_week,
-    back_in,
     disagreement_in,
     rejected_in_week,
+    rejected_so_far,
     reviewed_items,
 )
 from marketplace.results.states import Cause, ReviewState
@@ -99,6 +100,7 @@ def reject(*, batch_id: int, assignments: list[UUID], why: Why) -> Rejected:
     already = sum(state in (ReviewState.OPEN, ReviewState.APPROVED) for _, state in known.values())
     if not fresh:
         return Rejected(0, already)
+    _record("reject.answers", batch_id, why, fresh)
     agreed = agreement_with_others(batch_id, fresh)
     # Those who reject of several batches of one requester at once count one after the other.
     wait_sweep_lock(f"rejections:{Batch.objects.values_list('requester_id', flat=True).get(pk=batch_id)}")
@@ -137,6 +139,7 @@ def reject_all(*, batch_id: int, why: Why) -> Rejected:
     ids = [row[0] for row in found]
     require_shown(ids, why.version)
     evidence = _evidence(batch_id, asked=len(ids), agreed={})
+    _record("reject.answers", batch_id, why, ids)
     review = _wait(batch_id, why, Cause.COUNT, evidence, ids, {})
     return Rejected(0, review.answers, review.public_id, review.cause)
 
@@ -157,6 +160,8 @@ def give_back(*, batch_id: int, assignments: list[UUID], why: Why) -> int:
     )
     if fresh and _too_many(_evidence(batch_id, asked=len(fresh), agreed={})):
         raise NotReturnable(TOO_MANY_BACK)
+    if fresh:
+        _record("reject.answers_returned", batch_id, why, [row[0] for row in fresh])
     try:
         return return_answers(
             batch_id=batch_id, assignments=assignments, reason=why.reason, comment=why.comment, made_by=why.made_by
@@ -228,37 +233,38 @@ def lapse_reviews(*, limit: int = 100) -> int:
     )
 
 
+def _record(act: str, batch_id: int, why: Why, answers: list[int]) -> None:
+    """Into the audit log: what a requester asked for, whether it takes effect at once or waits for a review."""
+    named = rows("SELECT public_id FROM assignments_assignment WHERE id = ANY(%s) ORDER BY id", [answers])
+    record(
+        act,
+        subject="batch",
+        subject_id=Batch.objects.values_list("public_id", flat=True).get(pk=batch_id),
+        by=why.made_by,
+        why=str(why.reason),
+        before={"state": "submitted"},
+        after={"answers": [row[0] for row in named]},
+    )
+
+
 def _evidence(batch_id: int, *, asked: int, agreed: dict[int, bool | None]) -> dict[str, Any]:
     """The figures that decide, as they are kept with a review: of this request and of those before it."""
-    row = one(
-        "SELECT count(*) FILTER (WHERE review_id IS NULL), count(agreed), count(*) FILTER (WHERE agreed)"
-        " FROM assignments_rejection WHERE batch_id = %s AND made_by_id IS NOT NULL",
-        [batch_id],
-    )
-    waiting = one(
-        "SELECT count(*), count(i.agreed), count(*) FILTER (WHERE i.agreed) FROM results_rejectionreview v"
-        " JOIN results_rejectionitem i ON i.review_id = v.id AND i.outcome = ''"
-        " JOIN assignments_assignment a ON a.id = i.assignment_id AND a.state = 'submitted'"
-        " AND a.submitted_at = i.submitted_at WHERE v.batch_id = %s AND v.state IN ('open', 'approved')",
-        [batch_id],
-    )
-    assert row is not None and waiting is not None
+    so_far = rejected_so_far(batch_id)
     told = [value for value in agreed.values() if value is not None]
-    back = back_in(batch_id)
-    answered = answered_in(batch_id) + back
+    answered = answered_in(batch_id) + so_far.back
     requester_id = Batch.objects.values_list("requester_id", flat=True).get(pk=batch_id)
     taken = rejected_in_week(requester_id)
     return {
         "answered": answered,
         "allowed": allowance(answered),
         "asked": asked,
-        "taken": row[0],
-        "waiting": waiting[0],
+        "taken": so_far.taken,
+        "waiting": so_far.waiting,
         "week_taken": taken,
         "week_allowed": _week_allowed(requester_id, taken + asked),
-        "back": back,
-        "compared": row[1] + waiting[1] + len(told),
-        "agreeing": row[2] + waiting[2] + sum(told),
+        "back": so_far.back,
+        "compared": so_far.compared + len(told),
+        "agreeing": so_far.agreeing + sum(told),
         "disagreement": round(disagreement_in(batch_id), 4) if told else 0.0,
     }
 
@@ -340,5 +346,13 @@ def _decide(public_id: UUID, state: ReviewState, by: int, reason: str) -> Reject
         state=state, decided_by=by, decided_at=MarketNow(), decision=reason
     )
     publish(RejectionsReviewed(batch_id=review.batch_id, review_id=review.pk))
+    record(
+        "reject.review_approved" if state == ReviewState.APPROVED else "reject.review_refused",
+        subject="rejection_review",
+        subject_id=public_id,
+        by=by,
+        before={"state": str(review.state)},
+        after={"state": str(state), "answers": review.answers},
+    )
     review.refresh_from_db()
     return review

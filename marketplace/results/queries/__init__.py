@@ -13,7 +13,7 @@ from marketplace.batches.models import Batch
 from marketplace.common.database import rows, value
 from marketplace.common.errors import NotFound
 from marketplace.results.agreement import agrees_with_most
-from marketplace.results.breaker import WEEK_DAYS
+from marketplace.results.breaker import WEEK_DAYS, allowance
 from marketplace.results.models import RejectionReview, Run
 
 PAGE = 5_000
@@ -208,6 +208,58 @@ def back_in(batch_id: int) -> int:
             [batch_id],
         )
     )
+
+
+@dataclass(frozen=True)
+class RejectedSoFar:
+    """What the requester rejected of a batch: taken without a review, waiting for one, and out for repair; and of all
+    that was rejected or waits, how many answers could be compared with the others and how many of those agree."""
+
+    taken: int
+    waiting: int
+    back: int
+    compared: int
+    agreeing: int
+
+    @property
+    def used(self) -> int:
+        """What counts against the allowance."""
+        return self.taken + self.waiting + self.back
+
+
+def rejected_so_far(batch_id: int) -> RejectedSoFar:
+    """How far rejections in the batch have come."""
+    [(taken, compared, agreeing)] = rows(
+        "SELECT count(*) FILTER (WHERE review_id IS NULL), count(agreed), count(*) FILTER (WHERE agreed)"
+        " FROM assignments_rejection WHERE batch_id = %s AND made_by_id IS NOT NULL",
+        [batch_id],
+    )
+    [(waiting, waiting_compared, waiting_agreeing)] = rows(
+        "SELECT count(*), count(i.agreed), count(*) FILTER (WHERE i.agreed) FROM results_rejectionreview v"
+        " JOIN results_rejectionitem i ON i.review_id = v.id AND i.outcome = ''"
+        " JOIN assignments_assignment a ON a.id = i.assignment_id AND a.state = 'submitted'"
+        " AND a.submitted_at = i.submitted_at WHERE v.batch_id = %s AND v.state IN ('open', 'approved')",
+        [batch_id],
+    )
+    return RejectedSoFar(taken, waiting, back_in(batch_id), compared + waiting_compared, agreeing + waiting_agreeing)
+
+
+@dataclass(frozen=True)
+class Room:
+    """How many answers of a batch may be rejected, or be out for repair, without a review; and how many are."""
+
+    allowed: int
+    used: int
+
+    @property
+    def left(self) -> int:
+        return max(0, self.allowed - self.used)
+
+
+def room_in(batch_id: int) -> Room:
+    """What the batch alone allows; a requester's whole week may allow less."""
+    so_far = rejected_so_far(batch_id)
+    return Room(allowance(answered_in(batch_id) + so_far.back), so_far.used)
 
 
 def reviewed_items(ids: list[int]) -> dict[int, tuple[UUID, str]]:

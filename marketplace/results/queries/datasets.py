@@ -1,16 +1,20 @@
 """Reads of data sets: what goes into one, page by page, and what is in one, piece by piece."""
 
 from collections.abc import Iterator
+from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 
+from marketplace.accounts.models import Role
+from marketplace.accounts.roles import includes
 from marketplace.batches.models import Batch
 from marketplace.batches.queries import batch_for
-from marketplace.common.database import one, rows, value
+from marketplace.common.database import MarketNow, one, rows, value
 from marketplace.common.errors import NotFound
-from marketplace.results.models import Dataset
+from marketplace.projects.models import Project
+from marketplace.results.models import Dataset, DatasetLink
 from marketplace.results.states import PartKind
 
 # A page of items is bounded by their number and by the size of their data, so that memory is.
@@ -20,7 +24,7 @@ PAGE_BYTES = 8 * 1024 * 1024
 
 def datasets_of(batch: Batch) -> QuerySet[Dataset]:
     """The versions of the batch's data set."""
-    return Dataset.objects.filter(batch=batch).select_related("run")
+    return Dataset.objects.filter(batch=batch).select_related("run", "batch")
 
 
 def dataset_for(user_id: int, batch_id: UUID, number: int, *, at_least: str = "viewer") -> Dataset:
@@ -29,6 +33,43 @@ def dataset_for(user_id: int, batch_id: UUID, number: int, *, at_least: str = "v
     if found is None:
         raise NotFound("There is no such version of the data set.")
     return found
+
+
+def datasets_in(project: Project) -> QuerySet[Dataset]:
+    """The data sets of all batches of a project."""
+    return Dataset.objects.filter(batch__project=project).select_related("run", "batch")
+
+
+def links_of(it: Dataset) -> QuerySet[DatasetLink]:
+    """All links to a version that were ever made."""
+    return DatasetLink.objects.filter(of=it)
+
+
+def link_by(token: str) -> DatasetLink:
+    """The link with this secret, and what it leads to; raises `NotFound` for one that has ended as for none.
+
+    It opens no more than whoever made it may: where he is let go, or is no manager any more, it leads nowhere.
+    """
+    link = (
+        DatasetLink.objects.filter(
+            digest=link_digest(token),
+            ended_at=None,
+            expires_at__gt=MarketNow(),
+            made_by__is_active=True,
+            of__batch__requester__members__user=F("made_by"),
+            of__batch__requester__members__role__in=[role for role in Role.values if includes(role, Role.MANAGER)],
+        )
+        .select_related("of__batch")
+        .first()
+    )
+    if link is None:
+        raise NotFound("There is no such link, or it has ended.")
+    return link
+
+
+def link_digest(token: str) -> bytes:
+    """What is kept of a link's secret, which is long enough to need no salt."""
+    return sha256(token.encode("utf-8", "replace")).digest()
 
 
 def item_page(run_id: int, *, after: int) -> list[tuple[int, str, Any, dict[str, Any], int]]:

@@ -1,6 +1,8 @@
 """How far the workers of a batch agree on one field: figures with intervals, by label, worker, version and time."""
 
 from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +14,7 @@ from marketplace.aggregation.agreement.krippendorff import Alpha, DistanceAlpha,
 from marketplace.aggregation.agreement.units import FloatArray, Units
 from marketplace.aggregation.agreement.words import INSTRUCTIONS_BELOW, landis_koch, look_at_instructions
 from marketplace.aggregation.agreement.workers import by_pair, by_worker
+from marketplace.common.lots import lot
 from marketplace.projects.answer_types.base import Field
 from marketplace.results.reports.breakdown import by_period, by_version
 from marketplace.results.reports.figures import (
@@ -35,8 +38,13 @@ UNITS_MIN = 20
 CONFUSED_MAX, CLASSES_MAX, WORKERS_MAX, PAIRS_MAX = 20, 500, 1_000, 200
 
 
-def field_agreement(declared: Field, answers: Sequence[Said], *, work: int = WORK) -> FieldAgreement:
+def field_agreement(
+    declared: Field, answers: Sequence[Said], *, work: int = WORK, lots: str | None = None
+) -> FieldAgreement:
     """How far workers agree on a field. The same answers give the same figures, whatever their order.
+
+    Among workers who have as many tasks those are told of first, or at all, on whom the lot falls (`common.lots`), and
+    so it is with the two sides of a pair. Without `lots` they stand by their ids: where no requester will see them.
 
     With one worker, or where all always say the same, alpha is None. Costly comparisons are made for a sample of tasks
     that is drawn by a fixed seed, which `compared` tells.
@@ -48,7 +56,7 @@ def field_agreement(declared: Field, answers: Sequence[Said], *, work: int = WOR
     every = Units.of([said.task_id for said in filled] or np.zeros(0, int),
                      [said.worker_id for said in filled] or np.zeros(0, int), place)  # fmt: skip
     units = every if scale.level != BY_SCORE else _affordable(every, scale, work)
-    look = _Look(scale, units)
+    look = _Look(scale, units, lots)
     figures = look.figures()
     alpha = figures["krippendorff"].value
     found = float("nan") if alpha is None else alpha
@@ -89,8 +97,8 @@ def advice_on(alpha: float, confused: Sequence[Confusion]) -> str:
 class _Look:
     """What is computed once for all figures of a field."""
 
-    def __init__(self, scale: Scale, units: Units) -> None:
-        self.scale, self.units = scale, units
+    def __init__(self, scale: Scale, units: Units, lots: str | None) -> None:
+        self.scale, self.units, self.lots = scale, units, lots
         self.first, self.second = units.pairs
         self.unit = units.unit[self.first]
         self.single = scale.level == Level.NOMINAL
@@ -218,17 +226,27 @@ class _Look:
             )
             for at in range(len(found.worker))
         ]
-        return tuple(sorted(told, key=lambda one: (-one.tasks, one.worker_id))[:WORKERS_MAX])
+        place = self._place()
+        return tuple(sorted(told, key=lambda one: (-one.tasks, place(one.worker_id)))[:WORKERS_MAX])
+
+    def _place(self) -> Any:
+        """By what workers stand who are alike."""
+        return int if self.lots is None else partial(lot, self.lots)
 
     def pairs(self) -> tuple[PairAgreement, ...]:
         """Every two workers, those who share most tasks first."""
         found = by_pair(self.units, self.alike, self.scale.apart(self.units))
         kappas = worker_pairs(self.units).kappa if self.single else np.full(len(found.worker), np.nan)
-        order = np.lexsort((found.worker[:, 1], found.worker[:, 0], -found.tasks))[:PAIRS_MAX]
+        known_by, place = np.unique(found.worker), self._place()
+        rank = np.argsort(sorted(range(len(known_by)), key=lambda at: place(int(known_by[at]))))
+        ranks = rank[np.searchsorted(known_by, found.worker)]
+        # Which of the two stands first says no more than the order of the pairs does.
+        sides = np.take_along_axis(found.worker, np.argsort(ranks, axis=1), axis=1)
+        order = np.lexsort((ranks.max(axis=1), ranks.min(axis=1), -found.tasks))[:PAIRS_MAX]
         return tuple(
             PairAgreement(
-                int(found.worker[at, 0]),
-                int(found.worker[at, 1]),
+                int(sides[at, 0]),
+                int(sides[at, 1]),
                 int(found.tasks[at]),
                 float(found.alike[at]),
                 known(kappas[at]),

@@ -1,6 +1,6 @@
 """What a report of agreement says, as values."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -109,3 +109,34 @@ class FieldAgreement:
     pairs: tuple[PairAgreement, ...]
     versions: tuple[PartAgreement, ...]
     periods: tuple[PartAgreement, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """What `from_json` reads."""
+        periods = [
+            asdict(one) | {"since": one.since and one.since.isoformat(), "until": one.until and one.until.isoformat()}
+            for one in self.periods
+        ]
+        return asdict(self) | {"periods": periods}
+
+    @classmethod
+    def from_json(cls, stored: dict[str, Any]) -> "FieldAgreement":
+        """What `as_json` wrote."""
+
+        def part(kept: dict[str, Any]) -> PartAgreement:
+            times = {name: kept[name] and datetime.fromisoformat(kept[name]) for name in ("since", "until")}
+            both = {name: Figure(**kept[name]) for name in ("agreement", "alpha")}
+            return PartAgreement(**(kept | both | times))
+
+        lists: dict[str, list[Any]] = {
+            "classes": [
+                ClassAgreement(**(one | {name: Figure(**one[name]) for name in ("agreement", "alpha")}))
+                for one in stored["classes"]
+            ],
+            "confused": [Confusion(**(one | {"task_ids": tuple(one["task_ids"])})) for one in stored["confused"]],
+            "workers": [WorkerAgreement(**one) for one in stored["workers"]],
+            "pairs": [PairAgreement(**one) for one in stored["pairs"]],
+            "versions": [part(one) for one in stored["versions"]],
+            "periods": [part(one) for one in stored["periods"]],
+        }
+        figures = {name: Figure(**one) for name, one in stored["figures"].items()}
+        return cls(**(stored | {"figures": figures} | {name: tuple(found) for name, found in lists.items()}))

@@ -76,10 +76,10 @@ def _may_be_told(event: Delivered) -> bool:
 
 def _listened_to(batch_ids: Iterable[int]) -> dict[int, _Batch]:
     found = rows(
-        "SELECT b.id, r.id, r.public_id, b.public_id, b.name, array_agg(DISTINCT kind)"
+        "SELECT b.id, r.id, r.public_id, b.public_id, b.name, array_agg(DISTINCT wanted.kind)"
         " FROM batches_batch b JOIN accounts_requester r ON r.id = b.requester_id"
         f" JOIN webhooks_subscription s ON s.requester_id = r.id AND {LISTENS}"
-        " CROSS JOIN unnest(s.events) AS kind WHERE b.id = ANY(%s) GROUP BY b.id, r.id",
+        " CROSS JOIN unnest(s.events) AS wanted(kind) WHERE b.id = ANY(%s) GROUP BY b.id, r.id",
         [sorted(batch_ids)],
     )
     return {pk: _Batch(of, requester, batch, name, set(kinds)) for pk, of, requester, batch, name, kinds in found}

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+from marketplace.accounts.commands.acts import record
 from marketplace.accounts.models import User
 from marketplace.common.database import MarketNow, rows, run, value, wait_sweep_lock
 from marketplace.common.errors import Unprocessable
@@ -40,6 +41,13 @@ def add_webhook(
         made_by=by,
     )  # fmt: skip
     made.refresh_from_db()
+    record(
+        "configuration.webhook_added",
+        subject="webhook",
+        subject_id=made.public_id,
+        by=by.pk,
+        after={"requester": made.requester.public_id, "events": made.events},
+    )
     return made, secret
 
 
@@ -49,8 +57,12 @@ def change_webhook(*, webhook_id: int, url: str, events: Sequence[str], descript
     require_transaction()
     _require_usable(url)
     webhook = _live(webhook_id)
+    # An address may hold a secret of its receiver: the log tells only that it changed.
+    before = {"events": webhook.events}
+    after = {"events": _distinct(events), "url_changed": url != webhook.url}
     webhook.url, webhook.events, webhook.description = url, _distinct(events), description
     webhook.save(update_fields=["url", "events", "description"])
+    record("configuration.webhook_changed", subject="webhook", subject_id=webhook.public_id, before=before, after=after)
     return webhook
 
 
@@ -62,6 +74,7 @@ def rotate_secret(*, webhook_id: int, overlap: timedelta) -> tuple[Subscription,
     webhook.previous_until = value("SELECT market_now() + %s", [overlap]) if overlap else None
     webhook.secret = kept(secret)
     webhook.save(update_fields=["secret", "previous_secret", "previous_until"])
+    record("configuration.secret_rotated", subject="webhook", subject_id=webhook.public_id)
     return webhook, secret
 
 
@@ -85,7 +98,9 @@ def resume_webhook(*, webhook_id: int) -> Subscription:
 
 def remove_webhook(*, webhook_id: int) -> Subscription:
     """Send nothing any more, for good."""
-    return _move(webhook_id, SubscriptionState.REMOVED)
+    webhook = _move(webhook_id, SubscriptionState.REMOVED)
+    record("configuration.webhook_removed", subject="webhook", subject_id=webhook.public_id)
+    return webhook
 
 
 def send_test(*, webhook_id: int) -> Delivery:

@@ -55,7 +55,7 @@ def test_half_of_the_sleepers_are_limited_within_sixty_answers_after_they_turn(p
     assert sum(delay <= TURN for delay in found) <= 1
 
 
-@pytest.mark.parametrize("setting", [FOUR, TWO])
+@pytest.mark.parametrize("setting", [FOUR, pytest.param(TWO, marks=pytest.mark.slow)])
 def test_of_the_honest_at_most_one_in_a_hundred_is_limited(setting: Setting) -> None:
     found = delays("honest", "balanced", setting, 40)
     assert sum(delay < NEVER for delay in found) <= len(found) / 100

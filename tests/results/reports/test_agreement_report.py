@@ -1,6 +1,8 @@
 """What a report says of agreement: by label, worker, version and time; and for every type of answer."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import combinations
 from random import Random
 
 import numpy as np
@@ -8,7 +10,9 @@ import pytest
 
 from marketplace.aggregation.agreement.krippendorff import krippendorff_alpha
 from marketplace.aggregation.agreement.units import Units
+from marketplace.common.lots import lot
 from marketplace.projects.answer_types.registry import answer_type
+from marketplace.results.reports import agreement
 from marketplace.results.reports.agreement import field_agreement
 from marketplace.results.reports.figures import Said
 
@@ -97,6 +101,46 @@ def test_a_worker_who_answers_at_random_is_beside_the_others_and_below_them():
     pairs = {(one.one, one.other): one for one in found.pairs}
     assert len(pairs) == 6
     assert pairs[0, 9].kappa < 0.3 < pairs[0, 1].kappa
+
+
+def by_lot(key, workers):
+    return sorted(workers, key=lambda worker: lot(key, worker))
+
+
+def test_workers_who_are_alike_stand_by_lot_and_not_by_their_accounts():
+    answers = [said(task, worker, "cat") for task in range(3) for worker in range(9)]
+    plain = field_agreement(CHOICE, answers)
+    orders = []
+    for key in ("a batch", "another"):
+        found = field_agreement(CHOICE, answers, lots=key)
+        orders.append([one.worker_id for one in found.workers])
+        # The two of a pair would tell their order as the rows do.
+        assert [(one.one, one.other) for one in found.pairs] == list(combinations(orders[-1], 2))
+        assert replace(found, workers=plain.workers, pairs=plain.pairs) == plain
+    assert orders == [by_lot("a batch", range(9)), by_lot("another", range(9))]
+    assert len({tuple(order) for order in (*orders, range(9), range(8, -1, -1))}) == 4
+
+
+def test_who_has_more_tasks_comes_first_all_the_same():
+    answers = [said(task, worker, "cat") for worker in range(9) for task in range(2 if worker == 4 else 1)]
+    answers += [said(1, 8, "cat")]
+    found = field_agreement(CHOICE, answers, lots="a batch")
+    assert [one.worker_id for one in found.workers] == [
+        *by_lot("a batch", [4, 8]),
+        *by_lot("a batch", set(range(9)) - {4, 8}),
+    ]
+    first = found.pairs[0]
+    assert ({first.one, first.other}, first.tasks) == ({4, 8}, 2)
+
+
+def test_whom_there_is_no_room_for_is_decided_by_lot_too(monkeypatch):
+    monkeypatch.setattr(agreement, "WORKERS_MAX", 4)
+    monkeypatch.setattr(agreement, "PAIRS_MAX", 5)
+    answers = [said(task, worker, "cat") for task in range(3) for worker in range(9)]
+    found = field_agreement(CHOICE, answers, lots="a batch")
+    order = by_lot("a batch", range(9))
+    assert [one.worker_id for one in found.workers] == order[:4]
+    assert [(one.one, one.other) for one in found.pairs] == [(order[0], other) for other in order[1:6]]
 
 
 def test_alpha_of_the_workers_together_is_that_of_all():

@@ -1,4 +1,5 @@
-"""A requester who aggregates what there is, makes versions of data sets of it, and downloads them in pieces."""
+"""A requester who settles labels, aggregates what there is, makes versions of data sets of it, downloads them in
+pieces, and gives others links to them."""
 
 from __future__ import annotations
 
@@ -7,9 +8,10 @@ from hashlib import sha256
 from itertools import pairwise
 from typing import Any, ClassVar
 
-from tests.torture.actors.base import Actor
+from tests.torture.actors.base import JSON, Actor
 from tests.torture.archives import opened
-from tests.torture.findings import DUPLICATED, INVARIANT, LOST
+from tests.torture.caller import Reply, Unanswered
+from tests.torture.findings import DUPLICATED, INVARIANT, LOST, STUCK
 
 METHODS = (None, "majority", "dawid_skene")
 SPLITS = (None, {"train": 0.8, "val": 0.1, "test": 0.1}, {"train": 0.5, "test": 0.5})
@@ -18,6 +20,11 @@ FORMATS = (("jsonl", True), ("jsonl", False), ("csv", False), ("mturk_csv", True
 POLL_S = 0.2
 PATIENCE_S = 2.0
 PIECES = 5
+LINK_LIFE_S = 3_600
+# An address that leads nowhere may be tried 60 times in an hour, by all who come from here.
+DEAD_LINKS_MAX = 20
+CLOSED_S = 30.0
+GROUNDS = ("instructions", "plain", "best", "other")
 NOTHING_YET = ("no-answers", "not-found")
 FULL = "data-sets-unfinished"
 
@@ -26,26 +33,35 @@ class Curator(Actor):
     """Whatever dies meanwhile, a version that he was told of becomes an archive or says why not, and its bytes stay."""
 
     kind: ClassVar[str] = "curator"
-    habits: ClassVar[dict[str, int]] = {"aggregate": 4, "publish": 5, "publish_twice": 2, "fetch_old": 3}
+    habits: ClassVar[dict[str, int]] = {
+        "aggregate": 4,
+        "settle": 4,
+        "publish": 5,
+        "publish_twice": 2,
+        "fetch_old": 3,
+        "share": 3,
+    }
 
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
         self.runs: list[tuple[str, str]] = []  # batch, run
         self.made: list[tuple[str, int]] = []  # batch, number
         self.known: dict[tuple[str, int], str] = {}  # SHA-256 of what was downloaded
+        self.settled = 0
+        self.shared = 0
+        self.dead_links = 0
 
     def step(self) -> float:
         habit = self.chance.choices(list(self.habits), list(self.habits.values()))[0] if self.runs else "aggregate"
-        getattr(self, habit)()
+        # In a short run there are few archives, and the first of them may be late.
+        getattr(self, "share" if self.known and not self.shared else habit)()
         return self.chance.uniform(0.2, 0.8)
 
     def aggregate(self) -> None:
         """Make results of the answers that are accepted by now."""
-        shown = self.read("/batches?limit=100")["results"]
-        batches = [row["id"] for row in shown if row["name"].startswith(("main", "side"))]
-        if not batches:
+        batch, method = self.some_batch(), self.chance.choice(METHODS)
+        if not batch:
             return
-        batch, method = self.chance.choice(batches), self.chance.choice(METHODS)
         made = self.write(f"/batches/{batch}/results", {"method": method} if method else {})
         if not self.expect(made, *NOTHING_YET):
             return
@@ -54,6 +70,84 @@ class Curator(Actor):
         self.runs = [*self.runs[-7:], (batch, run)]
         if self.chance.random() < 0.3:
             self.repeat(made)
+
+    def some_batch(self) -> str:
+        """One that the crowd works on; nothing where there is none."""
+        shown = self.read("/batches?limit=100")["results"]
+        return str(self.chance.choice([row["id"] for row in shown if row["name"].startswith(("main", "side"))] or [""]))
+
+    def settle(self) -> None:
+        """Say what the label of a task is, by an answer or by oneself; sometimes again under the same key."""
+        batch = self.some_batch()
+        shown = self.read(f"/batches/{batch}/answers?limit=50")["results"] if batch else []
+        if not shown:
+            return
+        self.settled += 1
+        row = self.chance.choice(shown)
+        said: dict[str, Any] = {"reason": self.chance.choice(GROUNDS), "words": f"{self.name} {self.settled}"}
+        chosen = {"answer": row["id"]} if self.chance.random() < 0.5 else {"values": {"label": "dog"}}
+        made = self.write(f"/batches/{batch}/adjudications", {"task": row["task"], **said, **chosen})
+        if not self.expect(made, "answer-not-choosable"):
+            return
+        told = made.reply.body
+        fact = {name: told[name] for name in ("id", "task", "values", "answer")}
+        self.journal.note("adjudication", batch=batch, **said, **fact)
+        if told["answer"] != chosen.get("answer") or told["values"] != chosen.get("values", told["values"]):
+            self.wrong(INVARIANT, "a label was settled otherwise", f"{chosen} {told}")
+        if self.chance.random() < 0.3:
+            self.repeat(made)
+
+    def share(self) -> None:
+        """Make a link to what was downloaded before, and come by it as a stranger; an ended one opens nothing."""
+        if not self.known:
+            return
+        batch, number = self.chance.choice(list(self.known))
+        at = f"/batches/{batch}/datasets/{number}/links"
+        made = self.write(at, {"expires_in_s": LINK_LIFE_S})
+        if not self.expect(made):
+            return
+        self.shared += 1
+        fact = {"link": made.reply.body["id"], "batch": batch, "number": number}
+        self.journal.note("link", **fact, used=False, ended=False)
+        if self.chance.random() < 0.3:
+            self.repeat(made)
+        address = made.reply.body["address"].partition("/api/v1")[2]
+        reply = self.knock(address)
+        if reply is not None:
+            if sha256(reply.content).hexdigest() != self.known[batch, number]:
+                self.wrong(INVARIANT, "a link leads to something else", f"{fact}: {reply.status}")
+            self.journal.note("link", **fact, used=True, ended=False)
+        if self.chance.random() < 0.5:
+            return
+        done = self.write(f"{at}/{fact['link']}/end", {})
+        if not self.expect(done):
+            return
+        self.journal.note("link", **fact, used=False, ended=True)
+        self.dead_links += 1
+        closed = self.knock(address) if self.dead_links <= DEAD_LINKS_MAX else None
+        if closed is not None and closed.status != 404:
+            self.wrong(INVARIANT, "an ended link leads somewhere", f"{fact}: {closed.status}")
+
+    def knock(self, address: str) -> Reply | None:
+        """What somebody without a key is given at an address. For as long as nobody can count who guesses, it may be
+        closed to everybody: so it is asked again, and None is the end of the run, or of all patience."""
+        begun = time.monotonic()
+        while self.control.running:
+            asked = time.time()
+            try:
+                reply = self._caller.ask("GET", address, None, key=None, kind=JSON)
+            except Unanswered:
+                pass
+            else:
+                if reply.status < 500:
+                    return reply
+                if reply.status != 503:
+                    self.journal.note("5xx", status=reply.status, path=address, code=reply.code, asked=asked)
+            if time.monotonic() - begun > CLOSED_S:
+                self.wrong(STUCK, "a link stays closed", address[:30])
+                return None
+            self.rest(POLL_S)
+        return None
 
     def publish(self) -> None:
         """One version, to its archive."""

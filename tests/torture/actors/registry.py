@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.torture.actors.arena import Arena
 from tests.torture.actors.base import Actor, Setting
 from tests.torture.actors.curator import Curator
+from tests.torture.actors.granter import Granter
 from tests.torture.actors.importer import Importer
 from tests.torture.actors.listener import Listener
 from tests.torture.actors.requester import Requester
@@ -32,6 +33,7 @@ def crew(clients: int, setting: Setting) -> list[Actor]:
     actors.append(Warden("warden", stage.staff, setting))
     actors.append(Importer("importer", stage.requesters[0], setting))
     actors.append(Curator("curator", stage.requesters[0], setting))
+    actors.append(Granter("granter", stage.requesters[0], setting))
     listening = stage.workers[: max(1, round(LISTENERS * len(stage.workers)))]
     actors += [Listener(f"{person.name}-socket", person, setting) for person in listening]
     second = stage.workers[: max(0, clients - len(actors))]

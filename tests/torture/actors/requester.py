@@ -28,6 +28,7 @@ class Requester(Actor):
         "more": 10,
         "release": 4,
         "widen": 4,
+        "pilot": 5,
     }
 
     def __init__(self, *given: Any) -> None:
@@ -74,6 +75,13 @@ class Requester(Actor):
 
     def make(self, name: str, rows: list[dict[str, Any]], **terms: Any) -> str | None:
         """Create, fill and publish a batch; None when a step was refused."""
+        batch = self.draft(name, rows, **terms)
+        if batch and self.take_step(batch, "publish", "published", "not-enough-funds"):
+            return batch
+        return None
+
+    def draft(self, name: str, rows: list[dict[str, Any]], **terms: Any) -> str | None:
+        """Create and fill a batch; None when it was refused."""
         self.made += 1
         ask = {
             "name": name,
@@ -95,9 +103,7 @@ class Requester(Actor):
         filled = self.write(f"/batches/{batch}/imports", content, kind="application/x-ndjson")
         if self.expect(filled):
             self.journal.note("import", batch=batch, sha256=digest(content), tasks=len(rows))
-        if self.take_step(batch, "publish", "published", "not-enough-funds"):
-            return batch
-        return None
+        return batch
 
     def take_step(self, batch: str, step: str, state: str, *refusals: str) -> bool:
         """One step of a batch's life, sometimes repeated."""
@@ -131,17 +137,43 @@ class Requester(Actor):
     def side(self) -> None:
         """A small batch of its own."""
         if len(self.sides) < 3:
-            rows = [
-                {"external_id": f"s{n}", "data": {"text": f"{self.name} side {self.made} {n}"}}
-                for n in range(SIDE_TASKS)
-            ]
             limits = {"worker_limit": 6, "daily_limit": 7, "pair_limit": 4}
             terms = {name: limit for name, limit in limits.items() if self.chance.random() < 0.4}
             if self.chance.random() < 0.5:
                 terms |= {"target_hourly_micros": 10**9, "topup_basis_points": self.chance.choice([1, 777, 20_000])}
-            batch = self.make(f"side {self.made}", rows, order=self.chance.choice(ORDERS), **terms)
+            batch = self.make(f"side {self.made}", self.few(), order=self.chance.choice(ORDERS), **terms)
             if batch:
                 self.sides.append(batch)
+
+    def few(self) -> list[dict[str, Any]]:
+        """The tasks of a small batch."""
+        texts = [f"{self.name} side {self.made} {number}" for number in range(SIDE_TASKS)]
+        return [{"external_id": f"s{number}", "data": {"text": text}} for number, text in enumerate(texts)]
+
+    def pilot(self) -> None:
+        """Some items of a draft first, then the rest, or nothing more: each item is in one of the two, and stays."""
+        if len(self.sides) >= 3:
+            return
+        draft = self.draft(f"side {self.made}", self.few(), order=self.chance.choice(ORDERS))
+        if not draft:
+            return
+        items = self.chance.randrange(1, SIDE_TASKS)
+        done = self.write(f"/batches/{draft}/pilot", {"items": items})
+        if not self.expect(done, "not-enough-funds"):
+            return
+        pilot = str(done.reply.body["id"])
+        self.journal.note("batch", batch=pilot, state="published")
+        self.journal.note("pilot", pilot=pilot, draft=draft, items=items)
+        self.sides.append(pilot)
+        if self.chance.random() < 0.3:
+            self.repeat(done)
+        left = self.read(f"/batches/{draft}/estimate")["tasks"]
+        if left != SIDE_TASKS - items:
+            self.wrong("invariant_violations", "a pilot left other items than it should", f"{draft}: {left}, {items}")
+        if self.chance.random() < 0.5:
+            self.take_step(draft, "cancel", "cancelled")
+        elif self.take_step(draft, "publish", "published", "not-enough-funds"):
+            self.sides.append(draft)
 
     def end_side(self) -> None:
         """Close or cancel a small batch, whatever goes on in it."""

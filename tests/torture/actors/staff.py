@@ -19,6 +19,8 @@ class Staff(Actor):
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
         self.deposits = 0
+        name, _, setting = given
+        self.second = Actor(f"{name}-second", setting.stage.second, setting)
 
     def prepare(self) -> None:
         """Money for everybody."""
@@ -49,8 +51,17 @@ class Staff(Actor):
         made = self.write("/payout-runs", {"provider": "manual", "currency": CURRENCY})
         if not self.expect(made, "nothing-to-run"):
             return
-        outcome = self.chance.choice([{"outcome": "settled"}] * 3 + [{"outcome": "failed", "reason": "closed account"}])
-        done = self.write(f"/payout-runs/{made.reply.body['id']}/outcomes", outcome)
+        at = f"/payout-runs/{made.reply.body['id']}"
+        outcomes = [{"outcome": "failed", "reason": "closed account"}]
+        # Some runs fail before anybody has looked at them.
+        if self.chance.random() < 0.9:
+            released = self.second.write(f"{at}/release", {})
+            if not self.second.expect(released):
+                return
+            if self.chance.random() < 0.3:
+                self.second.repeat(released)
+            outcomes += [{"outcome": "settled"}] * 4
+        done = self.write(f"{at}/outcomes", self.chance.choice(outcomes))
         if self.expect(done) and self.chance.random() < 0.5:
             self.repeat(done)
 

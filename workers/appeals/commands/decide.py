@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from uuid import UUID
 
+from marketplace.accounts.commands.acts import record
 from marketplace.accounts.commands.sanctions import lift
 from marketplace.common.database import value
 from marketplace.common.outbox import publish
@@ -78,6 +79,14 @@ def _told(rework: Rework) -> str:
 def _end(appeal: Appeal, kind: Kind, *, by: int | None, reason: str, rework: Rework | None = None) -> None:
     add_step(appeal, kind, made_by=by, reason=reason, evidence=asdict(rework) if rework else {})
     publish(AppealDecided(appeal_id=appeal.pk, worker_ids=[appeal.worker_id]))
+    record(
+        "reject.appeal_decided",
+        subject="appeal",
+        subject_id=appeal.public_id,
+        by=by,
+        before={"state": "open"},
+        after={"decision": str(kind), "about": "sanction" if appeal.sanction_id is not None else "rejection"},
+    )
     won = appeal.state in WON
     if appeal.sanction_id is not None:
         if won:

@@ -4,7 +4,8 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 
-from marketplace.accounts.models import Sanction
+from marketplace.accounts.commands.acts import record
+from marketplace.accounts.models import Sanction, User
 from marketplace.common.database import MarketNow, value
 from marketplace.common.outbox import publish
 from marketplace.common.transactions import require_transaction
@@ -79,6 +80,8 @@ def name_adjudicator(*, appeal: UUID, adjudicator_id: int, by: int, reason: str)
     if not value("SELECT appeals_impartial(%s, %s)", [found.pk, adjudicator_id]):
         raise NotImpartial("This person has a part in the matter.")
     add_step(found, Kind.NAMED, made_by=by, reason=reason, adjudicator_id=adjudicator_id)
+    named = User.objects.values_list("public_id", flat=True).get(pk=adjudicator_id)
+    record("permission.adjudicator_named", subject="appeal", subject_id=appeal, by=by, after={"user": named})
     publish(AppealMoved(appeal_id=found.pk, worker_ids=[found.worker_id]))
     return found
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Literal
 from uuid import UUID
 
+from marketplace.accounts.commands.acts import record
 from marketplace.batches.commands.lifecycle import cancel_batch, close_batch, settle
 from marketplace.batches.locks import batch_for_update, hold_batch, lock_tasks
 from marketplace.batches.models import Batch
@@ -41,6 +42,13 @@ def accept_answers(*, batch_id: int, assignments: list[UUID] | None, limit: int 
     if assignments is not None:
         require_decidable(batch_id, assignments, {row[0] for row in found}, also="accepted")
     _accept(batch_id, [(row[0], row[2]) for row in found], by="all" if assignments is None else "name")
+    if found:
+        record(
+            "money.answers_accepted",
+            subject="batch",
+            subject_id=Batch.objects.values_list("public_id", flat=True).get(pk=batch_id),
+            after={"answers": len(found), "named": assignments is not None},
+        )
     return len(found)
 
 

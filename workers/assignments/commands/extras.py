@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.db import IntegrityError
 
+from marketplace.accounts.commands.acts import record
 from marketplace.batches.locks import batch_for_update, share_batch
 from marketplace.batches.models import Batch
 from marketplace.batches.transfers import put
@@ -65,6 +66,19 @@ def pay_bonus(*, batch_id: int, worker_id: int, amount_micros: int, reason: str,
             currency=batch.currency,
             amount_micros=amount + fee,
             lines={"the bonus": amount, "its fee": fee},
+        )
+        record(
+            "money.bonus_paid",
+            subject="bonus",
+            subject_id=public_id,
+            by=made_by,
+            after={
+                "batch": batch.public_id,
+                "worker": worker.public_id,
+                "amount_micros": amount,
+                "fee_micros": fee,
+                "currency": batch.currency,
+            },
         )
         paid = [(public_id, worker.public_id, amount, fee)]
         move(extra_transfers(batch, "bonus", funds_of(batch.requester.public_id), paid))

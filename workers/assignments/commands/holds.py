@@ -2,10 +2,13 @@
 
 from datetime import datetime, timedelta
 
+from marketplace.accounts.commands.acts import record
+from marketplace.batches.models import Batch
 from marketplace.common.database import one, run, value
 from marketplace.common.outbox import publish
 from marketplace.common.transactions import require_transaction
 from workers.assignments.commands.decide import accept_overdue
+from workers.assignments.errors import HoldsNone, ReasonMissing
 from workers.assignments.events import AnswersHeld
 from workers.assignments.locks import live_holds
 from workers.assignments.models import HOLD_MAX
@@ -58,3 +61,24 @@ def release_answers(*, batch_id: int, worker_id: int, reason: str, of_firing: in
         [reason, holds],
     )
     return len(holds), accept_overdue(batch_id=batch_id, worker_id=worker_id)
+
+
+def release_worker(*, batch_id: int, worker_id: int, reason: str, by: int) -> tuple[int, int]:
+    """The same for a person, who says why: what he ends is every hold there is, also those that rules made.
+
+    Raises `HoldsNone` where nothing is held. Written into the audit log as what it accepts. Emits `AnswerAccepted`.
+    """
+    require_transaction()
+    if not reason.strip():
+        raise ReasonMissing("Say why.", errors=[{"field": "reason", "message": "must not be empty"}])
+    ended, accepted = release_answers(batch_id=batch_id, worker_id=worker_id, reason=reason)
+    if not ended:
+        raise HoldsNone("No answers of this worker are held back here any more.")
+    record(
+        "money.answers_released",
+        subject="batch",
+        subject_id=Batch.objects.values_list("public_id", flat=True).get(pk=batch_id),
+        by=by,
+        after={"holds": ended, "answers": accepted},
+    )
+    return ended, accepted

@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.db import IntegrityError, transaction
+
 from marketplace.batches.locks import lock_tasks
 from marketplace.common.commands import forgets
 from marketplace.common.database import one, rows, run
@@ -60,10 +62,7 @@ def extend_leases(*, worker_id: int, leases: list[tuple[UUID, UUID]]) -> list[Be
     """
     require_transaction()
     worker_for_update(worker_id)
-    extended = {
-        row[0]: Beat(*row)
-        for row in rows(EXTEND, [[lease[0] for lease in leases], [lease[1] for lease in leases], worker_id])
-    }
+    extended = {row[0]: Beat(*row) for row in _extended(worker_id, leases)}
     return [extended.get(assignment, Beat(assignment, None, True)) for assignment, _ in leases]
 
 
@@ -92,8 +91,22 @@ def save_draft(*, worker_id: int, assignment: UUID, token: UUID, values: dict[st
         [pk, body],
     )
     assert row is not None
-    extended = one(EXTEND, [[assignment], [token], worker_id])
-    return Kept(assignment, row[0], extended[1] if extended else None)
+    extended = _extended(worker_id, [(assignment, token)])
+    return Kept(assignment, row[0], extended[0][1] if extended else None)
+
+
+def _extended(worker_id: int, leases: list[tuple[UUID, UUID]]) -> list[tuple[Any, ...]]:
+    """The leases that live, by `EXTEND`. One may end after the statement has found it alive and before the database's
+    own fence looks: asked again, the statement finds that it has ended. Each can do so once."""
+    ask = [[lease[0] for lease in leases], [lease[1] for lease in leases], worker_id]
+    for _lease in leases:
+        try:
+            with transaction.atomic():
+                return rows(EXTEND, ask)
+        except IntegrityError as error:
+            if getattr(getattr(error.__cause__, "diag", None), "constraint_name", None) != "lease_ended":
+                raise
+    return rows(EXTEND, ask)
 
 
 @forgets

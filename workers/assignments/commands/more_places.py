@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from marketplace.accounts.commands.acts import record
 from marketplace.batches.errors import HoldTooLarge, WrongState
 from marketplace.batches.locks import lock_tasks, share_batch
 from marketplace.batches.models import OVERLAP_MAX, Batch
-from marketplace.batches.queries import estimate
+from marketplace.batches.queries import estimate, tasks_called
 from marketplace.batches.states import BatchState
 from marketplace.batches.transfers import put
-from marketplace.common.database import one, rows
+from marketplace.common.database import one
 from marketplace.common.money import AMOUNT_MAX, shown
 from marketplace.common.outbox import publish
 from marketplace.common.transactions import require_transaction
@@ -72,6 +73,13 @@ def more_places(*, batch_id: int, task_ids: Sequence[int], by: int = 1) -> Added
             "a top-up": places * batch.topup_place_micros,
         },
     )
+    if raised:
+        record(
+            "money.places_added",
+            subject="batch",
+            subject_id=batch.public_id,
+            after={"tasks": len(raised), "places": places, "currency": batch.currency},
+        )
     move(holds)
     return Added(raised, places, held)
 
@@ -79,13 +87,7 @@ def more_places(*, batch_id: int, task_ids: Sequence[int], by: int = 1) -> Added
 def more_places_for(*, batch_id: int, tasks: Sequence[str], by: int = 1) -> tuple[Added, list[str]]:
     """The same for tasks by their external ids; and which of them were passed over. Raises `NotInBatch` besides."""
     require_transaction()
-    known = {
-        row[0]: row[1]
-        for row in rows(
-            "SELECT external_id, id FROM batches_task WHERE batch_id = %s AND external_id = ANY(%s)",
-            [batch_id, list(tasks)],
-        )
-    }
+    known = tasks_called(batch_id, tasks)
     unknown = [task for task in tasks if task not in known]
     if unknown:
         raise NotInBatch("These tasks are not in this batch.", tasks=unknown[:20])

@@ -4,7 +4,7 @@ from marketplace.batches.commands.lifecycle import pause_batch
 from marketplace.batches.errors import WrongState
 from marketplace.batches.locks import batch_for_update, lock_tasks, share_batch
 from marketplace.batches.models import Batch
-from marketplace.batches.queries import counts
+from marketplace.batches.queries import counts, tasks_called
 from marketplace.batches.states import BatchState, PauseReason
 from marketplace.batches.transfers import put
 from marketplace.common.database import one, rows, run
@@ -86,14 +86,11 @@ def release_tasks(*, batch_id: int, tasks: list[str]) -> int:
     batch = Batch.objects.select_related("requester").get(pk=batch_id)
     if batch.state not in (BatchState.PUBLISHED, BatchState.PAUSED):
         raise WrongState(f"A batch that is {batch.state} gives its tasks to nobody.", state=batch.state)
-    found = rows(
-        "SELECT external_id, id FROM batches_task WHERE batch_id = %s AND external_id = ANY(%s)", [batch_id, tasks]
-    )
-    known = {row[0] for row in found}
+    known = tasks_called(batch_id, tasks)
     unknown = [task for task in tasks if task not in known]
     if unknown:
         raise NotInBatch("These tasks are not in this batch.", tasks=unknown[:20])
-    ids = [row[1] for row in found]
+    ids = list(known.values())
     lock_tasks(ids)
     released = rows("SELECT task_id, places, step FROM assignments_release(%s, %s)", [batch_id, ids])
     if not released:

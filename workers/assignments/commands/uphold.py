@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+from marketplace.accounts.commands.acts import record
 from marketplace.batches.locks import batch_for_update
 from marketplace.batches.models import Batch
 from marketplace.batches.transfers import put
@@ -50,6 +51,14 @@ def uphold_answers(*, batch_id: int, assignments: list[UUID], made_by: int | Non
     )
     if raised:
         publish(BonusPaid(batch_id=batch_id, worker_ids=sorted({row[1] for row in found}), assignment_ids=[]))
+    record(
+        "money.answers_upheld",
+        subject="batch",
+        subject_id=batch.public_id,
+        by=made_by,
+        before={"state": "rejected"},
+        after={"state": "upheld", "answers": assignments},
+    )
     # Before the batch's top-up is known its limit is added to what lies aside for it; afterwards it is paid at once.
     known = value("SELECT topup_micros FROM assignments_reserve WHERE batch_id = %s", [batch_id]) is not None
     topup = sum(row[2] + row[3] for row in raised) if known else len(ids) * batch.topup_place_micros

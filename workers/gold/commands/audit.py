@@ -1,8 +1,12 @@
 """Keys that are probably wrong: found, taken out with all they did to people, and decided about by their requester."""
 
 from collections.abc import Sequence
+from uuid import UUID
 
+from marketplace.accounts.commands.acts import record
 from marketplace.batches.locks import batch_for_update, lock_tasks
+from marketplace.batches.models import Batch
+from marketplace.batches.queries import tasks_called
 from marketplace.common.database import acting_as, rows, run, value
 from marketplace.common.outbox import publish
 from marketplace.common.transactions import require_transaction
@@ -78,6 +82,8 @@ def confirm_key(*, batch_id: int, tasks: Sequence[str]) -> int:
         if state == "flagged":
             again += _undone(batch_id, task_id)
     record_outcomes(again)
+    if confirmed:
+        _record("gold.key_confirmed", batch_id, confirmed)
     return confirmed
 
 
@@ -94,6 +100,8 @@ def retire_key(*, batch_id: int, tasks: Sequence[str]) -> int:
             retired += 1
             undone += _standing_outcomes(batch_id, task_id)
     undo_outcomes(outcome_ids=sorted(undone), reason=RETIRED)
+    if retired:
+        _record("gold.key_retired", batch_id, retired)
     return retired
 
 
@@ -104,15 +112,21 @@ def note_look(*, batch_id: int, user_id: int, what: str) -> None:
         "INSERT INTO gold_look (batch_id, user_id, what, made_at) VALUES (%s, %s, %s, market_now())",
         [batch_id, user_id, what],
     )
+    record("gold.viewed", subject="batch", subject_id=_public_id(batch_id), by=user_id, after={"what": what})
+
+
+def _record(act: str, batch_id: int, keys: int) -> None:
+    record(act, subject="batch", subject_id=_public_id(batch_id), after={"keys": keys})
+
+
+def _public_id(batch_id: int) -> UUID:
+    return Batch.objects.values_list("public_id", flat=True).get(pk=batch_id)
 
 
 def _held(batch_id: int, tasks: Sequence[str]) -> list[tuple[int, str, str, str]]:
     """(task, external id, state, why) of the keys, by task, with their batch and tasks locked."""
     batch_for_update(batch_id)
-    found = rows(
-        "SELECT id, external_id FROM batches_task WHERE batch_id = %s AND external_id = ANY(%s) ORDER BY id",
-        [batch_id, list(tasks)],
-    )
+    found = [(task_id, name) for name, task_id in tasks_called(batch_id, tasks).items()]
     lock_tasks([task_id for task_id, _ in found])
     with acting_as("gold_reader"):
         states = {

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from marketplace.accounts.commands.acts import record
 from marketplace.common.database import value
 from marketplace.common.transactions import require_transaction
 from workers.profiles.errors import LinkEnded, WorkersUnknown
@@ -28,7 +29,10 @@ def link_accounts(*, workers: Sequence[UUID], reason: str, by: int) -> Link:
         errors = [{"field": "workers", "message": "must name two accounts or more"}]
     if errors:
         raise WorkersUnknown("Some of these cannot be linked.", errors=errors)
-    return Link.objects.get(pk=value("SELECT profiles_link(%s, %s, %s)", [sorted(known.values()), reason, by]))
+    made = Link.objects.get(pk=value("SELECT profiles_link(%s, %s, %s)", [sorted(known.values()), reason, by]))
+    after = {"workers": sorted(known)}
+    record("permission.accounts_linked", subject="link", subject_id=made.public_id, by=by, after=after)
+    return made
 
 
 def end_link(*, link: Link, reason: str, by: int) -> Link:
@@ -39,5 +43,6 @@ def end_link(*, link: Link, reason: str, by: int) -> Link:
     require_transaction()
     if not value("SELECT profiles_unlink(%s, %s, %s)", [link.pk, reason, by]):
         raise LinkEnded("This link has ended already.")
+    record("permission.link_ended", subject="link", subject_id=link.public_id, by=by)
     link.refresh_from_db()
     return link

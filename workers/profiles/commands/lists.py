@@ -34,7 +34,8 @@ def create_list(*, requester_id: int, name: str, description: str = "") -> Worke
 def change_list(*, worker_list: WorkerList, add: Sequence[int], remove: Sequence[int], by: int) -> Changed:
     """Take workers off the list, then put workers onto it; who is on it, or off it, already is passed over.
 
-    Two statements however many there are. Locks: list.
+    They come onto it in the order in which they are named: that of accounts would tell them apart (R43). Two statements
+    however many there are. Locks: list.
     """
     require_transaction()
     list_for_update(worker_list.pk)
@@ -45,8 +46,8 @@ def change_list(*, worker_list: WorkerList, add: Sequence[int], remove: Sequence
     )
     added = run(
         "INSERT INTO profiles_listmember (list_id, worker_id, added_by_id)"
-        " SELECT %s, w, %s FROM unnest(%s::bigint[]) w"
+        " SELECT %s, w.id, %s FROM unnest(%s::bigint[]) WITH ORDINALITY AS w (id, place) ORDER BY w.place"
         " ON CONFLICT (list_id, worker_id) WHERE removed_at IS NULL DO NOTHING",
-        [worker_list.pk, by, sorted(set(add))],
+        [worker_list.pk, by, list(dict.fromkeys(add))],
     )
     return Changed(added, removed)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from marketplace.accounts.commands.acts import record
 from marketplace.batches.quality.forms import quality_errors
 from marketplace.common.transactions import require_transaction
 from workers.reputation.errors import RulesInvalid
@@ -19,4 +20,14 @@ def set_platform_rules(*, quality: dict[str, Any], note: str, by: int) -> Platfo
         errors.append({"field": "note", "message": "must not be empty"})
     if errors:
         raise RulesInvalid("The rules have errors.", errors=errors)
-    return PlatformRules.objects.create(quality=quality, note=note, made_by_id=by)
+    before = PlatformRules.objects.order_by("-pk").values_list("pk", flat=True).first()
+    made = PlatformRules.objects.create(quality=quality, note=note, made_by_id=by)
+    record(
+        "configuration.platform_rules",
+        subject="platform_rules",
+        subject_id=made.pk,
+        by=by,
+        before={"rules": before},
+        after={"rules": made.pk},
+    )
+    return made

@@ -8,7 +8,6 @@ from workers.assignments.audience.board import Closure
 from workers.web import words
 
 register = template.Library()
-CENT_MICROS = 10_000
 
 register.filter("answers_as", words.answers_as)
 register.filter("answers_icon", words.icon_of)
@@ -19,12 +18,6 @@ register.filter("language_as", words.language_as)
 def content_as(kind: str) -> words.Text:
     """A kind of content that may disturb."""
     return words.CONTENT[kind][0]
-
-
-@register.filter
-def cents(micros: float) -> int:
-    """An amount that was measured, rounded to whole cents: more would say more than is known."""
-    return round(micros / CENT_MICROS) * CENT_MICROS
 
 
 @register.filter

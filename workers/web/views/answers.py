@@ -8,12 +8,12 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from marketplace.common.errors import NotFound
+from marketplace.pages.paging import page_after, place_asked
+from marketplace.pages.plain import fields_in_words, values_in_short
 from workers.appeals.queries import appeals_of
 from workers.assignments.history import Outcome, OwnAnswer, batches_answered, own_answer, own_answers
 from workers.web.outcomes import APPEALS, OUTCOMES, REASONS
-from workers.web.paging import page_after, place_asked
 from workers.web.people import WorkerRequest, worker_page
-from workers.web.plain import fields_in_words, values_in_short
 
 SHOWN = 30
 BATCHES_SHOWN = 100

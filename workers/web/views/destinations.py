@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from marketplace.accounts.second_factor import has_second_factor
+from marketplace.api.proofs import proof_of
 from marketplace.common.errors import DomainError
 from marketplace.pages.forms import once_form, problem_on
 from marketplace.payouts.commands.destinations import add_destination, remove_destination
@@ -23,7 +24,6 @@ from marketplace.payouts.queries import destinations_of, thresholds_of
 from workers.profiles.models import Worker
 from workers.web.destination_forms import DestinationForm, ProofForm, ThresholdForm
 from workers.web.people import WorkerRequest, worker_page
-from workers.web.proofs import proof_of
 
 LIST = "work_destinations"
 

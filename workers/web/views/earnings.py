@@ -1,24 +1,26 @@
 """What the worker earned: at a glance, by day and batch, and line by line."""
 
 import re
-from datetime import date, timedelta
-from typing import Any
+from datetime import timedelta
 
-from django import forms
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
+from marketplace.common.cells import as_csv
+from marketplace.common.money import exact
 from marketplace.ledger.periods import Period, today
+from marketplace.pages.charts import Chart, Point, bar_chart
+from marketplace.pages.paging import page_after, place_asked
+from marketplace.pages.periods import PeriodForm, months_back
+from marketplace.pages.templatetags.pages import money as money_text
 from workers.api.earnings import settle_now
-from workers.earnings.days import earned_by_batch, earned_days, earned_since
+from workers.earnings.days import Day, earned_by_batch, earned_days, earned_since
 from workers.earnings.queries import earned_lines, worker_statement
 from workers.earnings.withdrawable import PayoutTerms, payout_terms
-from workers.web.chart import chart_of
 from workers.web.outcomes import LINES, WHY_NOT
-from workers.web.paging import page_after, place_asked
 from workers.web.people import WorkerRequest, worker_page
 
 # An hour that is reckoned from a few seconds says nothing.
@@ -26,7 +28,6 @@ RATE_FROM_S = 60
 SPANS = (7, 30, 90)
 SPAN = 30
 LINES_SHOWN = 50
-DAYS_MAX = 366
 CURRENCY = "EUR"
 
 
@@ -58,7 +59,7 @@ def overview(request: WorkerRequest) -> HttpResponse:
         "spans": SPANS,
         "days": shown,
         "earned": earned_since(shown, period.first),
-        "chart": chart_of([(day.day, day.earned_micros) for day in shown]),
+        "chart": _chart(shown, currency),
         "hours": worker_statement(request.worker_id, currency, period).hours,
         "rate_from_s": RATE_FROM_S,
         "batches": earned_by_batch(request.worker_id, currency, period),
@@ -66,27 +67,30 @@ def overview(request: WorkerRequest) -> HttpResponse:
     return render(request, "work/earnings.html", context)
 
 
-class PeriodForm(forms.Form):
-    """Which days, of at most a year."""
-
-    first = forms.DateField(label=gettext_lazy("From"), widget=forms.DateInput(attrs={"type": "date"}))
-    last = forms.DateField(label=gettext_lazy("To"), widget=forms.DateInput(attrs={"type": "date"}))
-    currency = forms.ChoiceField(label=gettext_lazy("Currency"))
-
-    def __init__(self, *args: Any, currencies: list[str], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["currency"].choices = [(one, one) for one in currencies]  # type: ignore[attr-defined]
-
-    def clean(self) -> dict[str, Any]:
-        found = super().clean() or {}
-        first, last = found.get("first"), found.get("last")
-        if first and last and first > last:
-            self.add_error("first", _("This is after the last day."))
-        elif first and last and last - first >= timedelta(days=DAYS_MAX):
-            self.add_error("first", _("A statement covers a year at most."))
-        elif (first and first.year < 2000) or (last and last.year > 2099):
-            self.add_error("first", _("Choose days of this century."))
-        return found
+@require_safe
+@worker_page
+def days_file(request: WorkerRequest) -> HttpResponse:
+    """The days of the chart as CSV; all of them, also those on which nothing came."""
+    settle_now(request.worker_id)
+    now, span = today(), _span(request)
+    currency = currency_of(request, payout_terms(request.worker_id))
+    days = earned_days(request.worker_id, currency, Period(now - timedelta(days=span - 1), now))
+    lines = [
+        {
+            "day": day.day.isoformat(),
+            "currency": currency,
+            "answers": day.answers,
+            "for_answers": exact(day.answers_micros),
+            "extras": exact(day.extras_micros),
+            "together": exact(day.earned_micros),
+        }
+        for day in days
+    ]
+    return HttpResponse(
+        b"".join(as_csv(["day", "currency", "answers", "for_answers", "extras", "together"], lines)),
+        content_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="earned-{currency}-{now}.csv"'},
+    )
 
 
 @require_safe
@@ -120,7 +124,7 @@ def statement(request: WorkerRequest) -> HttpResponse:
         "statement": worker_statement(request.worker_id, currency, period),
         "lines": lines,
         "after": after,
-        "months": _months(now),
+        "months": months_back(now),
     }
     return render(request, "work/statement.html", context)
 
@@ -136,16 +140,23 @@ def currency_of(request: HttpRequest, terms: PayoutTerms) -> str:
     return most.currency if most else CURRENCY
 
 
+def _chart(days: list[Day], currency: str) -> Chart:
+    def amount(micros: int) -> str:
+        return money_text(micros, currency)
+
+    return bar_chart(
+        [
+            Point(
+                day.earned_micros,
+                date_format(day.day, "j M"),
+                f"{date_format(day.day, 'SHORT_DATE_FORMAT')}: {amount(day.earned_micros)}",
+            )
+            for day in days
+        ],
+        amount,
+    )
+
+
 def _span(request: HttpRequest) -> int:
     asked = request.GET.get("days", "")
     return int(asked) if asked in {str(span) for span in SPANS} else SPAN
-
-
-def _months(now: date) -> list[Period]:
-    """This month and the two before."""
-    found, first = [], now.replace(day=1)
-    for _number in range(3):
-        month = Period.month(first)
-        found.append(Period(month.first, min(month.last, now)))
-        first = (first - timedelta(days=1)).replace(day=1)
-    return found

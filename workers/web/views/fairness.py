@@ -13,6 +13,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from marketplace.common.errors import DomainError, NotFound
 from marketplace.pages.forms import once_form, problem_on
+from marketplace.pages.paging import page_after, place_asked
+from marketplace.pages.plain import fields_in_words
 from workers.api.appeals import WORDS_MAX
 from workers.api.sanctions import own_sanction_shape, own_sanctions
 from workers.appeals.commands.open import contest_answer, contest_sanction
@@ -22,9 +24,7 @@ from workers.appeals.queries import appeals_of
 from workers.appeals.states import Kind
 from workers.assignments.history import instructions_of, own_answer, rejected_answers, wanted_repairs
 from workers.web.outcomes import APPEALS, MEASURES, REASONS, SANCTIONED_FOR, STEPS, what_next
-from workers.web.paging import page_after, place_asked
 from workers.web.people import WorkerRequest, worker_page
-from workers.web.plain import fields_in_words
 from workers.web.views.answers import row_of
 
 SHOWN = 20

@@ -8,12 +8,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from marketplace.pages.forms import once_form
+from marketplace.pages.paging import page_after, place_asked
 from marketplace.streams.commands import KEPT_DAYS, note_read
 from marketplace.streams.queries import before, epoch, head, read_up_to
 from marketplace.streams.routes import address_of_worker
 from workers.api.news import NEWS
 from workers.web.news import days_of_news
-from workers.web.paging import page_after, place_asked
 from workers.web.people import WorkerRequest, worker_page
 
 SHOWN = 100

@@ -64,4 +64,5 @@ def _next(request: HttpRequest) -> str:
     """Where he wanted to go, if that is a page of ours."""
     to = request.POST.get("next") or request.GET.get("next") or ""
     safe = url_has_allowed_host_and_scheme(to, allowed_hosts={request.get_host()}, require_https=request.is_secure())
-    return to if safe else BEGIN
+    # A word alone would be taken for the name of a page.
+    return to if safe and to.startswith("/") else BEGIN

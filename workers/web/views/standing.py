@@ -7,13 +7,13 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from marketplace.pages.paging import page_after, place_asked
 from workers.api.firings import own_firing_shape
 from workers.api.sanctions import own_sanction_shape, own_sanctions
 from workers.appeals.models import Appeal
 from workers.profiles.queries import held_by
 from workers.reputation.queries import Shown, changes_of, firings_of, shown_to, skills_of
 from workers.web.outcomes import FIGURES, MEASURES, SANCTIONED_FOR, SCOPES, evidence_in_words, in_words
-from workers.web.paging import page_after, place_asked
 from workers.web.people import WorkerRequest, worker_page
 
 CHANGES_SHOWN = 20

@@ -6,16 +6,18 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
 
 from marketplace.accounts.second_factor import has_second_factor
-from marketplace.common.errors import DomainError
+from marketplace.api.proofs import proof_of
+from marketplace.common.errors import DomainError, NotFound
 from marketplace.common.money import AMOUNT_MAX, MICROS
 from marketplace.pages.forms import once_form, problem_on
+from marketplace.pages.paging import page_after, place_asked
 from marketplace.payouts.commands.payouts import cancel_payout
 from marketplace.payouts.queries import payouts_of
 from marketplace.payouts.states import STOPPABLE
@@ -23,9 +25,7 @@ from workers.api.earnings import settle_now
 from workers.earnings.commands import withdraw_proven
 from workers.earnings.withdrawable import FEE_MICROS, PayoutTerms, payout_terms
 from workers.web.outcomes import PAYOUTS, WHY_NOT
-from workers.web.paging import page_after, place_asked
 from workers.web.people import WorkerRequest, worker_page
-from workers.web.proofs import proof_of
 
 SHOWN = 20
 PAGE = "work_withdraw"
@@ -107,6 +107,8 @@ def cancel(request: WorkerRequest, payout: UUID) -> HttpResponse:
             if sent.first:
                 cancel_payout(user_id=request.user.pk, public_id=payout)
             return sent.redirect(PAGE, said=_("Called off. The money is on your account again."))
+    except NotFound:
+        raise Http404 from None
     except DomainError as error:
         messages.error(request, error.detail)
         return redirect(PAGE)

@@ -5,7 +5,8 @@
  *
  * A refusal is an answer: look at `status`. Only a network that does not answer throws, `Offline`.
  */
-const BASE = "/api/v1";
+/** Where the API is. */
+export const BASE = "/api/v1";
 const SAFE = new Set(["GET", "HEAD"]);
 
 /** No answer came: it is not known whether the server did it. Ask again with the same key. */

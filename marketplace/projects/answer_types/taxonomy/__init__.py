@@ -89,6 +89,9 @@ class Taxonomy:
         given = [tuple(answers.value[at]) for at in rows]
         known = {task: tuple(path) for task, path in answers.known.items()}
         seen = {*given, *known.values()}
+        if not seen:
+            # A question that need not be answered, and that nobody has: there is no path to vote on.
+            return FieldOutcome(used, [])
         # Only paths that somebody chose or that are known: a model of the errors between all nodes would be large, and
         # mostly empty.
         declared = [path for path in paths(field["tree"], leaf_only=False) if path in seen]

@@ -35,6 +35,8 @@ class Command(BaseCommand):
             timeout_graceful_shutdown=3,
             # It would write two lines for every socket.
             access_log=False,
+            # Ours: a line of the server looks as all others do.
+            log_config=None,
             log_level="warning",
         )
         with shared_address(host, port) as bound:

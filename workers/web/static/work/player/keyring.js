@@ -1,5 +1,7 @@
 /** Hands out the keys of one task, so that no two of its labels answer to the same one. */
 
+/** Keys that the page of the player keeps to itself: help, labels, unclear. */
+export const RESERVED = ["?", "i", "u"];
 const FREE = [..."1234567890", ..."qwertasdfgzxcvbyhnjmkolp"];
 
 /**

@@ -12,11 +12,11 @@ import {Clock} from "./clock.js";
 import {Desk} from "./desk.js";
 import {Draft} from "./drafts.js";
 import {History} from "./history.js";
+import {RESERVED} from "./keyring.js";
 import {preload} from "./preload.js";
 import {ask, labelSheet, reportSheet, sheetOpen, shortcutSheet} from "./sheets.js";
 import {mountTask} from "./task.js";
 
-const RESERVED = ["?", "i", "u"];
 const SIZES = [1, 2, 3, 5, 10, 20, 50];
 const TYPED = new Set(["text", "number", "transcription"]);
 

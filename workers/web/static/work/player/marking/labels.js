@@ -6,10 +6,10 @@ import {gettext} from "../../../pages/i18n.js";
 const COLOURS = 8;
 const SEARCH_FROM = 15;
 
-/** Each label with its colour and its key: the one that it declares, else the next that `key` has to give. */
+/** Each label with its colour and its key: those that it declares, else the next that there are. */
 export function dressed(labels, key = () => null) {
   const wanted = labels.map((label) => (label.hotkey ? key(label.hotkey) : null));
-  return labels.map((label, at) => ({...label, colour: `var(--label-${(at % COLOURS) + 1})`, key: wanted[at] ?? key()}));
+  return labels.map((label, at) => ({...label, colour: `var(--label-${label.colour ?? (at % COLOURS) + 1})`, key: wanted[at] ?? key()}));
 }
 
 /**

@@ -20,7 +20,7 @@ export function mount(host, {field, value, readonly, changed, key}) {
     input.disabled = readonly;
     const element = el(
       "label",
-      {class: `choice hue-${(at % HUES) + 1}`},
+      {class: `choice hue-${label.colour ?? (at % HUES) + 1}`},
       input,
       el("span", {class: "swatch", "aria-hidden": "true"}),
       el("span", {class: "choice-title"}, label.title),

@@ -20,7 +20,8 @@ const REPAINT_MAX_MS = 1000;
 /** The classes that give a label its colour and its dashes, so that no two are told apart by colour alone. */
 function inked(field, value) {
   const at = Math.max(field.labels.findIndex((label) => label.value === value), 0);
-  return `ink-${at % INKS} dash-${(at + Math.floor(at / INKS)) % DASHES}`;
+  const ink = field.labels[at]?.colour ? field.labels[at].colour - 1 : at % INKS;
+  return `ink-${ink} dash-${(at + Math.floor(at / INKS)) % DASHES}`;
 }
 
 const path = (points, closed) => (points.length ? `M${points.map(([x, y]) => `${x} ${y}`).join("L")}${closed ? "Z" : ""}` : "");

@@ -1,0 +1,3 @@
+from marketplace.backoffice.records import records
+
+urlpatterns = records.get_urls()
