@@ -24,7 +24,7 @@ STRANGERS = {"login": "/accounts/login/", "signup": "/accounts/signup/", "home":
 # Need what the past does not have, or answer to forms alone: looked at by the tests of their own.
 ELSEWHERE = {
     "work_destination_add", "work_destination_remove", "work_destination_threshold", "work_payout_cancel",
-    "work_contest_limit", "work_news_read",
+    "work_contest_limit", "work_news_read", "work_earned_days",
 }  # fmt: skip
 
 

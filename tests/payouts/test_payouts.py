@@ -442,6 +442,7 @@ def test_a_report_of_a_provider_is_compared_payment_by_payment(committed: str, c
     clock(people.HOLD)
     keys = [people.approved(worker, place, staff).provider_key for worker, place in zip(workers, places, strict=True)]
     made = boss.post("payout-runs", {"provider": "manual", "currency": "EUR"}).expect(201)
+    staff_caller().post(f"payout-runs/{made['id']}/release").expect(200)
     settled = [str(Payout.objects.get(provider_key=key).public_id) for key in keys[:3]]
     boss.post(f"payout-runs/{made['id']}/outcomes", {"outcome": "settled", "payouts": settled}).expect(200)
     right = HEADER + "".join(f"{key},r,1.00,EUR,settled\n" for key in keys[:3])
