@@ -23,6 +23,7 @@ import psycopg
 import pytest
 from django.conf import settings
 from django.core.management import call_command
+from django.core.cache import caches
 from django.db import connection, connections, transaction
 from django.db.migrations.migration import Migration
 from django.db.migrations.state import ProjectState
@@ -354,9 +355,11 @@ def static_files() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def own_limits(settings: Any) -> None:
-    """Each test has the limits on strangers to itself; they are counted in Redis, which all tests share."""
+    """Each test has the limits to itself, ours and those of the sign-in library: they are counted in Redis, which all
+    tests share, and by primary keys, which are the same in each database."""
     settings.LIMITS_PREFIX = f"test-{uuid4().hex}"
     limits.windows.cache_clear()
+    caches["default"].key_prefix = settings.LIMITS_PREFIX
 
 
 @pytest.fixture(scope="session")

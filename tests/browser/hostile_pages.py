@@ -238,8 +238,9 @@ def add_others(world: Hostile) -> None:
         "skill": skill.public_id, "worker_list": named.public_id, "link": link.public_id,
         "batch": world.things[0]["batch"],
     }  # fmt: skip
+    there = _rows_of(world)
     rows = rows_of(_known(world, sanction=sanction, destination=destination, payout=payout, run=run))
-    world.others |= {f"{thing}_row": handle for thing, handle in {**rows, **_rows_of(world)}.items()}
+    world.others |= {f"{thing}_row": there[thing] if thing in there else rows[thing] for thing in rows}
 
 
 def _known(world: Hostile, **more: Any) -> Any:

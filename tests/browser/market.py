@@ -126,8 +126,10 @@ def wait(page: Page, condition: str, limit_s: float = 60) -> None:
 
 
 def own_redis() -> str:
-    """The address of a numbered part of Redis that is this process's alone, or nearly so."""
-    number, address = 1 + os.getpid() % 15, urlsplit(settings.REDIS_URL)
+    """The address of a numbered part of Redis that is this process's alone among those of a run: in a shared one a
+    Celery worker would take the tasks of another test, and find nothing in its own database."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw14").removeprefix("gw")
+    number, address = 1 + int(worker) % 15, urlsplit(settings.REDIS_URL)
     if address.scheme == "unix":
         return f"unix://{address.path}?db={number}"
     return address._replace(path=f"/{number}").geturl()

@@ -145,6 +145,7 @@ One **bold** word, `code` & <script>alert(1)</script>
 
 - [a link](https://example.org/)
 - [bad](javascript:alert(1))
+- ![not over http](http://example.org/picture.png)
 """
 
 
@@ -172,7 +173,8 @@ def test_a_page_of_several_tasks_with_fields_that_depend_on_each_other(
     note = card.locator(".datum-markdown")
     expect(note.locator("strong")).to_have_text("bold")
     expect(note).to_contain_text("<script>alert(1)</script>")
-    assert note.locator("script").count() == 0
+    expect(note).to_contain_text("not over http")
+    assert (note.locator("script").count(), note.locator("img").count()) == (0, 0)
     assert [link.get_attribute("href") for link in note.locator("a").all()] == ["https://example.org/"]
 
     expect(card.get_by_role("group", name="Why a bird?")).to_be_hidden()
