@@ -178,8 +178,6 @@ def _given(data: Path, user: ServiceUser, options: argparse.Namespace) -> Copy:
         shutil.copytree(options.wal, wal)
     _give(folder, user)
     target = {"recovery_target_time": options.until} if options.until else {}
-    server = Postgres(_home(data, base), data, user)
-    server.prepare()
     _require_whole(base)
     return Copy(base, wal, target)
 
@@ -187,14 +185,6 @@ def _given(data: Path, user: ServiceUser, options: argparse.Namespace) -> Copy:
 def _require_whole(base: Path) -> None:
     for sentence in damage(base):
         raise StackError(f"The backup is damaged: {sentence}.")
-
-
-def _home(data: Path, base: Path) -> Path:
-    """A folder in which the backup is the cluster, for whoever asks by which version it is to be read."""
-    home = data / "home"
-    home.mkdir(mode=0o711)
-    (home / "postgres").symlink_to(base)
-    return home
 
 
 def _taken(data: Path, user: ServiceUser) -> Copy:

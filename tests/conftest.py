@@ -7,6 +7,7 @@ commits gets a clone of its own (`committed`), because append-only tables cannot
 
 import hashlib
 import os
+import re
 import shutil
 import threading
 import time
@@ -22,8 +23,8 @@ import hypothesis
 import psycopg
 import pytest
 from django.conf import settings
-from django.core.management import call_command
 from django.core.cache import caches
+from django.core.management import call_command
 from django.db import connection, connections, transaction
 from django.db.migrations.migration import Migration
 from django.db.migrations.state import ProjectState
@@ -79,6 +80,9 @@ class ToldAtOnce:
 
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
+    # A test that does all of it in one transaction may think for longer, on a busy machine, than the site ever does.
+    options = connections.settings["default"]["OPTIONS"]
+    options["options"] = re.sub(r"(idle_in_transaction_session_timeout)=\w+", r"\1=60s", options["options"])
     terminal = config.pluginmanager.get_plugin("terminalreporter")
     if terminal is not None and not hasattr(config, "workerinput"):
         config.pluginmanager.register(ToldAtOnce(terminal))

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from django.core.management import call_command
 
 from marketplace.common.database import rows
@@ -11,6 +12,7 @@ from tests.appeals.test_appeals import contest, rejected, staff
 from workers.appeals.commands.decide import decide_appeal
 
 
+@pytest.mark.slow
 def test_what_was_rejected_before_gets_its_row(committed: str, migrator: Any) -> None:
     rejected(overlap=1)
     appeal = contest(rejected(overlap=1, dispute_basis_points=10_000))

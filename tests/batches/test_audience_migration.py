@@ -22,6 +22,7 @@ OLD_AND_NEW: list[tuple[dict[str, Any], dict[str, Any]]] = [
 ]
 
 
+@pytest.mark.slow
 def test_a_stored_audience_is_written_in_the_new_form_and_back(
     committed: str,
     as_owner: psycopg.Connection[Any],

@@ -156,6 +156,7 @@ def test_parts_that_stay_an_import_that_miscounts_and_a_publication_beside_one_a
     assert value("SELECT count(*) FROM batches_importpart") == 1
 
 
+@pytest.mark.slow
 def test_imports_of_every_end_are_migrated_back_and_forth(
     committed: str,
     migrator: Any,

@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TINY = "--tasks 60 400 --workers 8 --clients 4 --seconds 0.5 --warm 0.2 --repeat 1 --life-tasks 40 --past 100"
 
 
+@pytest.mark.slow
 @pytest.mark.stack
 def test_bench_assign_measures_cycles_floors_and_flatness(data: Path) -> None:
     ours = ("DATABASE_", "REDIS_", "TOUCHSTONE_", "DJANGO_")

@@ -129,6 +129,10 @@ class Site:
             connection.close()
 
 
+# Those that take longest are only looked at where there is time.
+HEAVY = {"archives", "JSON", "Parquet"}
+
+
 @pytest.fixture(scope="module")
 def site(
     databases: Databases, django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory
@@ -216,7 +220,9 @@ def test_nor_do_they_do_harm_where_their_columns_are_said_to_mean_something(site
     all_of(site, (with_mapping(bomb, mapping) for bomb in GROUPS[group]() if not bomb.query), MAPPED)
 
 
-@pytest.mark.parametrize("group", GROUPS)
+@pytest.mark.parametrize(
+    "group", [pytest.param(group, marks=pytest.mark.slow) if group in HEAVY else group for group in GROUPS]
+)
 def test_nor_where_they_are_only_looked_at(site: Site, group: str) -> None:
     all_of(site, GROUPS[group](), LOOK)
 

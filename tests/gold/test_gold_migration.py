@@ -11,6 +11,7 @@ from tests import factories as make
 from workers.gold.queries import roots_of
 
 
+@pytest.mark.slow
 def test_batches_that_were_published_before_are_committed_to_and_stay_as_they_are(
     committed: str,
     as_owner: psycopg.Connection[Any],
@@ -34,6 +35,7 @@ def test_batches_that_were_published_before_are_committed_to_and_stay_as_they_ar
     assert [f.name for f in check_promises() if f.violations] == []
 
 
+@pytest.mark.slow
 def test_a_market_with_gold_of_its_crowd_does_not_go_back_and_show_it(
     committed: str,
     as_owner: psycopg.Connection[Any],

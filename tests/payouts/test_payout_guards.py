@@ -274,7 +274,10 @@ def test_damage_done_with_the_guards_off_is_found(
     make.make_user()
     assert [finding.name for finding in check_promises() if finding.violations] == []
     guards = [
-        ("payouts_payout", ("payout_begin", "payout_step", "settled_when_released", "agree", "closed", "closed_truncate")),
+        (
+            "payouts_payout",
+            ("payout_begin", "payout_step", "settled_when_released", "agree", "closed", "closed_truncate"),
+        ),
         ("payouts_destination", ("destination_kept", "closed", "closed_truncate")),
     ]
     if not damage.startswith(("ALTER", "DROP")):

@@ -162,6 +162,7 @@ def test_agreement_that_was_recorded_twice_or_of_gold_is_found(
     assert found == [("has no consensus",), ("is judged twice",), ("is of a gold task",)]
 
 
+@pytest.mark.slow
 def test_answers_from_before_consensus_was_followed_are_looked_at_once(
     committed: str, as_owner: psycopg.Connection[Any], clock: Callable[[timedelta], None]
 ) -> None:

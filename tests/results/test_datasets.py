@@ -252,7 +252,7 @@ for step in datasets.advance(it):
 """
 
 
-@pytest.mark.parametrize("format", ["jsonl", "csv"])
+@pytest.mark.parametrize("format", ["jsonl", pytest.param("csv", marks=pytest.mark.slow)])
 def test_a_process_killed_anywhere_loses_a_step_and_changes_no_byte(committed: str, clock: Clock, format: str) -> None:
     batch, run = labelled()
     wanted = archive(built(asked(batch, run, format, answers=True, splits=SPLITS)))

@@ -83,6 +83,7 @@ def test_manage_check_replay_and_demo_join_the_running_site(checkout: Checkout) 
     assert status(f"http://127.0.0.1:{stack['web_port']}") == 200
 
 
+@pytest.mark.slow
 def test_replay_without_a_site_starts_one_and_keeps_stdout_clean(checkout: Checkout) -> None:
     done = checkout.run("replay", "dir", "--json")
 
@@ -91,6 +92,7 @@ def test_replay_without_a_site_starts_one_and_keeps_stdout_clean(checkout: Check
     assert checkout.processes() == []
 
 
+@pytest.mark.slow
 def test_demo_leaves_the_site_up_unless_told_otherwise(checkout: Checkout) -> None:
     short = checkout.run("demo", "--no-serve", "--small")
     process = checkout.start("demo")
@@ -159,6 +161,7 @@ def test_a_taken_default_port_moves_the_site_to_the_next_free_one(checkout: Chec
     assert int(str(stack["web_port"])) > 8000
 
 
+@pytest.mark.slow
 def test_two_checkouts_started_at_the_same_moment_get_different_ports(checkout_at: Callable[[str], Checkout]) -> None:
     pair = [checkout_at("one"), checkout_at("two")]
     for one in pair:
@@ -171,6 +174,7 @@ def test_two_checkouts_started_at_the_same_moment_get_different_ports(checkout_a
     assert len(set(ports)) == 4
 
 
+@pytest.mark.slow
 def test_up_waits_for_a_command_that_uses_the_servers(checkout: Checkout) -> None:
     command = checkout.start("manage", "sleep", "3")
     checkout.wait_ready(command)
@@ -191,6 +195,7 @@ def test_a_site_process_that_cannot_start_ends_up_with_its_last_words(checkout: 
     assert checkout.processes() == []
 
 
+@pytest.mark.slow
 def test_migrations_run_once_and_again_when_the_database_or_a_file_changed(checkout: Checkout) -> None:
     first = checkout.run("check")
     second = checkout.run("check")
@@ -205,6 +210,7 @@ def test_migrations_run_once_and_again_when_the_database_or_a_file_changed(check
     assert all(done.returncode == 0 for done in (first, second, third, fourth))
 
 
+@pytest.mark.slow
 def test_test_runs_pytest_on_servers_of_its_own_beside_a_running_site(checkout: Checkout) -> None:
     (checkout.root / "test_it.py").write_text(
         "import os\ndef test_it():\n    assert os.environ['DJANGO_SETTINGS_MODULE'] == 'marketplace.settings.test'\n"
@@ -221,6 +227,7 @@ def test_test_runs_pytest_on_servers_of_its_own_beside_a_running_site(checkout: 
     assert checkout.processes("test") == []
 
 
+@pytest.mark.slow
 def test_two_test_runs_at_once_use_different_directories(checkout: Checkout) -> None:
     (checkout.root / "test_it.py").write_text(
         "import os, time\ndef test_it():\n    time.sleep(3)\n    print('data=' + os.environ['TOUCHSTONE_DATA'] + ';')\n"

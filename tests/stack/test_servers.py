@@ -68,6 +68,7 @@ def test_postgresql_16_can_be_chosen_and_the_directory_remembers_it(new_checkout
     assert "Traceback" not in refused.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["with a space", "quote'd & odd, näme", "deep/" + "x" * 120])
 def test_odd_and_over_long_paths_work(checkout_at: Callable[[str], Checkout], name: str) -> None:
     checkout = checkout_at(name)
@@ -81,6 +82,7 @@ def test_odd_and_over_long_paths_work(checkout_at: Callable[[str], Checkout], na
     assert not socket_folder.exists()
 
 
+@pytest.mark.slow
 def test_temporary_sockets_of_a_killed_run_are_removed_by_the_next(checkout_at: Callable[[str], Checkout]) -> None:
     checkout = checkout_at("with a space")
     process = checkout.start("manage", "sleep", "60")
@@ -106,6 +108,7 @@ def test_root_runs_the_servers_as_somebody_else(checkout: Checkout) -> None:
     assert (checkout.data() / "sockets").stat().st_mode & 0o777 == 0o700
 
 
+@pytest.mark.slow
 @as_root
 def test_root_in_a_closed_folder_gets_a_place_elsewhere_and_is_told(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
@@ -140,6 +143,7 @@ def test_a_chosen_directory_that_the_servers_cannot_enter_is_refused_in_a_senten
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_plain_user_runs_everything_as_himself(plain_user_checkout: Checkout) -> None:
     process = plain_user_checkout.start("manage", "sleep", "30")
     plain_user_checkout.wait_ready(process)
@@ -154,6 +158,7 @@ def test_a_plain_user_runs_everything_as_himself(plain_user_checkout: Checkout) 
     assert plain_user_checkout.facts()["user"] == "touchstone_app"
 
 
+@pytest.mark.slow
 @as_root
 def test_root_can_continue_with_the_data_of_a_plain_user(plain_user_checkout: Checkout) -> None:
     plain_user_checkout.facts()
@@ -164,7 +169,7 @@ def test_root_can_continue_with_the_data_of_a_plain_user(plain_user_checkout: Ch
 
 def test_everything_survives_kill_9_and_an_immediate_start(checkout: Checkout) -> None:
     assert checkout.run("manage", "migrate", "--database", "owner").returncode == 0
-    for round_number in range(5):
+    for round_number in range(3):
         process = checkout.start("manage", "sleep", "60")
         checkout.wait_ready(process)
         assert checkout.run("manage", "note", f"round {round_number}").returncode == 0
@@ -201,6 +206,7 @@ def test_a_postmaster_that_is_still_shutting_down_is_waited_for(checkout: Checko
     assert second.wait(60) == 0, said(second)
 
 
+@pytest.mark.slow
 def test_backends_that_outlive_their_postmaster_are_ended(checkout: Checkout) -> None:
     process = checkout.start("manage", "sleep", "60")
     checkout.wait_ready(process)
@@ -257,6 +263,7 @@ def test_a_cluster_is_made_whole_after_an_interrupted_first_start(new_checkout: 
     assert not any(new_checkout.data().glob("postgres.new*"))
 
 
+@pytest.mark.slow
 def test_two_commands_at_once_share_the_servers_and_the_first_waits(checkout: Checkout) -> None:
     first = checkout.start("manage", "sleep", "3")
     checkout.wait_ready(first)

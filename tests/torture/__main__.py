@@ -108,7 +108,7 @@ def trials(site: Site, options: Options, journals: Path) -> int:
         print(json.dumps(told if options.all_mutants or len(told) > 1 else told[0]), flush=True)
     else:
         print("\n".join(table(told)), flush=True)
-    return 0 if all(line.get("caught") or line.get("clean") for line in told) else 1
+    return 0 if all(line.get("caught") or line.get("clean") or line.get("left") for line in told) else 1
 
 
 def set_the_stage(site: Site, options: Options, journals: Path, **terms: int) -> Stage:

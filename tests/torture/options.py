@@ -24,6 +24,7 @@ class Options:
     mutants: tuple[str, ...] = ()
     all_mutants: bool = False
     list_mutants: bool = False
+    every: int = 1
 
     @property
     def needs_stack(self) -> bool:
@@ -55,9 +56,14 @@ def parse(arguments: Sequence[str]) -> Options:
     group.add_argument("--mutant", action="append", default=[], metavar="NAME", help="break a wall; exit 0 if noticed")
     group.add_argument("--mutants", action="store_true", help="every mutant, and two controls that must be clean")
     group.add_argument("--list-mutants", action="store_true", help="their names, each with a sentence")
+    parser.add_argument(
+        "--every", type=int, default=1, metavar="N", help="of the mutants that need a crowd, only each Nth (1)"
+    )
     given = parser.parse_args(arguments)
     if given.seconds < 5 or given.clients < 6 or given.tasks < 10 or not 1 <= given.overlap <= 50:
         parser.error("at least 5 seconds, 6 clients and 10 tasks are needed, and an overlap from 1 to 50")
+    if given.every < 1 or (given.every > 1 and not given.mutants):
+        parser.error("--every goes with --mutants, and is a number from 1")
     unknown = [name for name in given.mutant if name not in MUTANTS]
     if unknown:
         parser.error(f"there is no mutant {unknown[0]!r}; --list-mutants names them")
@@ -73,4 +79,5 @@ def parse(arguments: Sequence[str]) -> Options:
         mutants=tuple(given.mutant),
         all_mutants=given.mutants,
         list_mutants=given.list_mutants,
+        every=given.every,
     )

@@ -55,9 +55,11 @@ class Trials:
         self._stage = stage
         self._mutated_sources: list[Any] = []
         self._mutated_processes: Collection[str] = ()
+        self._need_people = 0
 
     def run(self) -> list[dict[str, Any]]:
-        """Try them; a line of figures for each, the controls among them where all are asked for."""
+        """Try them; a line of figures for each, the controls among them where all are asked for. Of those that need a
+        crowd only some may be asked for: the others are told as left."""
         with self._site.connect(dbname="postgres") as database:
             self._copy(database, DATABASE, TEMPLATE)
         if not self._options.all_mutants:
@@ -66,7 +68,7 @@ class Trials:
         # Those that change the program come last, because each needs new processes; alike ones follow each other.
         ordered = sorted(MUTANTS.values(), key=lambda mutant: (bool(mutant.sources), mutant.runs_in))
         told = [self._try(mutant) for mutant in ordered]
-        longest = max((line["seconds"] for line in told if line["caught"]), default=0.0)
+        longest = max((line["seconds"] for line in told if line.get("caught")), default=0.0)
         return [*told, alone, self._control(max(CONTROL_S, longest))]
 
     def _try(self, mutant: Mutant) -> dict[str, Any]:
@@ -76,6 +78,9 @@ class Trials:
         first = next((finding for finding in found if finding.kind != SURPRISE), None)
         seconds = time.monotonic() - began
         if first is None:
+            self._need_people += 1
+            if self._options.every > 1 and self._need_people % self._options.every != 1:
+                return {"mutant": mutant.name, "left": True}
             first, seconds = self._among_people(mutant)
         line = {
             "mutant": mutant.name,
@@ -215,7 +220,10 @@ def table(told: list[dict[str, Any]]) -> list[str]:
     head = f"{'mutant':<22} {'caught by':<40} {'seconds':>7}  what was broken"
     lines = []
     for line in told:
+        if "left" in line:
+            continue
         by = ("clean" if line["clean"] else "NOT CLEAN") if "clean" in line else line["by"] or "NOT CAUGHT"
         sentence = MUTANTS[line["mutant"]].sentence if line["mutant"] in MUTANTS else "nothing"
         lines.append(f"{line['mutant']:<22} {by:<40} {line['seconds']:>7.1f}  {sentence}")
-    return [head, *lines]
+    left = sum("left" in line for line in told)
+    return [head, *lines, *([f"{left} that need a crowd were left out"] if left else [])]

@@ -135,7 +135,15 @@ def test_the_command_line_has_the_defaults_of_the_run_in_ci() -> None:
     assert options.least_kills == 10
     assert parse(["--seconds", "1800"]).least_kills == 300
     assert parse(["--mutant", "place_index"]).mutants == ("place_index",)
-    for wrong in (["--mutant", "nothing"], ["--seconds", "1"], ["--clients", "2"], ["--mode", "odd"]):
+    assert parse(["--mutants", "--every", "5"]).every == 5
+    for wrong in (
+        ["--every", "5"],
+        ["--mutants", "--every", "0"],
+        ["--mutant", "nothing"],
+        ["--seconds", "1"],
+        ["--clients", "2"],
+        ["--mode", "odd"],
+    ):
         with pytest.raises(SystemExit):
             parse(wrong)
 

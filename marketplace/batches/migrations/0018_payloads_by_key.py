@@ -1,6 +1,7 @@
 """The look at the tasks of new payloads: by their keys, whatever the planner thinks of the tables.
 
-A plan that was made while the tables were new may join all payloads with all tasks, and a process keeps it.
+Once rows were taken back, the planner may know a table of many pages as an empty one. A plan made then, for a small
+import, joins all payloads with all tasks, and a connection keeps it for large ones.
 """
 
 from importlib import import_module
