@@ -203,3 +203,18 @@ def test_a_file_is_dropped_and_an_upload_that_is_called_off_brings_nothing(marke
     page.get_by_role("button", name="Import", exact=True).click()
     expect(page.locator("#sample-task")).to_contain_text("A tabby on a sofa")
     assert market.beside(what_is_there, batch) == (["a1", "a2"], {})
+
+
+def test_a_file_that_was_chosen_before_the_page_was_ready_is_looked_at(market: Any, visit: Any) -> None:
+    owner, project = market.beside(made)
+    batch = market.beside(make.make_draft, project)
+    page: Page = visit(owner, "/console/")
+    held: list[Route] = []
+    page.route("**/console/items*.js", lambda route: held.append(route))
+    page.goto(f"/console/batches/{batch.public_id}/setup/items/", wait_until="commit")
+    page.get_by_label("Drop a file here").set_input_files(
+        {"name": "pets.csv", "mimeType": "text/csv", "buffer": CSV.encode()}
+    )
+    assert held, "the script is still on its way"
+    held.pop().continue_()
+    expect(page.locator('[id="column-data.text"]')).to_have_value("")

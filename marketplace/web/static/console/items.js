@@ -229,6 +229,7 @@ function stopped(words = "") {
 /** The page says what is there now. */
 function done() {
   parts["progress-words"].textContent = gettext("Imported.");
+  parts.file.value = ""; // or the browser may bring it along
   location.reload();
 }
 
@@ -254,3 +255,5 @@ parts.drop.addEventListener("drop", (event) => {
   if (event.dataTransfer.files[0]) choose(event.dataTransfer.files[0]);
 });
 if (settings.running) watch(settings.running);
+// Somebody may have been sooner than this script.
+else if (parts.file.files[0]) choose(parts.file.files[0]);
