@@ -66,7 +66,7 @@ class Desk:
         expect(page.get_by_role("status").filter(has_text=words)).to_be_visible()
 
 
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("width", [1280, pytest.param(390, marks=pytest.mark.slow)])
 def test_the_day_of_those_who_run_the_site(
     market: Any, visit: Any, axe: Any, shot: Any, monkeypatch: Any, width: int
 ) -> None:
@@ -252,6 +252,7 @@ PAGES = {
 }  # fmt: skip
 
 
+@pytest.mark.slow  # `test_axe_desks` walks them too
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)])
 def test_each_page_of_staff_stands_at_each_width(
     market: Any, visit: Any, axe: Any, shot: Any, width: int, dark: bool

@@ -46,7 +46,7 @@ def what_is_there(batch: Batch) -> tuple[list[str], dict[str, Any]]:
     return names, keys
 
 
-@pytest.mark.parametrize(("width", "touch"), [(1280, False), (390, True)])
+@pytest.mark.parametrize(("width", "touch"), [(1280, False), pytest.param(390, True, marks=pytest.mark.slow)])
 def test_a_batch_is_set_up_from_a_file_with_bad_rows_and_published(
     market: Any, visit: Any, axe: Any, shot: Any, width: int, touch: bool
 ) -> None:

@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.browser]
 DOT = b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
 
 
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("width", [1280, pytest.param(390, marks=pytest.mark.slow)])
 def test_a_newcomer_makes_a_project_and_sees_what_workers_will_see(
     market: Any, visit: Any, axe: Any, shot: Any, width: int
 ) -> None:

@@ -399,9 +399,9 @@ def test_a_task_that_is_not_answered_goes_as_the_worker_says(way: str, market: M
         gone = Assignment.objects.filter(worker=work.worker, state="returned").order_by("pk")
         return [(one.end_reason, one.comment) for one in gone]
 
+    until(lambda: market.beside(returned) == wanted[way])
     if way != "back":
         expect(page.locator("#player")).to_have_attribute("data-waiting", "0")
-    assert market.beside(returned) == wanted[way]
 
 
 def work_answers(work: Work) -> Any:

@@ -122,7 +122,7 @@ def pilot_and_rest(requester: Requester) -> tuple[Batch, Batch]:
     return pilot, Batch.objects.get(pilot=pilot)
 
 
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("width", [pytest.param(1280, marks=pytest.mark.slow), 390])
 def test_the_day_of_a_requester(
     market: Market, visit: Callable[..., Page], axe: Callable[[Page], None], shot: Callable[..., None], width: int
 ) -> None:

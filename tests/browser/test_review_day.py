@@ -177,6 +177,7 @@ def world(shared_market: Market) -> tuple[dict[str, UUID], User]:
     return shared_market.beside(build)
 
 
+@pytest.mark.slow  # `test_axe_desks` walks them too
 @pytest.mark.parametrize(
     "path",
     [

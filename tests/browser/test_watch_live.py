@@ -102,6 +102,7 @@ def test_answers_are_drawn_over_the_item(
     shot(page, "watch-boxes")
 
 
+@pytest.mark.slow  # `test_axe_desks` walks them too
 @pytest.mark.parametrize("page_of", PAGES)
 def test_pages_of_a_watched_batch_can_be_used_by_everybody(
     market: Market,

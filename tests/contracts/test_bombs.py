@@ -129,8 +129,13 @@ class Site:
             connection.close()
 
 
-# Those that take longest are only looked at where there is time.
+# Those that take longest go through one of the three ways where time is short.
 HEAVY = {"archives", "JSON", "Parquet"}
+
+
+def in_full_only(groups: Iterable[str]) -> list[Any]:
+    """The groups, the heavy ones left out of CI."""
+    return [pytest.param(group, marks=pytest.mark.slow) if group in HEAVY else group for group in groups]
 
 
 @pytest.fixture(scope="module")
@@ -213,16 +218,14 @@ def test_bombs_are_refused_in_time_at_flat_memory_and_leave_nothing(site: Site, 
     all_of(site, of_one_piece(giant=GIANT) if GIANT and group == "one piece" else GROUPS[group]())
 
 
-@pytest.mark.parametrize("group", MEANT)
+@pytest.mark.parametrize("group", in_full_only(MEANT))
 def test_nor_do_they_do_harm_where_their_columns_are_said_to_mean_something(site: Site, group: str) -> None:
     """What a mapping leaves out may be as wrong as it likes: the rest is taken, all of it or nothing."""
     mapping = json.dumps(MEANT[group])
     all_of(site, (with_mapping(bomb, mapping) for bomb in GROUPS[group]() if not bomb.query), MAPPED)
 
 
-@pytest.mark.parametrize(
-    "group", [pytest.param(group, marks=pytest.mark.slow) if group in HEAVY else group for group in GROUPS]
-)
+@pytest.mark.parametrize("group", in_full_only(GROUPS))
 def test_nor_where_they_are_only_looked_at(site: Site, group: str) -> None:
     all_of(site, GROUPS[group](), LOOK)
 

@@ -90,10 +90,10 @@ def shown(module_market: Market, ids: dict[str, dict[str, Any]]) -> dict[str, di
 
 def test_each_role_is_shown_what_it_was_shown_when_somebody_looked(shown: dict[str, Any]) -> None:
     kept = json.loads(SNAPSHOT.read_text())
-    for name in BY_CHANCE & shown.keys():
-        for role, keys in shown[name].items():
-            missing = set(kept.get(name, {}).get(role, [])) - set(keys)
-            shown[name][role] = sorted([*keys, *missing])
+    for name in BY_CHANCE:
+        roles = shown.setdefault(name, {})
+        for role, keys in kept.get(name, {}).items():
+            roles[role] = sorted({*keys, *roles.get(role, [])})
     if WRITE:
         SNAPSHOT.write_text(json.dumps(shown, indent=1, ensure_ascii=False) + "\n")
         kept = shown
