@@ -35,6 +35,8 @@ from marketplace.common import limits
 from marketplace.common.database import value
 
 ROOT = Path(__file__).resolve().parents[1]
+# Databases are made beside the tests, by a thread that must not meet settings which a test is just changing.
+OWNER_URL = settings.DATABASE_OWNER_URL
 
 # How long an example takes says how busy the machine is.
 hypothesis.settings.register_profile(
@@ -92,7 +94,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def owner_connection(database: str | None = None, user: str | None = None) -> Iterator[psycopg.Connection[Any]]:
     """A connection as the owner role (or as `user`), in autocommit, to the named database or to the owner's own."""
     other = {name: given for name, given in (("dbname", database), ("user", user)) if given}
-    with psycopg.connect(settings.DATABASE_OWNER_URL, autocommit=True, **other) as made:  # type: ignore[arg-type]
+    with psycopg.connect(OWNER_URL, autocommit=True, **other) as made:  # type: ignore[arg-type]
         yield made
 
 

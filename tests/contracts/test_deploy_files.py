@@ -228,7 +228,7 @@ def test_the_database_keeps_what_it_confirms_and_its_log(compose: dict[str, Any]
 
 
 def test_what_a_pool_cannot_pass_on_is_set_on_the_role() -> None:
-    options = base.DATABASES["default"]["OPTIONS"]["options"]
+    options = base.database("postgresql://somebody@/there")["OPTIONS"]["options"]
     asked = dict(word.split("=", 1) for word in shlex.split(options) if word != "-c")
     on_role = dict(
         re.findall(

@@ -27,6 +27,7 @@ DOCS = ROOT / "deploy" / "docs"
 GUIDES = [ROOT / "README.md", ROOT / "deploy" / "README.md", ROOT / "deploy" / "RUNBOOK.md", *sorted(DOCS.glob("*.md"))]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 MARK = "\u0001"
+LIMIT_S = 240
 
 
 def blocks(text: str) -> Iterator[tuple[str, str | None]]:
@@ -61,9 +62,12 @@ def run_guide(site: str, staff_key: str, *, people: str = "example.org") -> None
     assert len(given) >= 10
     program = f"\nprint({MARK!r}, flush=True)\n".join(body for body, _ in given)
     env = {**os.environ, "TOUCHSTONE": site, "STAFF_KEY": staff_key}
-    done = subprocess.run(
-        [sys.executable, "-c", program], env=env, capture_output=True, text=True, timeout=240, check=False
-    )
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", program], env=env, capture_output=True, text=True, timeout=LIMIT_S, check=False
+        )
+    except subprocess.TimeoutExpired as late:
+        raise AssertionError(f"after {LIMIT_S} s it had printed no more than:\n{late.stdout!r}") from None
     printed = done.stdout.split(f"{MARK}\n")
     for (body, promised), so in zip(given, printed, strict=False):
         assert said_matches(promised or "", so), f"{body}\nprinted:\n{so}\n{done.stderr[-2000:]}"
