@@ -93,12 +93,12 @@ def status(client: Client, path: str, query: str = "") -> int:
 
 
 def questions(names: set[str], turn: int) -> dict[str, str]:
-    """What a page is asked, by what is odd of it: a third of the odd in all names at once, and one thing in each name
-    by itself; other things on each page."""
+    """What a page is asked, by what is odd of it: a third of the odd in all names at once, and one thing in each
+    second name by itself; other things on each page."""
     kinds = list(HOSTILE.items())
     at_once = kinds[turn // PARTS % 3 :: 3]
     found = {f"all, {kind}": "&".join(f"{name}={text}" for name in sorted(names)) for kind, text in at_once}
-    for at, name in enumerate(sorted(names | {"q"})):
+    for at, name in enumerate(sorted(names | {"q"})[turn // PARTS % 2 :: 2]):
         kind, text = kinds[(turn + at) % len(kinds)]
         found[f"{name}, {kind}"] = f"{name}={text}"
     return found
@@ -128,7 +128,7 @@ def test_no_page_breaks_over_what_its_address_asks(world: World, part: int) -> N
     print(f"\n{asked} hostile questions to {len(opened)} pages")
     missing = {page.path for turn, (page, _) in enumerate(read_pages()) if turn % PARTS == part} & OPEN - opened
     assert missing == set()
-    assert asked > 1_200 / PARTS
+    assert asked > 800 / PARTS
 
 
 def test_no_page_breaks_over_a_number_in_its_address(world: World) -> None:

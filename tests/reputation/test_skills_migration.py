@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import psycopg
+import pytest
 from django.core.management import call_command
 
 from marketplace.common.database import rows
@@ -31,6 +32,7 @@ def migrate(name: str | None) -> None:
         call_command("migrate", database="owner", verbosity=0)
 
 
+@pytest.mark.slow
 def test_a_database_with_outcomes_is_brought_along(
     committed: str, as_owner: psycopg.Connection[Any], migrator: Any
 ) -> None:

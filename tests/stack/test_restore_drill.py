@@ -35,6 +35,9 @@ for _ in range(2):
 seal_transfers()
 """
 
+# CI drills for real (`./run drill`); what goes wrong is tried here.
+pytestmark = pytest.mark.slow
+
 
 @dataclass
 class Site:
@@ -215,7 +218,6 @@ def test_every_file_of_a_backup_is_as_its_manifest_says(site: Site) -> None:
     assert list(damage(made)) == ["the manifest cannot be read"]
 
 
-@pytest.mark.slow
 def test_a_log_that_does_not_reach_the_moment_is_told(site: Site) -> None:
     made = site.backup(site.own_folder("short")).stdout.strip()
     code, report = site.drill(
@@ -232,7 +234,6 @@ def test_a_folder_that_is_no_backup_is_refused(site: Site, tmp_path: Path) -> No
     assert report["wrong"] == [f"{tmp_path} is no base backup as deploy/backup.sh makes them."]
 
 
-@pytest.mark.slow
 def test_books_that_are_wrong_are_told(site: Site) -> None:
     """The last one here: it leaves the market with a balance that no transfer explains."""
     with site.superuser() as asked:
