@@ -50,13 +50,21 @@ def _url(value: Any) -> str | None:
     return url
 
 
+def _shown_url(value: Any) -> str | None:
+    """A URL of what pages themselves load. Their policy allows https only, so that a worker would see a hole."""
+    url = _url(value)
+    if url is not None and urlsplit(url).scheme != "https":
+        raise ValueRefused("must be a URL that begins with https://, because pages show media over https only")
+    return url
+
+
 def _media(kind: str, formats: str) -> Callable[[Any], str | None]:
     """A URL, or the thing itself as a data: URL of one of the formats, for what is small."""
     data_url = re.compile(f"data:{kind}/(?:{formats.replace(', ', '|')});base64,([A-Za-z0-9+/]+={{0,2}})")
 
     def check(value: Any) -> str | None:
         if not isinstance(value, str) or value[:5].lower() != "data:":
-            return _url(value)
+            return _shown_url(value)
         matched = data_url.fullmatch(value) if len(value) <= VALUE_BYTES_MAX else None
         if matched is None:
             options = " or ".join(formats.rsplit(", ", 1))
@@ -112,7 +120,7 @@ DATA_TYPES: dict[str, Callable[[Any], Any]] = {
     "markdown": _text,
     "image": _media("image", "png, jpeg, gif, webp"),
     "audio": _media("audio", "wav, mpeg, ogg, webm, mp4"),
-    "video": _url,
+    "video": _shown_url,
     "table": _table,
     "url": _url,
 }

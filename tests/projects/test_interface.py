@@ -204,7 +204,7 @@ def test_an_empty_value_of_a_required_field_is_missing(empty):
     "url",
     [
         "https://example.org/a.png",
-        "http://example.org:8080/a?b=c#d",
+        "https://example.org:8080/a?b=c#d",
         "https://[2001:db8::1]/x",
         "https://bücher.example/ü",
         "HTTPS://EXAMPLE.ORG",
@@ -243,6 +243,14 @@ def test_web_addresses_are_kept_as_they_are(kind, url):
 )
 def test_other_addresses_are_refused(kind, url):
     assert refusal_of_value(kind, url)
+
+
+def test_what_pages_load_must_come_over_https_and_a_link_need_not():
+    plain = "HTTP://example.org:8080/a?b=c#d"
+
+    assert cleaned_value("url", plain) == plain
+    for kind in ("image", "audio", "video"):
+        assert "pages show media over https only" in refusal_of_value(kind, plain)
 
 
 def test_only_images_and_sounds_may_be_data_urls():
