@@ -241,8 +241,7 @@ def estimate_shape(estimate: Estimate) -> dict[str, Any]:
     return asdict(estimate)
 
 
-class ProgressShape(serializers.Serializer[Any]):
-    state = serializers.ChoiceField(choices=BatchState.choices)
+class CountsShape(serializers.Serializer[Any]):
     tasks = serializers.IntegerField()
     places = serializers.IntegerField()
     leased = serializers.IntegerField()
@@ -252,6 +251,9 @@ class ProgressShape(serializers.Serializer[Any]):
     returned = serializers.IntegerField()
     expired = serializers.IntegerField()
     quarantined = serializers.IntegerField()
+
+
+class SpentShape(serializers.Serializer[Any]):
     escrow_micros = serializers.IntegerField()
     disputes_micros = serializers.IntegerField(help_text="What still lies aside for disputes")
     topup_reserve_micros = serializers.IntegerField(help_text="What still lies aside for the top-up")
@@ -260,6 +262,10 @@ class ProgressShape(serializers.Serializer[Any]):
     topup_micros = serializers.IntegerField()
     fees_micros = serializers.IntegerField()
     refunded_micros = serializers.IntegerField()
+
+
+class ProgressShape(SpentShape, CountsShape):
+    state = serializers.ChoiceField(choices=BatchState.choices)
 
 
 def progress_shape(progress: BatchProgress) -> dict[str, Any]:

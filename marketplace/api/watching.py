@@ -11,7 +11,7 @@ from rest_framework.views import APIView
 
 from marketplace.api.agreement import FieldAgreementShape, agreement_shape
 from marketplace.api.asks import text_of
-from marketplace.api.shapes import rounded
+from marketplace.api.shapes import CountsShape, SpentShape, rounded
 from marketplace.batches.queries import batch_for
 from marketplace.batches.states import BatchState, PauseReason
 from marketplace.common.errors import Unprocessable
@@ -34,28 +34,8 @@ from workers.profiles.commands import pseudonyms
 GIVEN_UP = tuple(reason.value for reason in ReturnReason if reason != ReturnReason.SKIP)
 
 
-class CountsShape(serializers.Serializer[Any]):
-    tasks = serializers.IntegerField()
-    places = serializers.IntegerField()
-    leased = serializers.IntegerField()
-    submitted = serializers.IntegerField()
-    accepted = serializers.IntegerField()
-    rejected = serializers.IntegerField()
-    returned = serializers.IntegerField()
-    expired = serializers.IntegerField()
-    quarantined = serializers.IntegerField()
-
-
-class MoneyShape(serializers.Serializer[Any]):
+class MoneyShape(SpentShape):
     currency = serializers.CharField()
-    escrow_micros = serializers.IntegerField()
-    disputes_micros = serializers.IntegerField()
-    topup_reserve_micros = serializers.IntegerField()
-    paid_micros = serializers.IntegerField()
-    bonus_micros = serializers.IntegerField()
-    topup_micros = serializers.IntegerField()
-    fees_micros = serializers.IntegerField()
-    refunded_micros = serializers.IntegerField()
 
 
 class WaitingShape(serializers.Serializer[Any]):

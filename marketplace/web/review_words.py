@@ -1,4 +1,4 @@
-"""What reviewers read: queues, states of answers, reasons; in words."""
+"""What the console says of answers: their states, queues, why they were rejected or not given; in words."""
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext, ngettext
@@ -30,11 +30,11 @@ EMPTY: dict[str, Text] = {
     Queue.GOLD: _("No key waits for your word."),
 }
 # The words and the tone of the badge.
-STATES: dict[str, tuple[Text, str]] = {
+ANSWERS: dict[str, tuple[Text, str]] = {
     State.SUBMITTED: (_("Waits for a decision"), ""),
     State.ACCEPTED: (_("Accepted"), "good"),
     State.REJECTED: (_("Rejected"), "bad"),
-    State.UPHELD: (_("Rejection overturned, paid"), "good"),
+    State.UPHELD: (_("Rejected, then won"), "warn"),
 }
 REJECTED_FOR: dict[str, Text] = {
     RejectReason.WRONG: _("It is wrong"),
@@ -54,13 +54,13 @@ REVIEWS: dict[str, tuple[Text, str]] = {
     ReviewState.REFUSED: (_("Refused: to be paid"), "bad"),
     ReviewState.LAPSED: (_("Over: all were decided before"), "quiet"),
 }
-GIVEN_UP_FOR: dict[str, Text] = {
-    "expired": _("their time ran out"),
-    ReturnReason.TOO_HARD: _("too hard"),
-    ReturnReason.UNCLEAR_INSTRUCTIONS: _("unclear instructions"),
-    ReturnReason.BROKEN: _("broken"),
-    ReturnReason.INAPPROPRIATE: _("inappropriate"),
-    ReturnReason.OTHER: _("another reason"),
+GIVEN_UP: dict[str, Text] = {
+    ReturnReason.TOO_HARD: _("Too hard"),
+    ReturnReason.UNCLEAR_INSTRUCTIONS: _("The instructions are unclear"),
+    ReturnReason.BROKEN: _("Something is broken"),
+    ReturnReason.INAPPROPRIATE: _("Should not be shown to people"),
+    ReturnReason.OTHER: _("Another reason"),
+    "expired": _("Time ran out"),
 }
 KEY_STATES: dict[str, Text] = {
     "waiting": _("The crowd is sure of it and waits for your word"),

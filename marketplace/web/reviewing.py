@@ -21,7 +21,7 @@ from marketplace.results.queries.review import (
 )
 from marketplace.results.reports.sampling import SHARE, Proof, proof_of
 from marketplace.results.states import Queue
-from marketplace.web.review_words import QUEUES, RULED_FOR, STATES
+from marketplace.web.review_words import ANSWERS, QUEUES, RULED_FOR
 from workers.appeals.queries import appeals_against
 from workers.appeals.states import State as AppealState
 from workers.assignments.commands.decide import apply_due
@@ -106,7 +106,7 @@ def cards_of(batch: Batch, shown: Shown) -> list[dict[str, Any]]:
             "number": number,
             "look": look,
             "worker": shown.names[look.worker_id],
-            "state": STATES[look.state],
+            "state": ANSWERS[look.state],
             "undecided": look.state == State.SUBMITTED,
             "choosable": not look.unclear and look.state != State.REJECTED,
             "said": fields_in_words(fields, look.values or {}),

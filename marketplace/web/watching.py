@@ -8,7 +8,6 @@ from urllib.parse import urlencode
 
 from django.urls import reverse
 from django.utils import formats, timezone
-from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -23,9 +22,8 @@ from marketplace.results.reports.figures import FieldAgreement, Figure
 from marketplace.results.reports.quality import FieldQuality
 from marketplace.results.reports.sampling import Proof
 from marketplace.results.reports.watching import FieldLook, Given, Matrix
+from marketplace.web.review_words import GIVEN_UP, Text
 from workers.gold.queries import KeyView, Verdicts
-
-Text = str | Promise
 
 # The words and the tone of the badge.
 STATES: dict[str, tuple[Text, str]] = {
@@ -35,20 +33,6 @@ STATES: dict[str, tuple[Text, str]] = {
     "closing": (gettext_lazy("Closing"), ""),
     "settled": (gettext_lazy("Settled"), "quiet"),
     "cancelled": (gettext_lazy("Cancelled"), "quiet"),
-}
-ANSWERS: dict[str, tuple[Text, str]] = {
-    "submitted": (gettext_lazy("Waits for you"), ""),
-    "accepted": (gettext_lazy("Accepted"), "good"),
-    "rejected": (gettext_lazy("Rejected"), "bad"),
-    "upheld": (gettext_lazy("Rejected, then won"), "warn"),
-}
-GIVEN_UP: dict[str, Text] = {
-    "too_hard": gettext_lazy("Too hard"),
-    "unclear_instructions": gettext_lazy("The instructions are unclear"),
-    "broken": gettext_lazy("Something is broken"),
-    "inappropriate": gettext_lazy("Should not be shown to people"),
-    "other": gettext_lazy("Another reason"),
-    "expired": gettext_lazy("Time ran out"),
 }
 # As Landis and Koch called them in 1977.
 STRENGTHS: dict[str, tuple[Text, str]] = {

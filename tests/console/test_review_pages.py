@@ -353,7 +353,7 @@ def test_tasks_that_were_given_up_say_why_and_managers_put_them_back() -> None:
     at = path(market.batch, "console_review_given_up")
     reviewer, manager = member(market.requester, "reviewer"), member(market.requester, "manager")
     text = text_of(reviewer.get(at))
-    assert task in text and "the image is black" in text and "1 × broken" in text
+    assert task in text and "the image is black" in text and "1 × Something is broken" in text
     assert "Put them back" not in text
     refused = reviewer.post(at, {"form_key": "g" * 20, "task": task})
     assert (refused.status_code, "This is for managers" in text_of(refused)) == (422, True)

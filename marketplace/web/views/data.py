@@ -32,8 +32,7 @@ from marketplace.results.states import DatasetState
 from marketplace.web.data_forms import AggregateForm, DatasetForm, LinkForm
 from marketplace.web.data_words import CHECKS, STATES
 from marketplace.web.people import ConsoleRequest, console_page
-from marketplace.web.review_words import RULED_FOR
-from marketplace.web.review_words import STATES as ANSWER_STATES
+from marketplace.web.review_words import ANSWERS, RULED_FOR
 from marketplace.web.views.watch import as_file
 from marketplace.web.watching import Table, counts_of, splits_of
 from workers.profiles.commands import pseudonyms
@@ -279,7 +278,7 @@ def _lineage_context(batch: Batch, found: Lineage) -> dict[str, Any]:
                 "one": used,
                 "look": used.look,
                 "worker": names[used.look.worker_id],
-                "state": ANSWER_STATES[used.look.state],
+                "state": ANSWERS[used.look.state],
                 "said": said(used.look.values),
             }
             for used in found.used
@@ -288,7 +287,7 @@ def _lineage_context(batch: Batch, found: Lineage) -> dict[str, Any]:
             {
                 "look": look,
                 "worker": names[look.worker_id],
-                "state": ANSWER_STATES[look.state],
+                "state": ANSWERS[look.state],
                 "said": said(look.values),
             }
             for look in found.unused

@@ -24,7 +24,7 @@ from marketplace.results.queries.review import reviews_of
 from marketplace.web.people import ConsoleRequest, console_page
 from marketplace.web.review_forms import NO_FORM, StatementForm, WhyForm, answers_named, managed, refused, why_of
 from marketplace.web.review_words import (
-    GIVEN_UP_FOR,
+    GIVEN_UP,
     REJECTED_FOR,
     REVIEWS,
     Text,
@@ -153,9 +153,9 @@ def given_up(request: ConsoleRequest, batch: Batch) -> HttpResponse:
         wanted = {worker for row in rows for _reason, worker, _words in row["comments"]}
         names = pseudonyms(requester_id=batch.requester_id, worker_ids=wanted)
     for row in rows:
-        row["why"] = [(GIVEN_UP_FOR.get(reason, reason), row["reasons"][reason]) for reason in sorted(row["reasons"])]
+        row["why"] = [(GIVEN_UP.get(reason, reason), row["reasons"][reason]) for reason in sorted(row["reasons"])]
         row["said"] = [
-            (names[worker], GIVEN_UP_FOR.get(reason, reason), words) for reason, worker, words in row["comments"]
+            (names[worker], GIVEN_UP.get(reason, reason), words) for reason, worker, words in row["comments"]
         ]
     context = {
         "batch": batch,
