@@ -120,6 +120,17 @@ class Member(models.Model):
         ]
 
 
+class FormerMember(models.Model):
+    """Somebody who was a member once, written by trigger as he leaves: he decides as a stranger never again."""
+
+    requester = models.ForeignKey(Requester, on_delete=models.PROTECT, related_name="+", db_index=False)
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    left_at = models.DateTimeField(db_default=MARKET_NOW, editable=False)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["requester", "user"], name="formermember_once")]
+
+
 class ApiKey(AbstractAuthToken):
     """A key of the API: its digest, its name and what it may be used for. It is never changed, only deleted."""
 

@@ -23,7 +23,7 @@ from marketplace.accounts.models import (
     Where,
 )
 from marketplace.accounts.roles import covers, includes
-from marketplace.common.database import MarketNow, one, rows
+from marketplace.common.database import MarketNow, one, rows, value
 from marketplace.common.errors import NotFound
 
 Owned = TypeVar("Owned", bound=Model)
@@ -157,6 +157,16 @@ def staff_people() -> QuerySet[User]:
 def staff_person(user_id: int) -> User:
     """One account with its staff roles at hand, if it has any."""
     return User.objects.prefetch_related("staff_grants").get(pk=user_id)
+
+
+def same_person(one_id: int, other_id: int) -> bool:
+    """Whether the two accounts are one person's, or ever were taken for it: nobody decides about himself."""
+    return bool(value("SELECT accounts_same_person(%s, %s)", [one_id, other_id]))
+
+
+def has_part(requester_id: int, user_id: int) -> bool:
+    """Whether the person, by any of his accounts, is or ever was a member of the organisation."""
+    return bool(value("SELECT accounts_has_part(%s, %s)", [requester_id, user_id]))
 
 
 def account_at(email: str) -> User | None:
