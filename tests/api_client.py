@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import secrets
 from datetime import timedelta
 from typing import Any
@@ -10,7 +11,7 @@ from uuid import uuid4
 from django.test import Client
 
 from marketplace.accounts.commands import create_key
-from marketplace.accounts.models import User
+from marketplace.accounts.models import Notice, User
 from marketplace.common.transactions import one_transaction
 
 PASSWORD = "correct horse battery staple"
@@ -53,6 +54,18 @@ def new_email() -> str:
 def signed_up(email: str | None = None, password: str = PASSWORD) -> User:
     """Somebody with a password."""
     return User.objects.create_user(email or new_email(), password)
+
+
+def mailed_code(email: str) -> str:
+    """The code in the newest mail to this address that asks for an account."""
+    [code] = re.findall(r"^([\w:-]{40,})$", Notice.objects.filter(email=email).latest("pk").text, re.MULTILINE)
+    return str(code)
+
+
+def opened(email: str, password: str = PASSWORD, **more: str) -> Any:
+    """The reply to somebody who asked for an account and comes with the code from the mail."""
+    assert Api().post("/accounts", {"email": email}).status_code == 202
+    return Api().post("/accounts/confirmations", {"code": mailed_code(email.lower()), "password": password, **more})
 
 
 def key_for(user: User, *scopes: str, life: timedelta | None = None) -> str:

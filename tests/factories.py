@@ -9,6 +9,7 @@ from random import Random
 from typing import Any
 from uuid import uuid4
 
+from allauth.account.models import EmailAddress
 from django.db import transaction
 
 from marketplace.accounts.models import Member, Requester, User
@@ -55,8 +56,10 @@ _numbers: Iterator[int] = count(1)
 
 
 def make_user(**fields: Any) -> User:
-    """A user with an address that nobody else has."""
-    return User.objects.create(email=f"user{next(_numbers)}-{uuid4().hex[:6]}@example.org", **fields)
+    """A user with an address that nobody else has, and that was shown to be his."""
+    user = User.objects.create(email=f"user{next(_numbers)}-{uuid4().hex[:6]}@example.org", **fields)
+    EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
+    return user
 
 
 def make_worker() -> Worker:

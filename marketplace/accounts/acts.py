@@ -32,8 +32,8 @@ ACTS = {
     # permission
     "permission.requester_founded", "permission.member_added", "permission.member_invited",
     "permission.invitation_ended", "permission.member_removed", "permission.role_changed", "permission.key_made",
-    "permission.key_revoked",
-    "permission.people_invited", "permission.staff_granted", "permission.staff_revoked",
+    "permission.key_revoked", "permission.people_invited", "permission.invitation_accepted",
+    "permission.staff_granted", "permission.staff_revoked",
     "permission.password_drawn", "permission.adjudicator_named", "permission.accounts_linked", "permission.link_ended",
     # rejections
     "reject.answers", "reject.answers_returned", "reject.review_approved", "reject.review_refused",

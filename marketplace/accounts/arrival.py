@@ -11,8 +11,10 @@ from django.contrib.auth.hashers import make_password
 from django.http import HttpRequest, HttpResponse
 from django.utils.crypto import get_random_string
 
+from marketplace.accounts.commands import end_keys
 from marketplace.accounts.models import User
 from marketplace.common.limits import PasswordGuesses, address_of
+from marketplace.common.transactions import one_transaction
 
 LIBRARYS_STAGE = "allauth.account.stages.EmailVerificationStage"
 
@@ -45,16 +47,32 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]
         make_password(get_random_string(20))
         super().send_account_already_exists_mail(email)
 
+    def set_password(self, user: User, password: str) -> None:
+        super().set_password(user, password)
+        if not self.request.user.is_authenticated:
+            # Who resets a password has lost it, perhaps to somebody who has made keys with it.
+            with one_transaction(principal=f"user:{user.pk}"):
+                end_keys(user_id=user.pk)
+
     def get_login_stages(self) -> list[str]:
         ours = f"{VerificationStage.__module__}.{VerificationStage.__qualname__}"
         return [ours if stage == LIBRARYS_STAGE else stage for stage in super().get_login_stages()]
 
 
+def has_to_show_address(user: User) -> bool:
+    """Whether this account was opened by the pages and nobody has shown yet that its address is his."""
+    return (
+        user.last_login is None
+        and EmailAddress.objects.filter(user_id=user.pk).exists()
+        and not (EmailAddress.objects.filter(user_id=user.pk, verified=True).exists())
+    )
+
+
 class VerificationStage(EmailVerificationStage):  # type: ignore[misc]
     """Nobody who signs up by the pages is in before his address is shown to be his.
 
-    Accounts that come from elsewhere, by the API or an invitation, have no address on record to be shown; nor is
-    anybody locked out later who was in before.
+    Accounts that come by an invitation have no address on record to be shown, and those by the API have shown it; nor
+    is anybody locked out later who was in before.
     """
 
     def handle(self) -> tuple[HttpResponse | None, bool]:

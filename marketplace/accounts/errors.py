@@ -23,6 +23,11 @@ class RoleTooLow(Forbidden):
     title = "Your role does not allow this"
 
 
+class SignUpInvalid(Forbidden):
+    code = "sign-up-invalid"
+    title = "This code opens no account"
+
+
 class NoSuchAccount(Unprocessable):
     code = "no-such-account"
     title = "Nobody has signed up with this e-mail address"

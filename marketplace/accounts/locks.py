@@ -5,9 +5,10 @@ from marketplace.common.database import MarketNow
 
 
 def open_invitation(code_hash: bytes) -> Invitation | None:
-    """The invitation that this code opens now, locked: of two who use a code at once, the second finds none."""
+    """The invitation that this code opens now, locked with its account: of two who use a code at once, the second finds
+    none, and nobody gives the account a password meanwhile."""
     return (
-        Invitation.objects.select_for_update(no_key=True, of=("self",))
+        Invitation.objects.select_for_update(no_key=True, of=("self", "user"))
         .select_related("user")
         .filter(code_hash=code_hash, used_at=None, expires_at__gt=MarketNow(), user__is_active=True)
         .first()

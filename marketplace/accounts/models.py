@@ -212,9 +212,11 @@ class FormerAddress(models.Model):
 
 
 class Notice(models.Model):
-    """A mail to a person about his account: written with the change it tells of, sent after its commit by a sweep."""
+    """A mail to a person about his account, or about opening one: written with the change it tells of, sent after its
+    commit by a sweep."""
 
-    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    # Nobody's while somebody asks for an account.
+    user = models.ForeignKey(User, on_delete=models.CASCADE, null=True, related_name="+")
     email = models.EmailField(max_length=254)
     subject = models.TextField()
     text = models.TextField()

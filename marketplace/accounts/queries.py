@@ -4,8 +4,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 from uuid import UUID
 
+from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
-from django.db.models import Model, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, Model, OuterRef, Q, QuerySet, Subquery
 
 from marketplace.accounts.codes import hash_of
 from marketplace.accounts.errors import InvitationInvalid, RoleTooLow
@@ -14,6 +15,7 @@ from marketplace.accounts.models import (
     ActAnchor,
     ApiKey,
     Configuration,
+    Invitation,
     Member,
     MemberInvitation,
     Requester,
@@ -170,8 +172,15 @@ def has_part(requester_id: int, user_id: int) -> bool:
 
 
 def account_at(email: str) -> User | None:
-    """The account with this e-mail address, if it is in use."""
-    return User.objects.filter(email=email.strip().lower(), is_active=True).first()
+    """The account with this e-mail address, if it is in use and its owner has shown that the address is his, or came by
+    an invitation, or is staff: what is given to an address must not fall to whoever wrote it into a form first."""
+    verified = EmailAddress.objects.filter(user=OuterRef("pk"), email=OuterRef("email"), verified=True)
+    invited = Invitation.objects.filter(user=OuterRef("pk"), used_at__isnull=False)
+    return (
+        User.objects.filter(email=email.strip().lower(), is_active=True)
+        .filter(Q(is_staff=True) | Exists(verified) | Exists(invited))
+        .first()
+    )
 
 
 def any_user(public_id: UUID) -> User:

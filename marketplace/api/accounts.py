@@ -14,6 +14,7 @@ from rest_framework.views import APIView
 from marketplace.accounts.commands import (
     Invitee,
     accept_invitation,
+    ask_to_sign_up,
     create_key,
     found_requester,
     invite,
@@ -39,8 +40,12 @@ KEY_LIFE_MAX_S = 400 * 24 * 3600
 PASSWORD_LENGTH_MAX = 500
 
 
-class SignUpAsk(Ask):
+class AddressAsk(Ask):
     email = serializers.EmailField(max_length=254)
+
+
+class SignUpAsk(Ask):
+    code = serializers.CharField(max_length=1_000)
     password = serializers.CharField(max_length=PASSWORD_LENGTH_MAX, trim_whitespace=False)
     name = serializers.CharField(max_length=200, allow_blank=True, default="")
 
@@ -70,6 +75,10 @@ class InvitationsAsk(Ask):
 class AcceptInvitationAsk(Ask):
     code = serializers.CharField(max_length=200)
     password = serializers.CharField(max_length=PASSWORD_LENGTH_MAX, trim_whitespace=False)
+
+
+class MailedView(serializers.Serializer[Any]):
+    mailed_to = serializers.EmailField()
 
 
 class AccountView(serializers.Serializer[User]):
@@ -131,7 +140,33 @@ class Accounts(APIView):
     permission_classes = [AllowAny]
     throttle_classes = [SignUpThrottle]
 
-    @extend_schema(summary="Sign up", tags=["accounts"], request=SignUpAsk, responses={201: AccountView})
+    @extend_schema(
+        summary="Ask for an account: a code is mailed to the address",
+        description="The same is said whether the address has an account or not; then the mail says so.",
+        tags=["accounts"],
+        request=AddressAsk,
+        responses={202: MailedView},
+    )
+    def post(self, request: KeyRequest) -> HttpResponse:
+        ask = AddressAsk.of(request)
+        with once(request) as boundary:
+            if boundary.replay:
+                return boundary.replay
+            ask_to_sign_up(email=ask["email"])
+            return boundary.respond({"mailed_to": ask["email"]}, status=202)
+
+
+class Confirmations(APIView):
+    authentication_classes: list[type[BaseAuthentication]] = []
+    permission_classes = [AllowAny]
+    throttle_classes = [InvitationThrottle]
+
+    @extend_schema(
+        summary="Open an account with the code from the mail",
+        tags=["accounts"],
+        request=SignUpAsk,
+        responses={201: AccountView},
+    )
     def post(self, request: KeyRequest) -> HttpResponse:
         ask = SignUpAsk.of(request)
         with once(request) as boundary:

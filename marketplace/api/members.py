@@ -9,7 +9,6 @@ from rest_framework import serializers
 from rest_framework.views import APIView
 
 from marketplace.accounts.commands import (
-    add_member,
     change_role,
     invite_member,
     join,
@@ -76,21 +75,6 @@ class Members(APIView):
     def get(self, request: KeyRequest, requester: UUID) -> HttpResponse:
         members = members_of(requester_for(request.user.pk, requester).pk)
         return page_of(request, members, lambda member: MemberView(member).data)
-
-    @extend_schema(summary="Add a member", tags=["accounts"], request=MemberAsk, responses={201: MemberView})
-    def post(self, request: KeyRequest, requester: UUID) -> HttpResponse:
-        ask = MemberAsk.of(request)
-        with once(request) as boundary:
-            return boundary.replay or boundary.respond(
-                MemberView(
-                    add_member(
-                        requester_id=requester_for(request.user.pk, requester, at_least="owner").pk,
-                        email=ask["email"],
-                        role=ask["role"],
-                    )
-                ).data,
-                status=201,
-            )
 
 
 class OneMember(APIView):

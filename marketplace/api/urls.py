@@ -51,6 +51,7 @@ from marketplace.api.worker_parts import PARTS, part_view
 
 urlpatterns = [
     path("accounts", accounts.Accounts.as_view()),
+    path("accounts/confirmations", accounts.Confirmations.as_view()),
     path("tickets", tickets.TicketsView.as_view()),
     path("keys", accounts.Keys.as_view()),
     path("keys/<uuid:key>", accounts.Key.as_view()),

@@ -13,6 +13,7 @@ from knox.crypto import hash_token
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication, get_authorization_header
 from rest_framework.request import Request
 
+from marketplace.accounts.arrival import has_to_show_address
 from marketplace.accounts.models import ApiKey, Scope, User
 from marketplace.accounts.second_factor import shown_in, use_code
 from marketplace.common.database import one
@@ -136,6 +137,8 @@ class PasswordAuthentication(BaseAuthentication):
         if user is None:
             guesses.count_wrong()
             raise KeyRefused("E-mail address or password is wrong.", "password-refused")
+        if has_to_show_address(user):
+            raise KeyRefused("Sign in on the pages first, with the code from your mail.", "address-not-shown")
         self._require_second_factor(request, user, guesses)
         guesses.forget()
         return user, None

@@ -38,7 +38,7 @@ NAMES = {
     503: ("unavailable", "Not available just now"),
 }
 # Codes of the framework's own that say more than the status does.
-TELLING = {"key-refused", "key-expired", "password-refused", "second-factor-needed"}
+TELLING = {"key-refused", "key-expired", "password-refused", "second-factor-needed", "address-not-shown"}
 
 
 def status_of(error: DomainError) -> int:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from marketplace.accounts.commands import Invitee, accept_invitation, ensure_staff, invite
+from marketplace.accounts.commands import Invitee, accept_invitation, ensure_staff, invite, new_password
 from marketplace.accounts.errors import InvitationInvalid
-from marketplace.accounts.models import Invitation, User
+from marketplace.accounts.models import Act, Invitation, Notice, User
 from marketplace.common.database import value
 from marketplace.common.transactions import one_transaction
 from tests.api_client import PASSWORD, Api, code_of, key_for, new_email, signed_up
@@ -156,3 +156,38 @@ def test_of_many_who_use_a_code_at_once_one_gets_in(committed: str, together: Ca
     assert sum(isinstance(outcome, InvitationInvalid) for outcome in outcomes) == 7
     assert User.objects.get(pk=invitation.user_id).check_password(winner)
     assert not Invitation.objects.filter(used_at=None).exists()
+
+
+def test_an_account_that_is_somebodys_is_not_invited_again(db: None) -> None:
+    """Whoever may invite would choose its password: the account of a superuser without one is the prize."""
+    with one_transaction(principal="test"):
+        boss, plain = ensure_staff(email=new_email()), User.objects.create(email=new_email(), password="!x")
+
+    for email in (boss.email, plain.email):
+        response = staff().post("/invitations", {"accounts": [{"email": email}]})
+        assert response.status_code == 422, email
+        assert response.json()["errors"][0]["message"] == "has an account"
+    assert not Invitation.objects.filter(user__in=[boss, plain]).exists()
+
+
+def test_an_old_code_opens_no_account_that_has_got_a_password_or_a_role_meanwhile(db: None) -> None:
+    by, emails = staff(), [new_email(), new_email()]
+    codes = [one["code"] for one in invited(by, *({"email": email} for email in emails))]
+    with one_transaction(principal="test"):
+        drawn = new_password(user=User.objects.get(email=emails[0]))
+        ensure_staff(email=emails[1])
+
+    for code in codes:
+        response = Api().post("/invitations/accept", {"code": code, "password": PASSWORD})
+        assert (response.status_code, code_of(response)) == (404, "invitation-invalid")
+    assert User.objects.get(email=emails[0]).check_password(drawn)
+    assert not User.objects.get(email=emails[1]).has_usable_password()
+
+
+def test_whoever_was_invited_is_told_that_the_account_is_open(db: None) -> None:
+    (invitation,) = invited(staff(), {"email": (email := new_email())})
+
+    Api().post("/invitations/accept", {"code": invitation["code"], "password": PASSWORD})
+
+    assert "has chosen its password" in Notice.objects.get(email=email).text
+    assert Act.objects.filter(act="permission.invitation_accepted").count() == 1

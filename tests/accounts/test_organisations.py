@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from marketplace.accounts.models import Member, User
+from marketplace.accounts.models import Member, Requester, User
 from marketplace.accounts.queries import requester_for
 from marketplace.common.errors import Forbidden
 from tests.api_client import Api, code_of, key_for, new_email, signed_up
@@ -36,58 +36,37 @@ def test_to_strangers_it_does_not_exist(db: None) -> None:
 
     foreign = stranger.get(f"/requesters/{requester}")
     members = stranger.get(f"/requesters/{requester}/members")
-    joining = stranger.post(f"/requesters/{requester}/members", {"email": new_email(), "role": "owner"})
+    inviting = stranger.post(f"/requesters/{requester}/member-invitations", {"email": new_email(), "role": "owner"})
 
-    assert [code_of(response) for response in (foreign, members, joining)] == ["not-found"] * 3
+    assert [code_of(response) for response in (foreign, members, inviting)] == ["not-found"] * 3
     assert stranger.get("/requesters").json() == {"results": [], "next": None}
 
 
-def test_an_owner_adds_members_and_the_repeat_adds_nobody(db: None) -> None:
-    owner, reviewer = signed_up(), signed_up()
-    requester = founded(owner)
-    api = Api(key_for(owner, "requester"))
-    ask = {"email": reviewer.email.upper(), "role": "reviewer"}
-
-    added = [api.post(f"/requesters/{requester}/members", ask) for _ in range(2)]
-
-    assert [response.status_code for response in added] == [201, 201]
-    wanted = {"id": str(reviewer.public_id), "email": reviewer.email, "name": "", "role": "reviewer"}
-    assert added[0].json() == wanted
-    assert len(api.get(f"/requesters/{requester}/members").json()["results"]) == 2
-    assert Api(key_for(reviewer, "requester")).get(f"/requesters/{requester}").json()["role"] == "reviewer"
+def taken_in(requester: str, user: User, role: str) -> None:
+    Member.objects.create(requester=Requester.objects.get(public_id=requester), user=user, role=role)
 
 
-def test_another_role_for_a_member_is_a_conflict(db: None) -> None:
-    owner = signed_up()
+def test_nobody_becomes_a_member_without_having_said_so(db: None) -> None:
+    """Members of an organisation may not work for it: to make somebody one shuts him out."""
+    owner, worker = signed_up(), signed_up()
     requester = founded(owner)
 
     response = Api(key_for(owner, "requester")).post(
-        f"/requesters/{requester}/members", {"email": owner.email, "role": "viewer"}
+        f"/requesters/{requester}/members", {"email": worker.email, "role": "viewer"}
     )
 
-    assert (response.status_code, code_of(response)) == (409, "already-member")
-    assert Member.objects.get(user=owner).role == "owner"
-
-
-def test_an_address_without_an_account_cannot_be_added(db: None) -> None:
-    owner = signed_up()
-    requester = founded(owner)
-
-    response = Api(key_for(owner, "requester")).post(
-        f"/requesters/{requester}/members", {"email": new_email(), "role": "viewer"}
-    )
-
-    assert (response.status_code, code_of(response)) == (422, "no-such-account")
+    assert response.status_code == 405
+    assert not Member.objects.filter(user=worker).exists()
 
 
 @pytest.mark.parametrize("role", ["manager", "reviewer", "viewer"])
-def test_only_owners_add_members(db: None, role: str) -> None:
+def test_only_owners_ask_people_to_join(db: None, role: str) -> None:
     owner, member = signed_up(), signed_up()
     requester = founded(owner)
-    Api(key_for(owner, "requester")).post(f"/requesters/{requester}/members", {"email": member.email, "role": role})
+    taken_in(requester, member, role)
 
     response = Api(key_for(member, "requester")).post(
-        f"/requesters/{requester}/members", {"email": signed_up().email, "role": "owner"}
+        f"/requesters/{requester}/member-invitations", {"email": signed_up().email, "role": "owner"}
     )
 
     assert (response.status_code, code_of(response)) == (403, "role-too-low")
@@ -96,9 +75,7 @@ def test_only_owners_add_members(db: None, role: str) -> None:
 def test_roles_include_the_lower_ones(db: None) -> None:
     owner, manager = signed_up(), signed_up()
     requester = founded(owner)
-    Api(key_for(owner, "requester")).post(
-        f"/requesters/{requester}/members", {"email": manager.email, "role": "manager"}
-    )
+    taken_in(requester, manager, "manager")
     public_id = Member.objects.get(user=owner).requester.public_id
 
     for role in ("viewer", "reviewer", "manager"):

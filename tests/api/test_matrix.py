@@ -12,13 +12,16 @@ from uuid import uuid4
 
 import pytest
 
+from marketplace.accounts.commands import ask_to_sign_up
 from marketplace.accounts.models import Member
 from marketplace.api.worker_parts import PARTS
+from marketplace.common.transactions import one_transaction
 from tests import factories as make
 from tests.acts import undone
 from tests.api.callers import BASE, Reply, caller_for
 from tests.api.market import ROLES, STAFF_ROLES, Market, ids_of, make_market, nobodys, two_ids
 from tests.api.test_openapi import NEEDED, served
+from tests.api_client import mailed_code
 from tests.payouts import people
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -63,6 +66,14 @@ def read(own: set[str] = VIEWERS) -> May:
     return May(REQUESTERS, own)
 
 
+def opening(market: Market) -> dict[str, str]:
+    """What opens an account: the code that is mailed to somebody new."""
+    email = f"{uuid4()}@a.example"
+    with one_transaction(principal="test"):
+        ask_to_sign_up(email=email)
+    return {"code": mailed_code(email), "password": PASSWORD}
+
+
 def place() -> dict[str, Any]:
     """A destination that nobody has."""
     return {"provider": "manual", "currency": "EUR", "details": {"name": "A", "account": str(uuid4())}}
@@ -103,21 +114,15 @@ BANK_REPORT = b"reference,amount,currency,date\nR1,12.50,EUR,2026-10-01\n"
 WEBHOOK = {"url": "https://hooks.example.org/in", "events": ["batch.settled"]}
 STEPS = ("publish", "pause", "resume", "close", "cancel")
 ROUTES: dict[str, Route] = {
-    "accounts": Route(
-        {"POST": May(ANYBODY, ANYBODY, lambda m: {"email": f"{uuid4()}@a.example", "password": PASSWORD}, (201,))}
-    ),
+    "accounts": Route({"POST": May(ANYBODY, ANYBODY, lambda m: {"email": f"{uuid4()}@a.example"}, (202,))}),
+    "accounts/confirmations": Route({"POST": May(ANYBODY, ANYBODY, opening, (201,))}),
     "tickets": Route({"POST": May(WORKERS, WORKERS, lambda m: {"socket": "worker"}, (201,))}),
     # A key is made with a password, so that no key is let in here.
     "keys": Route({"GET": May(KEYS, KEYS), "POST": May(set(), set(), lambda m: {"name": "k", "scopes": ["worker"]})}),
     "keys/{key}": Route({"DELETE": May(KEYS, {"owner"}, None, (204,))}),
     "requesters": Route({"GET": read(REQUESTERS), "POST": step(REQUESTERS, lambda m: {"name": "R"}, (201,))}),
     "requesters/{requester}": Route({"GET": read()}),
-    "requesters/{requester}/members": Route(
-        {
-            "GET": read(),
-            "POST": step({"owner"}, lambda m: {"email": m.worker.user.email, "role": "viewer"}, (201,)),
-        }
-    ),
+    "requesters/{requester}/members": Route({"GET": read()}),
     "requesters/{requester}/members/{member}": Route(
         {
             "PATCH": step({"owner"}, lambda m: {"role": "reviewer"}),

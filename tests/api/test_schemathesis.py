@@ -35,6 +35,7 @@ OPERATIONS = [(path, method.upper()) for path, item in description()["paths"].it
 # Who comes here has no key, or a password instead.
 KEYLESS = {
     "POST /api/v1/accounts",
+    "POST /api/v1/accounts/confirmations",
     "POST /api/v1/keys",
     "POST /api/v1/invitations/accept",
     "POST /api/v1/payouts/notices/{provider}",

@@ -75,12 +75,17 @@ def sign_up(email: str) -> Any:
     return stranger().post("/accounts/signup/", {"email": email, "password1": PASSWORD})
 
 
+def sign_up_by_api(email: str) -> Any:
+    return Api().post("/accounts", {"email": email})
+
+
 def reset(email: str) -> Any:
     return stranger().post("/accounts/password/reset/", {"email": email})
 
 
 WAYS: dict[str, Callable[[str], Any]] = {
-    "sign-in by form": by_form, "sign-in by API": by_api, "sign-up": sign_up, "reset": reset,
+    "sign-in by form": by_form, "sign-in by API": by_api, "sign-up": sign_up,
+    "sign-up by API": sign_up_by_api, "reset": reset,
 }  # fmt: skip
 
 

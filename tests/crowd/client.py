@@ -32,10 +32,6 @@ class Session:
 
     # Accounts
 
-    def sign_up(self, email: str, password: str, name: str = "") -> Json:
-        """Open an account: {id, email, name}."""
-        return self._post("/accounts", {"email": email, "password": password, "name": name})
-
     def make_key(self, email: str, password: str, name: str, scopes: Sequence[str], expires_in_s: int) -> Json:
         """Sign in with HTTP Basic and make a key: {id, name, key, scopes, expires_at}. The key is shown only here."""
         basic = base64.b64encode(f"{email}:{password}".encode()).decode()

@@ -27,11 +27,13 @@ class Owner:
     session: Session
 
 
-def open_requester(base_url: str, *, name: str, run: str) -> Owner:
-    """Somebody signs up, makes a key and founds the organisation `name`."""
+def open_requester(staff: Session, *, name: str, run: str) -> Owner:
+    """Staff invites somebody, who makes a key and founds the organisation `name`. (By himself he would need the code
+    from a mail.)"""
     email, password = f"requester-{run}@crowd.example.com", secrets.token_urlsafe(15)
-    nobody = Session(base_url)
-    nobody.sign_up(email, password, "Owner")
+    [invited] = staff.invite([{"email": email, "name": "Owner", "worker": False}])
+    nobody = Session(staff.http.base_url)
+    nobody.accept_invitation(str(invited["code"]), password)
     session = nobody.with_key(str(nobody.make_key(email, password, "crowd", ["requester"], KEY_LIFE_S)["key"]))
     return Owner(email, password, str(session.found_requester(name)["id"]), session)
 

@@ -150,8 +150,8 @@ def sign_everybody_in(base_url: str, staff_key: str, tasks: list[Digit], *, seed
     say(f"The crowd is SIMULATED: {len(people)} programs ({kinds}) act over HTTP as workers would.")
     say("")
     run, staff = secrets.token_hex(4), Session(base_url, staff_key)
-    owner = open_requester(base_url, name=f"Digit Archive {run}", run=run)
-    say("1. A requester signed up and founded the organisation Digit Archive.")
+    owner = open_requester(staff, name=f"Digit Archive {run}", run=run)
+    say("1. Staff invited a requester, who founded the organisation Digit Archive.")
     # The last of them is the one by whom people sign in on the pages.
     names = [f"Simulated worker {number}" for number in range(1, len(people) + guests_wanted() + 1)] + [RESIDENT]
     with Progress("workers", len(names)) as bar:

@@ -136,7 +136,7 @@ def replay(base_url: str, staff_key: str, recording: Recording, *, name: str, th
     run = secrets.token_hex(4)
     staff = Session(base_url, staff_key)
     with clock.phase("sign_in"):
-        owner = open_requester(base_url, name=f"Replay {run}", run=run)
+        owner = open_requester(staff, name=f"Replay {run}", run=run)
         requester, requester_id = owner.session, owner.requester_id
         names = list(recording.answers)
         with Progress("workers", len(names)) as bar:

@@ -118,7 +118,7 @@ def test_a_throttle_of_an_hour_is_a_refusal(serve: Serve) -> None:
     server, url = serve([(429, {"type": "/problems/throttled", "detail": "Later."}, {"Retry-After": "3600"})])
 
     with pytest.raises(Problem, match="throttled"):
-        Session(url, patience=QUICK).sign_up("a@example.com", "password")
+        Session(url, patience=QUICK).accept_invitation("code", "password")
 
     assert len(server.seen) == 1
 

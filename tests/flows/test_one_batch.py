@@ -24,6 +24,7 @@ from marketplace.results.tasks import aggregate_settled
 from tests.acts import broken
 from tests.api.callers import Caller, Reply
 from tests.api.described import findings
+from tests.api_client import mailed_code
 from tests.factories import INTERFACE
 from workers.assignments.tasks import finish_batches, settle_due
 from workers.gold.tasks import score_due
@@ -44,7 +45,9 @@ class Story:
         """An account of one's own, and a key made with its password."""
         email = self.emails[who] = f"{who}@people.example"
         stranger = Caller("stranger", said=self.said)
-        made = stranger.post("accounts", {"email": email, "password": PASSWORD, "name": f"Name of {who}"}).expect(201)
+        stranger.post("accounts", {"email": email}).expect(202)
+        opens = {"code": mailed_code(email), "password": PASSWORD, "name": f"Name of {who}"}
+        made = stranger.post("accounts/confirmations", opens).expect(201)
         assert (made["email"], made["name"]) == (email, f"Name of {who}")
         return self.with_key(who, *scopes)
 

@@ -15,7 +15,7 @@ from marketplace.accounts.commands import Invitee, accept_invitation, invite
 from marketplace.accounts.models import Member, User
 from marketplace.common.transactions import one_transaction
 from tests import factories as make
-from tests.api_client import PASSWORD, Api, new_email, signed_up
+from tests.api_client import PASSWORD, new_email, signed_up
 from tests.pages.test_pages import browser, require_strict
 
 VERIFY = "/accounts/confirm-email/"
@@ -97,17 +97,15 @@ def test_accounts_from_elsewhere_come_in_at_once_and_stay_able_to(db: None) -> N
 
 
 def test_worker_and_requester_of_the_demo_sign_in_without_a_code(db: None) -> None:
-    """He was invited, she signed up by the API: neither has an address on record."""
+    """Both were invited, and have no address on record."""
     with one_transaction(principal="test"):
-        [invited] = invite(people=[Invitee(email=new_email(), name="Simulated worker 1")])
+        invited = invite(people=[Invitee(email=new_email(), name=name) for name in ("Simulated worker 1", "Owner")])
     with one_transaction(principal="test"):
-        worker = accept_invitation(code=invited.code, password=PASSWORD)
-    owner = new_email()
-    assert Api().post("/accounts", {"email": owner, "password": PASSWORD}).status_code == 201
+        people = [accept_invitation(code=one.code, password=PASSWORD) for one in invited]
     assert not EmailAddress.objects.exists()
 
-    for email in (worker.email, owner):
-        client, _ = sign_in(email)
+    for user in people:
+        client, _ = sign_in(user.email)
         assert is_in(client)
     assert mail.outbox == []
 

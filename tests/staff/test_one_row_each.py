@@ -11,10 +11,10 @@ import pytest
 
 from marketplace.accounts.acts import ACTS
 from marketplace.accounts.commands import (
-    add_member,
     change_role,
     ensure_staff,
     invite_member,
+    join,
     new_password,
     remove_member,
 )
@@ -47,8 +47,8 @@ def _proof(market: Market) -> dict[str, str]:
     return {"password": people.PASSWORD, "code": people.code_of(market.worker.user)}
 
 
-def _in_one(user: User, command: Callable[..., Any], **arguments: Any) -> Any:
-    with one_transaction(principal=f"key-user:{user.pk}"):
+def _in_one(by: User, command: Callable[..., Any], /, **arguments: Any) -> Any:
+    with one_transaction(principal=f"key-user:{by.pk}"):
         return command(**arguments)
 
 
@@ -189,10 +189,18 @@ def _revoke_key(market: Market) -> None:
     caller.delete(f"keys/{user.auth_token_set.get().public_id}").expect(204)  # type: ignore[attr-defined]
 
 
-def _add_member(market: Market) -> None:
-    email, by = make.make_user().email, make.owner_of(market.requester)
-    for _ in range(2):
-        _in_one(by, add_member, requester_id=market.requester.pk, email=email, role="viewer")
+def _join(market: Market) -> None:
+    asked = {"requester_id": market.requester.pk, "role": "viewer"}
+    user, by = make.make_user(), make.owner_of(market.requester)
+    with one_transaction(principal="test"):
+        _, code = invite_member(email=user.email, by=by.pk, **asked)
+    _in_one(user, join, user=user, code=code)
+
+
+def _accept_invitation(market: Market) -> None:
+    asked = {"accounts": [{"email": "comes@example.org"}]}
+    [made] = market["staff"].post("invitations", asked).expect(201)["invitations"]
+    Caller("stranger").post("invitations/accept", {"code": made["code"], "password": "twelve red apples"}).expect(201)
 
 
 def _member(market: Market, command: Callable[..., Any], **more: Any) -> None:
@@ -360,13 +368,14 @@ DONE: dict[str, Callable[[Market], Any]] = {
     "money.invoice_issued": _issue,
     "money.invoice_credited": _credit,
     "permission.requester_founded": lambda m: m["owner"].post("requesters", {"name": "Beta"}).expect(201),
-    "permission.member_added": _add_member,
+    "permission.member_added": _join,
     "permission.member_invited": _invite_member,
     "permission.invitation_ended": _end_invitation,
     "permission.member_removed": lambda m: _member(m, remove_member),
     "permission.role_changed": lambda m: _member(m, change_role, role="reviewer"),
     "permission.key_made": lambda m: caller_for(make.make_user(), "worker"),
     "permission.key_revoked": _revoke_key,
+    "permission.invitation_accepted": _accept_invitation,
     "permission.people_invited": lambda m: m["staff"].post(
         "invitations", {"accounts": [{"email": "invited@example.org", "name": "Ada"}]}
     ),

@@ -13,6 +13,7 @@ import django
 
 django.setup()
 
+from allauth.account.models import EmailAddress  # noqa: E402
 from django.db import connections  # noqa: E402
 
 from marketplace.accounts.commands import create_key, ensure_staff, found_requester  # noqa: E402
@@ -31,7 +32,9 @@ EARNED_MICROS = 20_000_000
 
 
 def _user(name: str) -> User:
-    return User.objects.create(email=f"{name}@torture.example", name=name)
+    user = User.objects.create(email=f"{name}@torture.example", name=name)
+    EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
+    return user
 
 
 def _key(user: User, scope: str) -> str:

@@ -6,27 +6,29 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
+from allauth.account.models import EmailAddress
 from django.contrib.auth.hashers import is_password_usable, make_password
 from django.contrib.auth.password_validation import validate_password
+from django.core import signing
 from django.core.exceptions import ValidationError
+from django.db.models import Exists, OuterRef
 from knox.models import get_digest_token
 
 from marketplace.accounts.codes import hash_of, new_code
 from marketplace.accounts.commands.acts import record
 from marketplace.accounts.commands.staff import give_role
 from marketplace.accounts.errors import (
-    AlreadyMember,
     EmailTaken,
     InvitationInvalid,
-    NoSuchAccount,
     NotInvitable,
     ScopeNotAllowed,
     SecondFactorMissing,
+    SignUpInvalid,
     WeakPassword,
 )
 from marketplace.accounts.locks import open_invitation
 from marketplace.accounts.models import ApiKey, Invitation, Member, Notice, Requester, Role, Scope, StaffRole, User
-from marketplace.accounts.queries import account_at, has_second_factor, has_staff_role
+from marketplace.accounts.queries import has_second_factor, has_staff_role
 from marketplace.common.commands import forgets
 from marketplace.common.database import MarketNow, one, rows, run
 from marketplace.common.errors import NotFound
@@ -34,6 +36,17 @@ from marketplace.common.transactions import require_transaction
 
 KEY_LIFE = timedelta(days=90)
 INVITATION_LIFE = timedelta(days=14)
+SIGN_UP_LIFE = timedelta(hours=1)
+SIGN_UP = "touchstone.sign-up"
+SIGN_UP_SUBJECT = "Your account here"
+SIGN_UP_TEXT = """Somebody, probably you, asked to open an account here with this address. Your code is
+
+{code}
+
+It opens the account once, within an hour. If it was not you, do nothing: without the code nobody can open one with your
+address."""
+KNOWN_TEXT = """Somebody, probably you, asked to open an account here with this address, which has one already. Sign in
+with it, or reset its password on the sign-in page. If it was not you, do nothing."""
 # The only insert of users besides the sign-in library's: the index decides who was first, and nothing fails.
 INSERT_USERS = (
     "INSERT INTO accounts_user (public_id, email, name, password, is_staff, is_active)"
@@ -60,15 +73,34 @@ class Invited:
     code: str
 
 
-def sign_up(*, email: str, password: str, name: str = "") -> User:
-    """Open an account. Raises `WeakPassword`, `EmailTaken`; a taken address takes as long as a new one."""
+def ask_to_sign_up(*, email: str) -> None:
+    """Have a code mailed to the address that opens an account with it; where there is one, the mail says so instead.
+    Nobody but who reads the mail learns which: either way it is one mail and the same work."""
     require_transaction()
     email = email.strip().lower()
+    text = SIGN_UP_TEXT.format(code=signing.dumps(email, salt=SIGN_UP))
+    if User.objects.filter(email=email).exists():
+        text = KNOWN_TEXT
+    Notice.objects.create(email=email, subject=SIGN_UP_SUBJECT, text=text)
+
+
+def sign_up(*, code: str, password: str, name: str = "") -> User:
+    """Open an account with the address that the code was mailed to, which is shown by that.
+
+    Raises `SignUpInvalid`, `WeakPassword`, and `EmailTaken` where the address has got an account meanwhile.
+    """
+    require_transaction()
+    try:
+        email = str(signing.loads(code, salt=SIGN_UP, max_age=SIGN_UP_LIFE))
+    except signing.BadSignature:
+        raise SignUpInvalid("This code is not one of ours, or older than an hour. Ask for a new one.") from None
     require_strong(password, User(email=email, name=name))
     made = one(INSERT_USERS, [[email], [name], [make_password(password)]])
     if made is None:
         raise EmailTaken("This e-mail address has an account already: sign in, or reset its password.")
-    return User.objects.get(pk=made[0])
+    user = User.objects.get(pk=made[0])
+    EmailAddress.objects.create(user=user, email=email, verified=True, primary=True)
+    return user
 
 
 def require_strong(password: str, user: User) -> None:
@@ -112,6 +144,13 @@ def create_key(
         subject_id=key.public_id,
         after={"user": user.public_id, "scopes": key.scopes, "expires_at": key.expiry},
     )
+    if not at_console:
+        notify(
+            user_id=user.pk,
+            subject="A key of the API was made for your account",
+            text=f"It is called “{name}” and may be used for: {', '.join(key.scopes)}. If it was not you, revoke it"
+            " under your account, change your password, and end all other sessions.",
+        )
     return key, token
 
 
@@ -122,6 +161,13 @@ def revoke_key(*, user_id: int, public_id: UUID) -> None:
     if not deleted:
         raise NotFound("There is no such key.")
     record("permission.key_revoked", subject="key", subject_id=public_id, by=user_id)
+
+
+def end_keys(*, user_id: int) -> None:
+    """Delete all keys of somebody who had lost his password: whoever has had the account until now has them as well."""
+    require_transaction()
+    for public_id in ApiKey.objects.filter(user_id=user_id).order_by("public_id").values_list("public_id", flat=True):
+        revoke_key(user_id=user_id, public_id=public_id)
 
 
 def found_requester(*, user_id: int, name: str) -> Member:
@@ -139,41 +185,12 @@ def found_requester(*, user_id: int, name: str) -> Member:
     return member
 
 
-def add_member(*, requester_id: int, email: str, role: str) -> Member:
-    """Let somebody who has an account work for the organisation. Repeating it changes nothing.
-
-    Raises `NoSuchAccount`, and `AlreadyMember` when he has another role.
-    """
-    require_transaction()
-    user = account_at(email)
-    if user is None:
-        raise NoSuchAccount(
-            "Nobody has signed up with this e-mail address.",
-            errors=[{"field": "email", "message": "has no account"}],
-        )
-    added = run(
-        "INSERT INTO accounts_member (requester_id, user_id, role) VALUES (%s, %s, %s)"
-        " ON CONFLICT (requester_id, user_id) DO NOTHING",
-        [requester_id, user.pk, role],
-    )
-    member = Member.objects.select_related("user", "requester").get(requester_id=requester_id, user=user)
-    if member.role != role:
-        raise AlreadyMember(f"This person is a member with the role {member.role}.", role=member.role)
-    if added:
-        record(
-            "permission.member_added",
-            subject="requester",
-            subject_id=member.requester.public_id,
-            after={"user": user.public_id, "role": role},
-        )
-    return member
-
-
 def invite(*, people: Sequence[Invitee]) -> list[Invited]:
     """Open accounts that nobody can sign in to yet, each with a single-use code that lets its owner choose a password.
 
     Somebody who was invited before and has not come gets another code. All or nobody: raises `NotInvitable` naming each
-    item whose address occurs twice or has an account in use.
+    item whose address occurs twice or has an account that no invitation made, or that is in use or staff's: a code
+    chooses a password, and so must never open what is somebody's already.
     """
     require_transaction()
     emails = [person.email.strip().lower() for person in people]
@@ -202,13 +219,19 @@ def invite(*, people: Sequence[Invitee]) -> list[Invited]:
 
 
 def _require_invitable(emails: list[str]) -> None:
-    known = dict(User.objects.filter(email__in=emails).values_list("email", "password"))
+    taken = {
+        user.email
+        for user in User.objects.filter(email__in=emails).annotate(
+            invited=Exists(Invitation.objects.filter(user=OuterRef("pk")))
+        )
+        if is_password_usable(user.password) or user.is_staff or not user.invited
+    }
     seen: set[str] = set()
     errors = []
     for item, email in enumerate(emails):
         if email in seen:
             errors.append({"item": item, "field": "email", "message": "occurs twice"})
-        elif email in known and is_password_usable(known[email]):
+        elif email in taken:
             errors.append({"item": item, "field": "email", "message": "has an account"})
         seen.add(email)
     if errors:
@@ -216,19 +239,27 @@ def _require_invitable(emails: list[str]) -> None:
 
 
 def accept_invitation(*, code: str, password: str) -> User:
-    """Set the password of the account that the code was made for; the account's other codes end with it.
+    """Set the first password of the account that the code was made for, and tell its owner; the account's other codes
+    end with it. What has got a password or a staff role by another way is not opened by it. Locks: invitation, account.
 
     Raises `InvitationInvalid`, `WeakPassword`.
     """
     require_transaction()
     invitation = open_invitation(hash_of(code))
-    if invitation is None:
+    if invitation is None or is_password_usable(invitation.user.password) or invitation.user.is_staff:
         raise InvitationInvalid("This code is unknown, used or has expired. Ask for a new one.")
     user = invitation.user
     require_strong(password, user)
     user.set_password(password)
     user.save(update_fields=["password"])
     Invitation.objects.filter(user=user, used_at=None).update(used_at=MarketNow())
+    record("permission.invitation_accepted", subject="user", subject_id=user.public_id, by=user.pk)
+    notify(
+        user_id=user.pk,
+        subject="Your account here is open",
+        text="Somebody has chosen its password with the code of your invitation. If it was not you, reset the password"
+        " on the sign-in page: that ends all keys and sessions.",
+    )
     return user
 
 

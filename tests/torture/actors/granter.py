@@ -33,12 +33,10 @@ class Granter(Actor):
         return self.chance.uniform(0.5, 2.0)
 
     def member(self) -> None:
-        """Take the colleague in, give him another role, or let him go."""
+        """Ask the colleague to come, give him another role, or let him go."""
         at, his = f"/requesters/{self.person.id}/members", self.stage.colleague.id
         if not self.role:
-            role = self.chance.choice(ROLES)
-            done = self.write(at, {"email": _email(self.stage.colleague.name), "role": role})
-            self.changed(self, "member_added", done, role)
+            self.invite()
         elif self.chance.random() < 0.4:
             self.changed(self, "member_removed", self.write(f"{at}/{his}", {}, method="DELETE"), "")
         else:
