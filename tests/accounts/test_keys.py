@@ -1,15 +1,19 @@
 """Keys: made with a password, shown once, limited by scope, over at once."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from allauth.account.models import EmailAddress
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret, hotp_value
 from django.contrib.auth.hashers import get_hasher
+from django.core import mail
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from marketplace.accounts.models import ApiKey
+from marketplace.accounts.models import ApiKey, Notice, User
 from marketplace.accounts.second_factor import require_password
 from marketplace.common.database import run, value
 from tests.api_client import PASSWORD, Api, code_of, key_for, signed_up
@@ -203,3 +207,29 @@ def test_a_password_that_is_shown_again_is_not_hashed_anew_for_that_would_end_ev
 
     user.refresh_from_db()
     assert user.password == old
+
+
+def test_whoever_resets_his_password_has_no_key_left(db: None) -> None:
+    """He has lost it, perhaps to somebody who has made keys with it; a change of it leaves his own ones."""
+    user = signed_up()
+    EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
+    key = Api(key_for(user, "worker"))
+    client = Client(REMOTE_ADDR=key.address)
+    client.post("/accounts/password/reset/", {"email": user.email})
+    [link] = re.findall(r"/accounts/password/reset/key/\S+/", mail.outbox[-1].body)
+
+    page = client.get(link, follow=True)
+    done = client.post(page.request["PATH_INFO"], {"password1": "twelve red apples", "password2": "twelve red apples"})
+
+    assert done.status_code == 302
+    assert User.objects.get(pk=user.pk).check_password("twelve red apples")
+    assert key.get("/keys").status_code == 401
+    assert not ApiKey.objects.filter(user=user).exists()
+
+
+def test_whoever_has_an_account_is_told_of_each_key_that_is_made(db: None) -> None:
+    user = signed_up()
+
+    Api(basic=(user.email, PASSWORD)).post("/keys", {"name": "laptop", "scopes": ["worker"]})
+
+    assert "“laptop”" in Notice.objects.get(user=user).text
