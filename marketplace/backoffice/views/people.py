@@ -79,7 +79,7 @@ def part_page(name: str) -> Callable[..., HttpResponse]:
         context = {
             "worker": of,
             "title": TITLES[name],
-            "rows": part.told(shown),
+            "rows": part.told(shown, request.roles),
             "rows_template": f"staff/rows/{name}.html",
             "after": after,
         }
@@ -139,7 +139,11 @@ def sanctions(request: StaffRequest) -> HttpResponse:
     if place is not None:
         found = found.filter(pk__lt=place)
     shown, after = page_after(request, "sanctions", list(found[: SHOWN + 1]), SHOWN, lambda one: one.pk)
-    context = {"rows": [staff_sanction_shape(one) for one in shown], "after": after, "in_force": in_force}
+    context = {
+        "rows": [staff_sanction_shape(one, request.roles) for one in shown],
+        "after": after,
+        "in_force": in_force,
+    }
     return render(request, "staff/sanctions.html", context)
 
 
