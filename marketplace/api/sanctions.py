@@ -26,6 +26,7 @@ from marketplace.accounts.queries import (
     staff_roles,
 )
 from marketplace.accounts.roles import covers
+from marketplace.api.looks import note_look
 from marketplace.batches.models import Batch
 from marketplace.batches.queries import any_batch, with_places
 from marketplace.common.errors import NotFound, Unprocessable
@@ -159,6 +160,10 @@ class SanctionsView(APIView):
             found = found.filter(user_id=any_worker(_uuid(worker)).user_id)
         if in_force == "true":
             found = found.filter(pk__in=live_sanctions(None).values("pk"))
+        if worker is not None:
+            note_look(request, "worker", _uuid(worker))
+        else:
+            note_look(request, "sanctions", "in_force" if in_force == "true" else "all")
         return page_of(request, found, _shown_to(request), allowed=["worker", "in_force"])
 
     @extend_schema(
@@ -182,7 +187,9 @@ class SanctionView(APIView):
 
     @extend_schema(summary="One sanction with its evidence", tags=["operations"], responses=StaffSanctionShape)
     def get(self, request: KeyRequest, sanction: UUID) -> HttpResponse:
-        return respond(_shown_to(request)(sanction_of(sanction, for_staff())))
+        found = sanction_of(sanction, for_staff())
+        note_look(request, "sanction", sanction)
+        return respond(_shown_to(request)(found))
 
 
 class SanctionLiftView(APIView):
