@@ -1,6 +1,6 @@
 """Reads of people and organisations."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -120,9 +120,10 @@ def invitation_by(code: str) -> MemberInvitation:
     return found
 
 
-def keys_of(user_id: int) -> QuerySet[ApiKey]:
-    """The user's keys, without what opens anything."""
-    return ApiKey.objects.filter(user_id=user_id).defer("digest", "token_key")
+def keys_of(user_id: int, within: Collection[str] | None = None) -> QuerySet[ApiKey]:
+    """The user's keys, without what opens anything; with scopes given, those that open no more than these."""
+    found = ApiKey.objects.filter(user_id=user_id).defer("digest", "token_key")
+    return found if within is None else found.filter(scopes__contained_by=list(within))
 
 
 def factor_of(user_id: int) -> Authenticator | None:

@@ -173,6 +173,12 @@ class Confirmations(APIView):
             return boundary.replay or boundary.respond(AccountView(sign_up(**ask)).data, status=201)
 
 
+def _within(request: KeyRequest) -> list[str] | None:
+    """The scopes of the keys that a key may know of: one that was lost must not end those that open more. Who is signed
+    in on a page may know of all."""
+    return request.auth.scopes if isinstance(request.auth, ApiKey) else None
+
+
 class Keys(APIView):
     """Keys are listed with a key and made with a password."""
 
@@ -181,9 +187,15 @@ class Keys(APIView):
         method = self.request.method if self.request is not None else None
         return [PasswordAuthentication()] if method == "POST" else [ApiKeyAuthentication()]
 
-    @extend_schema(summary="List your keys", tags=["accounts"], **listing(KeyView))
+    @extend_schema(
+        summary="List your keys",
+        description="The key that asks, and those of yours that are for nothing else than it is.",
+        tags=["accounts"],
+        **listing(KeyView),
+    )
     def get(self, request: KeyRequest) -> HttpResponse:
-        return page_of(request, keys_of(request.user.pk), lambda key: KeyView(key).data, sort="created")
+        found = keys_of(request.user.pk, _within(request))
+        return page_of(request, found, lambda key: KeyView(key).data, sort="created")
 
     @extend_schema(
         summary="Make a key",
@@ -206,12 +218,17 @@ class Keys(APIView):
 class Key(APIView):
     permission_classes = [IsAuthenticated]
 
-    @extend_schema(summary="Revoke a key of yours", tags=["accounts"], responses={204: None})
+    @extend_schema(
+        summary="Revoke a key of yours",
+        description="A key revokes itself, and those of yours that are for nothing else than it is.",
+        tags=["accounts"],
+        responses={204: None},
+    )
     def delete(self, request: KeyRequest, key: UUID) -> HttpResponse:
         with once(request) as boundary:
             if boundary.replay:
                 return boundary.replay
-            revoke_key(user_id=request.user.pk, public_id=key)
+            revoke_key(user_id=request.user.pk, public_id=key, within=_within(request))
             return boundary.respond(None, status=204)
 
 

@@ -42,6 +42,7 @@ from marketplace.results.queries import RESULT_COLUMNS, answer_columns, answer_r
 from workers.assignments.commands.decide import DECISIONS_MAX, accept_answers, apply_due
 from workers.assignments.queries import Sought, answers_page
 from workers.assignments.states import RejectReason
+from workers.gold.commands.audit import note_look
 from workers.profiles.commands import pseudonyms
 from workers.profiles.queries import workers_by_pseudonym
 
@@ -239,6 +240,9 @@ def _results(request: KeyRequest, batch: Batch) -> tuple[list[str], Iterator[dic
     run = run_for(batch, uuid_of(wanted, "run") if wanted else None)
     with one_transaction(principal="gold"):
         gold = gold_tasks(batch=batch)
+        # The results say which tasks these are.
+        if gold:
+            note_look(batch_id=batch.pk, user_id=request.user.pk, what="results")
     return RESULT_COLUMNS, result_rows(run, gold)
 
 

@@ -9,6 +9,7 @@ from rest_framework import serializers
 from rest_framework.views import APIView
 
 from marketplace.accounts.models import StaffRole
+from marketplace.api.looks import note_look
 from marketplace.rest.ask import Ask
 from marketplace.rest.boundary import once
 from marketplace.rest.openapi import listing
@@ -63,6 +64,7 @@ class LinksView(APIView):
 
     @extend_schema(summary="Links between accounts, past ones too", tags=["operations"], **listing(LinkShape))
     def get(self, request: KeyRequest) -> HttpResponse:
+        note_look(request, "links", "all")
         return page_of(request, links(), link_shape)
 
     @extend_schema(

@@ -1,4 +1,4 @@
-"""Who looks at what says who somebody is, or takes a table home, leaves a row in the audit log (R36)."""
+"""Who looks at what tells of somebody, or takes a table home, leaves a row in the audit log (R36)."""
 
 from typing import Any
 

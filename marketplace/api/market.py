@@ -11,6 +11,7 @@ from rest_framework.views import APIView
 
 from marketplace.accounts.commands.acts import record
 from marketplace.accounts.models import StaffRole
+from marketplace.api.looks import note_look
 from marketplace.api.worker_parts import StaffFiringShape, staff_firing_shape
 from marketplace.common.cells import as_csv
 from marketplace.common.transactions import one_transaction
@@ -133,4 +134,5 @@ class FiringsEverywhereView(APIView):
         **listing(StaffFiringShape),
     )
     def get(self, request: KeyRequest) -> HttpResponse:
+        note_look(request, "firings", "all")
         return page_of(request, firings_everywhere(), staff_firing_shape, descending=True)

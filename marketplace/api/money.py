@@ -13,6 +13,7 @@ from rest_framework.views import APIView
 from marketplace.accounts.models import StaffRole
 from marketplace.accounts.queries import requester_for
 from marketplace.api.asks import moment_of
+from marketplace.api.looks import note_look
 from marketplace.api.pseudonyms import with_pseudonyms
 from marketplace.api.shapes import (
     AnchorShape,
@@ -25,7 +26,7 @@ from marketplace.api.shapes import (
     transfer_shape,
 )
 from marketplace.common.errors import Unprocessable
-from marketplace.ledger.addresses import funds_of
+from marketplace.ledger.addresses import funds_of, worker_in
 from marketplace.ledger.queries import anchors, balances_at, head, statement
 from marketplace.rest.ask import refuse_unknown
 from marketplace.rest.boundary import respond
@@ -63,6 +64,7 @@ class AccountView(APIView):
     def get(self, request: KeyRequest) -> HttpResponse:
         refuse_unknown(request.query_params, ("address", "at"))
         address, at = _address(request), moment_of(request.query_params, "at") or datetime.now(UTC)
+        _note_whose(request, address, [])
         return respond(
             {
                 "address": address,
@@ -84,7 +86,22 @@ class AccountTransfersView(APIView):
         **listing(BookedTransferShape, OpenApiParameter("address", str, required=True)),
     )
     def get(self, request: KeyRequest) -> HttpResponse:
-        return _transfers(request, _address(request), allowed=["address"])
+        address = _address(request)
+
+        def noted(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+            _note_whose(request, address, found)
+            return found
+
+        return _transfers(request, address, allowed=["address"], named=noted)
+
+
+def _note_whose(request: KeyRequest, address: str, found: Sequence[dict[str, Any]]) -> None:
+    """Write down whose money somebody looks at, or by which account he learns what workers were paid."""
+    worker = worker_in(address)
+    if worker is not None:
+        note_look(request, "worker", worker)
+    elif any(worker_in(row[side]) for row in found for side in ("source", "destination")):
+        note_look(request, "money_place", address)
 
 
 def _transfers(

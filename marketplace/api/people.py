@@ -187,7 +187,7 @@ def worker_file(worker: Worker, roles: Iterable[str]) -> dict[str, Any]:
     accounts = list(accounts_of_person(worker.pk))
     overall = facet_of(worker_id=worker.pk, facet="global")
     low, high = overall.posterior.interval()
-    parts = {name: part.newest(worker, SHOWN) for name, part in parts_for(held).items()}
+    parts = {name: part.newest(worker, SHOWN, held) for name, part in parts_for(held).items()}
     return {
         "id": worker.public_id,
         "account": worker.user.public_id,

@@ -1,6 +1,8 @@
 """Sanctions: staff's over everybody, and a requester's over the workers he knows, within what is his own."""
 
+from collections.abc import Callable, Iterable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -21,7 +23,10 @@ from marketplace.accounts.queries import (
     requester_for,
     sanction_of,
     sanctions_within,
+    staff_roles,
 )
+from marketplace.accounts.roles import covers
+from marketplace.api.looks import note_look
 from marketplace.batches.models import Batch
 from marketplace.batches.queries import any_batch, with_places
 from marketplace.common.errors import NotFound, Unprocessable
@@ -89,8 +94,9 @@ class SanctionShape(serializers.Serializer[Any]):
 
 class StaffSanctionShape(SanctionShape):
     worker = serializers.UUIDField(allow_null=True, help_text="None for an account without a worker")
-    made_by = serializers.EmailField(allow_null=True, help_text="None where a rule made it")
-    lifted_by = serializers.EmailField(allow_null=True)
+    author = serializers.ChoiceField(choices=("rule", "person"))
+    made_by = serializers.EmailField(allow_null=True, help_text="To support only, and none where a rule made it")
+    lifted_by = serializers.EmailField(allow_null=True, help_text="To support only")
 
 
 class RequesterSanctionShape(SanctionShape):
@@ -116,12 +122,15 @@ def sanction_shape(row: Any) -> dict[str, Any]:
     }
 
 
-def staff_sanction_shape(row: Any) -> dict[str, Any]:
+def staff_sanction_shape(row: Any, roles: Iterable[str]) -> dict[str, Any]:
+    """As somebody with these roles sees it: members of organisations limit workers too, and addresses are support's."""
+    mail = covers(roles, [StaffRole.SUPPORT])
     return {
         **sanction_shape(row),
         "worker": row.worker,
-        "made_by": row.made_by.email if row.made_by else None,
-        "lifted_by": row.lifted_by.email if row.lifted_by else None,
+        "author": "rule" if row.made_by_id is None else "person",
+        "made_by": row.made_by.email if mail and row.made_by else None,
+        "lifted_by": row.lifted_by.email if mail and row.lifted_by else None,
     }
 
 
@@ -151,7 +160,11 @@ class SanctionsView(APIView):
             found = found.filter(user_id=any_worker(_uuid(worker)).user_id)
         if in_force == "true":
             found = found.filter(pk__in=live_sanctions(None).values("pk"))
-        return page_of(request, found, staff_sanction_shape, allowed=["worker", "in_force"])
+        if worker is not None:
+            note_look(request, "worker", _uuid(worker))
+        else:
+            note_look(request, "sanctions", "in_force" if in_force == "true" else "all")
+        return page_of(request, found, _shown_to(request), allowed=["worker", "in_force"])
 
     @extend_schema(
         summary="Limit a worker; a ban is made here only",
@@ -166,7 +179,7 @@ class SanctionsView(APIView):
                 return boundary.replay
             scope_id = any_place(ask["scope"], ask.get("place"))
             made = _impose(ask, any_worker(ask["worker"]).user_id, scope_id, request.user.pk)
-            return boundary.respond(staff_sanction_shape(for_staff().get(pk=made.pk)), status=201)
+            return boundary.respond(_shown_to(request)(for_staff().get(pk=made.pk)), status=201)
 
 
 class SanctionView(APIView):
@@ -174,7 +187,9 @@ class SanctionView(APIView):
 
     @extend_schema(summary="One sanction with its evidence", tags=["operations"], responses=StaffSanctionShape)
     def get(self, request: KeyRequest, sanction: UUID) -> HttpResponse:
-        return respond(staff_sanction_shape(sanction_of(sanction, for_staff())))
+        found = sanction_of(sanction, for_staff())
+        note_look(request, "sanction", sanction)
+        return respond(_shown_to(request)(found))
 
 
 class SanctionLiftView(APIView):
@@ -193,7 +208,7 @@ class SanctionLiftView(APIView):
                 return boundary.replay
             of = sanction_of(sanction)
             lift(sanction_id=of.pk, reason=ask["reason"], by=request.user.pk)
-            return boundary.respond(staff_sanction_shape(for_staff().get(pk=of.pk)))
+            return boundary.respond(_shown_to(request)(for_staff().get(pk=of.pk)))
 
 
 class RequesterSanctionsView(APIView):
@@ -280,6 +295,10 @@ def lift_own(requester: Requester, sanction: UUID, *, reason: str, by: int) -> S
         raise LiftNotAllowed(f"{author} made this sanction, and only staff lifts it.")
     lift(sanction_id=of.pk, reason=reason, by=by)
     return own.get(pk=of.pk)
+
+
+def _shown_to(request: KeyRequest) -> Callable[[Any], dict[str, Any]]:
+    return partial(staff_sanction_shape, roles=staff_roles(request.user.pk))
 
 
 def _impose(ask: dict[str, Any], user_id: int, scope_id: int | None, by: int) -> Sanction:

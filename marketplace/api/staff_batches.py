@@ -13,6 +13,7 @@ from rest_framework import serializers
 from rest_framework.views import APIView
 
 from marketplace.accounts.models import StaffRole
+from marketplace.api import looks
 from marketplace.api.agreement import NamedFigureShape
 from marketplace.api.gold import KeyShape, key_shape
 from marketplace.api.reviews import ReviewShape, review_shape
@@ -139,7 +140,9 @@ class StaffBatchFileView(APIView):
     )
     def get(self, request: KeyRequest, batch: UUID) -> HttpResponse:
         refuse_unknown(request.query_params, ())
-        return respond(batch_file(any_batch(batch)))
+        of = any_batch(batch)
+        looks.note_look(request, "batch", batch)
+        return respond(batch_file(of))
 
 
 class StaffKeysView(APIView):

@@ -15,6 +15,7 @@ from rest_framework import serializers
 from rest_framework.views import APIView
 
 from marketplace.accounts.models import StaffRole
+from marketplace.accounts.queries import staff_roles
 from marketplace.accounts.roles import covers
 from marketplace.api.links import LinkShape, link_shape
 from marketplace.api.looks import note_look
@@ -217,31 +218,44 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
     }
 
 
-def _each(shape: Callable[[Any], dict[str, Any]]) -> Callable[[Sequence[Any]], list[dict[str, Any]]]:
-    return lambda found: [shape(one) for one in found]
+Told = list[dict[str, Any]]
+
+
+def _alike(told: Callable[[Sequence[Any]], Told]) -> Callable[[Sequence[Any], Iterable[str]], Told]:
+    """The same to everybody who may see it."""
+    return lambda found, _roles: told(found)
+
+
+def _each(shape: Callable[[Any], dict[str, Any]]) -> Callable[[Sequence[Any], Iterable[str]], Told]:
+    return _alike(lambda found: [shape(one) for one in found])
+
+
+def _sanctions(found: Sequence[Any], roles: Iterable[str]) -> Told:
+    return [staff_sanction_shape(one, roles) for one in found]
 
 
 @dataclass(frozen=True)
 class Part:
-    """One kind of thing there is of a worker: who may see it, the rows, and what is told of them."""
+    """One kind of thing there is of a worker: who may see it, the rows, and what is told of them to somebody with some
+    roles."""
 
     summary: str
     shape: type[serializers.Serializer[Any]]
     rows: Callable[[Worker], QuerySet[Any]]
-    told: Callable[[Sequence[Any]], list[dict[str, Any]]]
+    told: Callable[[Sequence[Any], Iterable[str]], Told]
     roles: tuple[StaffRole, ...] = LOOKERS
 
-    def newest(self, worker: Worker, shown: int) -> tuple[list[dict[str, Any]], bool]:
+    def newest(self, worker: Worker, shown: int, roles: Iterable[str]) -> tuple[Told, bool]:
         """So many of the newest, and whether there are more."""
         found = list(self.rows(worker).order_by("-pk")[: shown + 1])
-        return self.told(found[:shown]), len(found) > shown
+        return self.told(found[:shown], roles), len(found) > shown
 
 
 PARTS: dict[str, Part] = {
-    "answers": Part("A worker's answers", StaffAnswerShape, lambda worker: answers_of(worker.pk), _answers),
+    "answers": Part("A worker's answers", StaffAnswerShape, lambda worker: answers_of(worker.pk), _alike(_answers)),
     "rejections": Part(
         "A worker's answers that were rejected, undone ones too", StaffRejectionShape,
-        lambda worker: rejections_of(worker.pk), _rejections,
+        lambda worker: rejections_of(worker.pk), _alike(_rejections),
     ),
     "returns": Part(
         "Tasks that a worker gave back", StaffReturnShape, lambda worker: returns_of(worker.pk), _each(_return)
@@ -252,7 +266,7 @@ PARTS: dict[str, Part] = {
     ),
     "sanctions": Part(
         "Sanctions of a worker's person", StaffSanctionShape,
-        lambda worker: for_staff().filter(user_id__in=users_of_person(worker.pk)), _each(staff_sanction_shape),
+        lambda worker: for_staff().filter(user_id__in=users_of_person(worker.pk)), _sanctions,
     ),
     "appeals": Part("A worker's appeals", AppealedShape, lambda worker: appeals_of(worker.pk), _each(appealed_shape)),
     "skills": Part(
@@ -298,7 +312,8 @@ def part_view(name: str) -> type[APIView]:
         def get(self, request: KeyRequest, worker: UUID) -> HttpResponse:
             found = any_worker(worker)
             note_look(request, "worker", worker)
-            return page_of(request, part.rows(found), together=part.told, descending=True)
+            roles = staff_roles(request.user.pk)
+            return page_of(request, part.rows(found), together=lambda rows: part.told(rows, roles), descending=True)
 
     WorkerPartView.__name__ = f"Worker{name.title()}View"
     return WorkerPartView

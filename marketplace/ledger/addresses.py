@@ -36,5 +36,20 @@ def withdrawing_by(worker: UUID) -> str:
     return f"worker:{worker}:withdrawing"
 
 
+def worker_in(address: str) -> UUID | None:
+    """Whose account it is, where it is a worker's.
+
+    >>> worker_in("worker:6f1c1f3e-6c0e-4a40-9d2c-0a8e5e1f0b11:earned")
+    UUID('6f1c1f3e-6c0e-4a40-9d2c-0a8e5e1f0b11')
+    >>> worker_in("platform:fees"), worker_in("worker:nobody:earned")
+    (None, None)
+    """
+    kind, _, rest = address.partition(":")
+    try:
+        return UUID(rest.partition(":")[0]) if kind == "worker" else None
+    except ValueError:
+        return None
+
+
 def outside(channel: str) -> str:
     return f"outside:{channel}"

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from allauth.account.models import EmailAddress
@@ -13,10 +14,13 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from marketplace.accounts.commands import ensure_staff
 from marketplace.accounts.models import ApiKey, Notice, User
 from marketplace.accounts.second_factor import require_password
 from marketplace.common.database import run, value
+from marketplace.common.transactions import one_transaction
 from tests.api_client import PASSWORD, Api, code_of, key_for, signed_up
+from tests.web.visitors import client_of
 
 Clock = Callable[[timedelta], None]
 
@@ -155,6 +159,71 @@ def test_nobody_revokes_another_persons_key(db: None) -> None:
 
     assert (response.status_code, code_of(response)) == (404, "not-found")
     assert Api(theirs).get("/keys").status_code == 200
+
+
+def named_keys(user: User) -> dict[str, str]:
+    """The ids of a person's keys, by what they are for."""
+    return {"+".join(key.scopes): str(key.public_id) for key in ApiKey.objects.filter(user=user)}
+
+
+@pytest.mark.parametrize(
+    ("scopes", "known"),
+    [
+        (["worker"], {"worker"}),
+        (["requester"], {"requester"}),
+        (["requester", "worker"], {"worker", "requester", "requester+worker"}),
+        (["staff", "worker"], {"worker", "staff+worker"}),
+        (["requester", "staff", "worker"], {"worker", "requester", "requester+worker", "staff+worker", "all"}),
+    ],
+)
+def test_a_key_knows_and_revokes_only_keys_that_open_no_more_than_it(
+    db: None, scopes: list[str], known: set[str]
+) -> None:
+    with one_transaction(principal="console"):
+        user = ensure_staff(email="keys@example.org", role="quality")
+    for one in (["worker"], ["requester"], ["requester", "worker"], ["staff", "worker"]):
+        key_for(user, *one)
+    key_for(user, "requester", "staff", "worker")
+    named = named_keys(user)
+    named["all"] = named.pop("requester+staff+worker")
+    api = Api(key_for(user, *scopes))
+    (own,) = {str(one) for one in ApiKey.objects.filter(user=user).values_list("public_id", flat=True)} - set(
+        named.values()
+    )
+
+    listed = {row["id"] for row in api.get("/keys").json()["results"]}
+    assert listed == {own} | {named[one] for one in known}
+
+    nobodys = api.delete(f"/keys/{uuid4()}")
+    for name, key in named.items():
+        answer = api.delete(f"/keys/{key}")
+        assert answer.status_code == (204 if name in known else 404), name
+        if name not in known:
+            assert code_of(answer) == code_of(nobodys) == "not-found"
+            assert answer.json()["detail"] == nobodys.json()["detail"]
+    left = {str(one) for one in ApiKey.objects.filter(user=user).values_list("public_id", flat=True)}
+    assert left == {own} | {key for name, key in named.items() if name not in known}
+    assert api.delete(f"/keys/{own}").status_code == 204
+
+
+def test_who_is_signed_in_on_a_page_revokes_each_of_his_keys(db: None) -> None:
+    user = signed_up()
+    key_for(user, "requester", "worker")
+    client = client_of(user)
+
+    answer = client.delete(f"/api/v1/keys/{named_keys(user)['requester+worker']}", headers={"Idempotency-Key": "once"})
+
+    assert answer.status_code == 204
+    assert not ApiKey.objects.filter(user=user).exists()
+
+
+def test_no_key_makes_a_key(db: None) -> None:
+    user = signed_up()
+
+    response = Api(key_for(user, "requester", "worker")).post("/keys", {"name": "k", "scopes": ["worker"]})
+
+    assert response.status_code == 401
+    assert ApiKey.objects.filter(user=user).count() == 1
 
 
 def test_keys_of_a_closed_account_open_nothing(db: None) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from marketplace.accounts.models import Act
 from marketplace.batches.commands.lifecycle import close_batch
 from marketplace.common.database import rows
 from marketplace.common.transactions import one_transaction
@@ -70,6 +71,35 @@ def test_a_requester_sees_how_his_keys_fare_and_that_he_looked_is_written_down(m
     assert market["owner"].get(f"batches/{market.batch.public_id}/gold?state=flagged").expect(200)["results"] == []
     assert market["owner"].get(f"batches/{market.batch.public_id}/gold?state=secret").status == 422
     assert market["viewer"].get(f"batches/{market.batch.public_id}/gold").status == 403
+
+
+def test_results_that_say_which_tasks_are_gold_are_a_look_at_it(market: Market) -> None:
+    make_answers(market)
+    at = f"batches/{market.batch.public_id}"
+    market["owner"].post(f"{at}/answers/accept", {"all_submitted": True}).expect(200)
+    market["owner"].post(f"{at}/results", {"method": "majority"}).expect(201)
+    for form in ("csv", "jsonl"):
+        assert market["viewer"].get(f"{at}/exports/results.{form}").status == 200
+    assert market["viewer"].get(f"{at}/exports/answers.csv").status == 200, "these do not say it"
+    looks = list(Act.objects.filter(act="gold.viewed").values_list("subject_id", "after", "actor__memberships__role"))
+    assert looks == [(str(market.batch.public_id), {"what": "results"}, "viewer")] * 2
+    assert rows("SELECT what, count(*) FROM gold_look GROUP BY what") == [("results", 2)]
+
+
+def test_results_of_a_batch_without_gold_are_no_look_at_it(market: Market) -> None:
+    batch, worker = make.make_batch(1, project=market.project, overlap=1), make.make_worker()
+    make.answer(worker, make.take(worker, batch, 1))
+    at = f"batches/{batch.public_id}"
+    market["owner"].post(f"{at}/answers/accept", {"all_submitted": True}).expect(200)
+    market["owner"].post(f"{at}/results", {"method": "majority"}).expect(201)
+    assert market["viewer"].get(f"{at}/exports/results.csv").status == 200
+    assert rows("SELECT count(*) FROM gold_look") == [(0,)]
+
+
+def test_the_queue_of_keys_is_shown_by_no_list_that_leaves_no_row(market: Market) -> None:
+    reply = market["reviewer"].get(f"batches/{market.batch.public_id}/review-queue?queue=gold")
+    assert reply.status == 422 and b"g0" not in reply.body
+    assert rows("SELECT count(*) FROM gold_look") == [(0,)]
 
 
 def test_what_gold_costs_is_told_before_and_while_the_batch_runs(market: Market) -> None:

@@ -257,3 +257,50 @@ def test_that_somebody_is_told_who_judges_is_written_down(market: Any) -> None:
     assert rows == [one, one, ("appeals", "open"), ("appeals", "all")]
     caller_for(expert, "worker").get(f"appeals/{appeal.public_id}").expect(200)
     assert len(told("person.viewed")) == before + 4, "who judges himself is told nothing of another"
+
+
+@pytest.mark.parametrize(("role", "shown"), [("support", True), ("quality", False), ("finance", False)])
+def test_whose_address_made_a_limit_is_for_support_only(role: str, shown: bool) -> None:
+    """A member of an organisation limits workers too: his address is shown by nobody's file."""
+    batch, worker = make.make_batch(), make.make_worker()
+    member = make.owner_of(batch.requester)
+    with one_transaction(principal="test"):
+        made = impose(
+            user_id=worker.user_id, scope="requester", scope_id=batch.requester_id, measure="limit", reason="haste",
+            words="Too fast.", evidence={"note": "x"}, life=timedelta(days=7), made_by=member.pk,
+        )  # fmt: skip
+    with one_transaction(principal="test"):
+        lift(sanction_id=made.pk, reason="A mistake.", by=member.pk)
+    staff = make_staff(role)
+    key, client = caller_for(staff, "staff"), at_desk(staff)
+    told_by = [key.get(f"workers/{worker.public_id}"), key.get(f"workers/{worker.public_id}/sanctions")]
+    pages = [client.get(at_of(worker)), client.get(f"{at_of(worker)}sanctions/")]
+    if role != "finance":
+        told_by += [key.get("sanctions"), key.get(f"sanctions/{made.public_id}")]
+        told_by.append(key.post(f"sanctions/{made.public_id}/lift", {"reason": "Again."}))
+        pages.append(client.get("/staff/people/sanctions/?all=1"))
+
+    for reply in told_by:
+        assert reply.status == 200
+        rows = reply.json.get("sanctions", reply.json.get("results", [reply.json]))
+        [row] = [row for row in rows if row["id"] == str(made.public_id)]
+        assert row["author"] == "person"
+        assert (row["made_by"], row["lifted_by"]) == ((member.email,) * 2 if shown else (None,) * 2), reply.path
+    for page in pages:
+        assert page.status_code == 200
+        text = text_of(page)
+        assert (member.email in text) is shown and "Too fast." in text
+        assert "by a rule" not in text and (shown or "by somebody" in text)
+
+
+def test_a_limit_that_a_rule_made_says_so_to_everybody() -> None:
+    worker = make.make_worker()
+    with one_transaction(principal="test"):
+        impose(
+            user_id=worker.user_id, scope="platform", scope_id=None, measure="limit", firing_id=3, reason="haste",
+            words="Too fast.", evidence={"note": "x"}, life=timedelta(days=7),
+        )  # fmt: skip
+    for role in ("support", "quality"):
+        [row] = caller(role).get(f"workers/{worker.public_id}/sanctions").expect(200)["results"]
+        assert (row["author"], row["made_by"]) == ("rule", None)
+        assert "by a rule" in text_of(desk(role).get(at_of(worker)))

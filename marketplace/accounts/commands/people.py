@@ -1,7 +1,7 @@
 """Everything that can happen to accounts, keys, organisations and invitations."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -28,7 +28,7 @@ from marketplace.accounts.errors import (
 )
 from marketplace.accounts.locks import open_invitation
 from marketplace.accounts.models import ApiKey, Invitation, Member, Notice, Requester, Role, Scope, StaffRole, User
-from marketplace.accounts.queries import has_second_factor, has_staff_role
+from marketplace.accounts.queries import has_second_factor, has_staff_role, keys_of
 from marketplace.common.commands import forgets
 from marketplace.common.database import MarketNow, one, rows, run
 from marketplace.common.errors import NotFound
@@ -154,10 +154,11 @@ def create_key(
     return key, token
 
 
-def revoke_key(*, user_id: int, public_id: UUID) -> None:
-    """Delete one of the user's keys; it stops opening anything at once. Raises `NotFound`."""
+def revoke_key(*, user_id: int, public_id: UUID, within: Collection[str] | None = None) -> None:
+    """Delete one of the user's keys; it stops opening anything at once. With scopes given, as those of a key that asks,
+    one that opens more than these is not there. Raises `NotFound`."""
     require_transaction()
-    deleted, _ = ApiKey.objects.filter(user_id=user_id, public_id=public_id).delete()
+    deleted, _ = keys_of(user_id, within).filter(public_id=public_id).delete()
     if not deleted:
         raise NotFound("There is no such key.")
     record("permission.key_revoked", subject="key", subject_id=public_id, by=user_id)

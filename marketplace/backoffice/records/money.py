@@ -15,6 +15,8 @@ from workers.assignments.models import Extra
 @register(Account, site=records)
 class Places(Record):
     slug, thing, group, roles, handle, title = "places", "money_place", "money", MONEY, "pk", "address"
+    # What lies on a worker's account is what he has earned.
+    personal = True
     label, about = _("Places of money"), _("The ledger's accounts with their balances; holds are among them.")
     list_display = ("id", "address", "currency", "balance_micros", "version")
     search_fields = ("address", "id")
@@ -34,6 +36,7 @@ class Places(Record):
 @register(Transfer, site=records)
 class Transfers(Record):
     slug, thing, group, roles, handle, title = "transfers", "transfer", "money", MONEY, "pk", "key"
+    personal = True
     label, about = _("Transfers"), _("Every movement of money, with its postings and its seal.")
     list_display = ("id", "key", "kind", "amount_micros", "source", "destination", "made_at")
     search_fields = ("key", "id")

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from marketplace.accounts.commands.acts import record
 from marketplace.accounts.models import StaffRole
+from marketplace.api.looks import note_look
 from marketplace.api.market import quality_overview
 from marketplace.api.staff_batches import batch_file, looked_keys
 from marketplace.api.worker_parts import staff_firing_shape
@@ -80,6 +81,7 @@ def firings(request: StaffRequest) -> HttpResponse:
     if place is not None:
         found = found.filter(pk__lt=place)
     shown, after = page_after(request, "firings", list(found[: SHOWN + 1]), SHOWN, lambda one: one.pk)
+    note_look(request, "firings", "all")
     context = {"rows": [staff_firing_shape(one) for one in shown], "after": after}
     return render(request, "staff/firings.html", context)
 
@@ -87,8 +89,10 @@ def firings(request: StaffRequest) -> HttpResponse:
 @require_safe
 @staff_page(*JUDGES)
 def batch(request: StaffRequest, batch: UUID) -> HttpResponse:
-    """One batch: terms, standing, agreement, check questions by number, and what fired and is contested there."""
-    of = batch_file(any_batch(batch))
+    """One batch: terms, standing, agreement, check questions by number, what fired of whom, and what is contested."""
+    found = any_batch(batch)
+    note_look(request, "batch", batch)
+    of = batch_file(found)
     return render(
         request, "staff/batch.html", {"of": of, "terms": terms_of(of["batch"]), "rules": rules_of(of["batch"])}
     )

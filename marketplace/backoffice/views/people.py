@@ -79,7 +79,7 @@ def part_page(name: str) -> Callable[..., HttpResponse]:
         context = {
             "worker": of,
             "title": TITLES[name],
-            "rows": part.told(shown),
+            "rows": part.told(shown, request.roles),
             "rows_template": f"staff/rows/{name}.html",
             "after": after,
         }
@@ -105,7 +105,10 @@ def link(request: StaffRequest, worker: UUID) -> HttpResponse:
 
     said = _("Linked: they count as one worker from now on.")
     done = carried_out(request, form, one_person, to="staff_worker", args=[worker], said=said)
-    return done or render(request, "staff/link.html", {"form": form, "worker": of}, status=status_of(form))
+    if done:
+        return done
+    note_look(request, "worker", worker)
+    return render(request, "staff/link.html", {"form": form, "worker": of}, status=status_of(form))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -123,8 +126,11 @@ def end_a_link(request: StaffRequest, link: UUID) -> HttpResponse:
         args=[accounts[0][0]],
         said=_("Ended."),
     )
+    if done:
+        return done
+    note_look(request, "link", link)
     context = {"form": form, "link": found, "accounts": accounts}
-    return done or render(request, "staff/link_end.html", context, status=status_of(form))
+    return render(request, "staff/link_end.html", context, status=status_of(form))
 
 
 @require_safe
@@ -139,7 +145,12 @@ def sanctions(request: StaffRequest) -> HttpResponse:
     if place is not None:
         found = found.filter(pk__lt=place)
     shown, after = page_after(request, "sanctions", list(found[: SHOWN + 1]), SHOWN, lambda one: one.pk)
-    context = {"rows": [staff_sanction_shape(one) for one in shown], "after": after, "in_force": in_force}
+    note_look(request, "sanctions", "in_force" if in_force else "all")
+    context = {
+        "rows": [staff_sanction_shape(one, request.roles) for one in shown],
+        "after": after,
+        "in_force": in_force,
+    }
     return render(request, "staff/sanctions.html", context)
 
 
@@ -167,7 +178,10 @@ def sanction(request: StaffRequest, worker: UUID) -> HttpResponse:
 
     said = _("In force. The worker is told why, and until when it can be contested.")
     done = carried_out(request, form, limit, to="staff_worker", args=[worker], said=said)
-    return done or render(request, "staff/sanction.html", {"form": form, "worker": of}, status=status_of(form))
+    if done:
+        return done
+    note_look(request, "worker", worker)
+    return render(request, "staff/sanction.html", {"form": form, "worker": of}, status=status_of(form))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -185,8 +199,11 @@ def lift_sanction(request: StaffRequest, sanction: UUID) -> HttpResponse:
         args=[whose] if whose else [],
         said=_("Lifted."),
     )
+    if done:
+        return done
+    note_look(request, "sanction", sanction)
     context = {"form": form, "sanction": found, "what": MEASURES[found.measure], "worker": whose}  # type: ignore[index]
-    return done or render(request, "staff/lift.html", context, status=status_of(form))
+    return render(request, "staff/lift.html", context, status=status_of(form))
 
 
 @require_safe
