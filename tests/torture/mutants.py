@@ -470,7 +470,7 @@ _ALL = [
     Mutant(
         "released_by_its_maker",
         "Whoever made a run of payouts may release it himself.",
-        functions=[(RELEASED, r"AND r\.made_by_id = NEW\.made_by_id", "AND false")],
+        functions=[(RELEASED, r"AND accounts_same_person\(r\.made_by_id, NEW\.made_by_id\)", "AND false")],
         lets=["release_ones_own_run"],
     ),
     Mutant(
@@ -482,7 +482,7 @@ _ALL = [
     Mutant(
         "released_by_its_payee",
         "Whom a run of payouts pays may release it.",
-        functions=[(RELEASED, r"AND p\.user_id = NEW\.made_by_id", "AND false")],
+        functions=[(RELEASED, r"WHERE accounts_same_person\(paid\.user_id, NEW\.made_by_id\)", "WHERE false")],
         lets=["release_a_run_that_pays_oneself"],
     ),
     Mutant(
