@@ -106,14 +106,14 @@ def spend_all(batch: Batch, *, but: int = 0) -> None:
 
 
 def make_deposit(requester: Requester, amount_micros: int = 5, **terms: Any) -> Deposit:
-    """A recorded deposit."""
+    """A deposit, recorded by somebody who has no part in the organisation unless somebody is named."""
     with one_transaction(principal="test"):
         return record_deposit(
             requester=requester,
             amount_micros=amount_micros,
             currency=terms.pop("currency", "EUR"),
             reference=terms.pop("reference", str(uuid4())),
-            recorded_by=terms.pop("recorded_by", None) or requester.members.order_by("pk")[0].user,
+            recorded_by=terms.pop("recorded_by", None) or make_user(),
             **terms,
         )
 

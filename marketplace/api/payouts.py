@@ -394,7 +394,11 @@ class OutcomesView(APIView):
             if boundary.replay:
                 return boundary.replay
             changed = report_outcome(
-                run_id=run_for(run).pk, outcome=ask["outcome"], payouts=ask.get("payouts"), reason=ask["reason"]
+                run_id=run_for(run).pk,
+                outcome=ask["outcome"],
+                payouts=ask.get("payouts"),
+                by=request.user.pk,
+                reason=ask["reason"],
             )
             return boundary.respond({"changed": changed})
 

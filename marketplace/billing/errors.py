@@ -1,6 +1,6 @@
 """The ways billing refuses."""
 
-from marketplace.common.errors import Conflict, NotFound, Unprocessable
+from marketplace.common.errors import Conflict, Forbidden, NotFound, Unprocessable
 
 
 class NoSuchDeposit(NotFound):
@@ -11,6 +11,11 @@ class NoSuchDeposit(NotFound):
 class DepositTakenBack(Conflict):
     code = "deposit-taken-back"
     title = "This deposit was taken back before"
+
+
+class OwnOrganisation(Forbidden):
+    code = "own-organisation"
+    title = "Nobody keeps the books of an organisation of his own"
 
 
 class InvoicingNotSetUp(Conflict):

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.db.models import BooleanField, Count, ExpressionWrapper, Q, QuerySet, Sum
 
+from marketplace.accounts.queries import same_person
 from marketplace.common.database import MarketNow, one, rows
 from marketplace.common.errors import NotFound
 from marketplace.common.sealing import Unsealable, unseal
@@ -122,6 +123,22 @@ def is_released(run_id: int) -> bool:
 def payouts_of_run(run_id: int) -> QuerySet[Payout]:
     """What is in the run's file, in its order."""
     return payouts_in().filter(run_id=run_id).order_by("pk")
+
+
+def own_among(payouts: Iterable[Payout], user_id: int) -> list[Payout]:
+    """Those that pay this person, by whichever of his accounts."""
+    every = list(payouts)
+    found = rows(
+        "SELECT paid.id FROM unnest(%s::bigint[]) AS paid (id) WHERE accounts_same_person(paid.id, %s)",
+        [sorted({payout.user_id for payout in every}), user_id],
+    )
+    own = {row[0] for row in found}
+    return [payout for payout in every if payout.user_id in own]
+
+
+def may_release(run: Run, payouts: Iterable[Payout], user_id: int) -> bool:
+    """Whether the person has neither made the run nor is paid by it."""
+    return not (same_person(run.made_by_id, user_id) or own_among(payouts, user_id))
 
 
 def attempts() -> QuerySet[Attempt]:

@@ -19,7 +19,7 @@ from tests.acts import broken_views
 
 
 def record(requester: Requester, amount: int = 5_000_000, reference: str = "r1", **terms: Any) -> Deposit:
-    by = terms.pop("recorded_by", None) or requester.members.get().user
+    by = terms.pop("recorded_by", None) or make.make_user()
     with one_transaction(principal="test"):
         made = record_deposit(
             requester=requester,
@@ -63,9 +63,9 @@ def test_a_deposit_is_a_row_with_its_evidence_and_one_transfer(acme: Requester) 
 
 
 def test_a_deposit_without_evidence_says_who_recorded_it(acme: Requester) -> None:
-    by = acme.members.get().user
+    by = make.make_user()
 
-    assert record(acme).evidence == f"Recorded by {by.public_id}; no document was given."
+    assert record(acme, recorded_by=by).evidence == f"Recorded by {by.public_id}; no document was given."
 
 
 def test_a_reference_is_recorded_once_and_a_repeat_gets_the_first(acme: Requester) -> None:
@@ -129,12 +129,12 @@ def test_what_is_spent_cannot_be_taken_back_and_the_refusal_says_how_much_is_mis
 
 def test_an_unknown_deposit_is_not_found(acme: Requester) -> None:
     with pytest.raises(NoSuchDeposit), one_transaction(principal="test"):
-        reverse_deposit(deposit=acme.public_id, reason="x", by=acme.members.get().user)
+        reverse_deposit(deposit=acme.public_id, reason="x", by=make.make_user())
 
 
 def test_a_row_without_its_transfer_does_not_commit(committed: str) -> None:
     acme = make.make_requester(funds_micros=0)
-    by = acme.members.get().user.pk
+    by = make.make_user().pk
     insert = (
         "INSERT INTO billing_deposit (public_id, requester_id, amount_micros, currency, channel, reference, evidence,"
         " recorded_by_id, transfer_key) VALUES (gen_random_uuid(), %s, %s, 'EUR', 'bank', %s, 'e', %s, %s)"

@@ -58,7 +58,7 @@ def issue(requester: Requester, month: date = MARCH, currency: str = "EUR") -> I
 
 def credit(invoice: Invoice) -> Invoice:
     with one_transaction(principal="test"):
-        return credit_invoice(invoice=invoice, reason="wrong name", by=invoice.requester.members.get().user)
+        return credit_invoice(invoice=invoice, reason="wrong name", by=make.make_user())
 
 
 def say(requester: Requester, name: str, address: str = "") -> None:

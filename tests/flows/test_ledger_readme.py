@@ -104,7 +104,7 @@ def test_the_worked_example_of_the_readme_is_what_happens(clock: Callable[[timed
     in_one(approve_payout, public_id=Payout.objects.get().public_id, by=people.make_staff().pk)
     run = in_one(make_run, provider_name="manual", currency="EUR", by=staff.pk)
     people.released(run)
-    in_one(report_outcome, run_id=run.pk, outcome="settled", payouts=None)
+    in_one(report_outcome, run_id=run.pk, outcome="settled", payouts=None, by=staff.pk)
     clock(timedelta(days=15))
     release_disputes()
 

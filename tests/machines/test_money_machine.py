@@ -301,13 +301,12 @@ class MoneyMachine(RuleBasedStateMachine):
         run_id = self.one_of(data, self.books.runs)
         before = "settled" if outcome == "returned" else "sent"
         found = [payout for payout in self.books.runs[run_id] if self.books.state(payout) == before]
+        said = {"run_id": run_id, "outcome": outcome, "payouts": None, "by": self.staff.pk, "reason": "closed account"}
         if outcome != "failed" and not self.books.released[run_id]:
             with pytest.raises(RunNotReleased):
-                self.do(report_outcome, run_id=run_id, outcome=outcome, payouts=None, reason="closed account")
+                self.do(report_outcome, **said)
             return
-        assert self.do(report_outcome, run_id=run_id, outcome=outcome, payouts=None, reason="closed account") == len(
-            found
-        )
+        assert self.do(report_outcome, **said) == len(found)
         for payout in found:
             place, amount, _ = self.books.payouts[payout]
             if outcome == "settled":

@@ -29,6 +29,6 @@ def test_a_run_of_before_counts_as_released_by_its_maker_and_what_came_of_it_can
     release = RunRelease.objects.get()
     assert (release.run_id, release.made_by_id, release.made_at) == (made.pk, staff.pk, made.made_at)
     with one_transaction(principal="test"):
-        assert report_outcome(run_id=made.pk, outcome="settled", payouts=None) == 1
+        assert report_outcome(run_id=made.pk, outcome="settled", payouts=None, by=staff.pk) == 1
     assert [people.state_of(payout) for payout in payouts] == ["returned", "settled"]
     assert [found.name for found in check_promises() if found.violations] == []

@@ -320,10 +320,10 @@ def _outcome(*outcomes: str) -> Step:
     staff = people.make_staff()
     people.approved(*_payee(), staff)
     run_id = people.released(in_one(make_run, provider_name="manual", currency="EUR", by=staff.pk)).pk
+    said = {"run_id": run_id, "payouts": None, "by": staff.pk, "reason": "closed account"}
     for outcome in outcomes[:-1]:
-        in_one(report_outcome, run_id=run_id, outcome=outcome, payouts=None, reason="closed account")
-    last = {"run_id": run_id, "outcome": outcomes[-1], "payouts": None, "reason": "closed account"}
-    return lambda: in_one(report_outcome, **last)
+        in_one(report_outcome, **said, outcome=outcome)
+    return lambda: in_one(report_outcome, **said, outcome=outcomes[-1])
 
 
 def _payout_settled() -> Step:

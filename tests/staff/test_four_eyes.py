@@ -153,7 +153,9 @@ def test_of_a_release_and_a_failure_at_once_the_payout_goes_one_way(
         return go
 
     release = in_one(release_run, public_id=made.public_id, by=second.pk)
-    failure = in_one(report_outcome, run_id=made.pk, outcome="failed", payouts=None, reason="closed account")
+    failure = in_one(
+        report_outcome, run_id=made.pk, outcome="failed", payouts=None, by=first.pk, reason="closed account"
+    )
     ends = together([release, failure] * 4)
     assert ends[1::2].count(1) == 1, "the money goes back once"
     assert people.money_of(worker) == {"earned": 9 * people.EURO, "withdrawing": 0}
@@ -182,7 +184,7 @@ def test_a_run_that_was_paid_unreleased_or_released_too_late_is_found(
     if "runrelease SET" in damage:
         people.released(made)
         with one_transaction(principal="test"):
-            report_outcome(run_id=made.pk, outcome="failed", payouts=None, reason="closed account")
+            report_outcome(run_id=made.pk, outcome="failed", payouts=None, by=first.pk, reason="closed account")
     assert [found.name for found in check_promises() if found.violations] == []
     guards = {"payouts_payout": ("payout_step", "settled_when_released", "agree"), "payouts_runrelease": ("closed",)}
     for table, names in guards.items() if damage.startswith("UPDATE") else ():

@@ -65,6 +65,7 @@ RELEASE = "assignments_free_places"
 PICK_GOLD = "assignments_pick_gold"
 GOLD_NEAR = "assignments_gold_near"
 RELEASED = "payouts_release_begin"
+SAME_PERSON = "accounts_same_person"
 FITS = "results_adjudication_fits"
 LINK_STEP = "results_link_step"
 GRANTER = "accounts_require_granter"
@@ -470,7 +471,7 @@ _ALL = [
     Mutant(
         "released_by_its_maker",
         "Whoever made a run of payouts may release it himself.",
-        functions=[(RELEASED, r"AND r\.made_by_id = NEW\.made_by_id", "AND false")],
+        functions=[(RELEASED, r"AND accounts_same_person\(r\.made_by_id, NEW\.made_by_id\)", "AND false")],
         lets=["release_ones_own_run"],
     ),
     Mutant(
@@ -482,8 +483,23 @@ _ALL = [
     Mutant(
         "released_by_its_payee",
         "Whom a run of payouts pays may release it.",
-        functions=[(RELEASED, r"AND p\.user_id = NEW\.made_by_id", "AND false")],
-        lets=["release_a_run_that_pays_oneself"],
+        functions=[(RELEASED, r"WHERE accounts_same_person\(paid\.user_id, NEW\.made_by_id\)", "WHERE false")],
+        lets=["release_a_run_that_pays_oneself", "release_a_run_that_pays_another_account_of_ones_own"],
+    ),
+    Mutant(
+        "two_accounts_two_people",
+        "Two accounts count as two people, although they are linked.",
+        functions=[
+            (SAME_PERSON, r"ON w\.person_id = o\.person_id", "ON false"),
+            (SAME_PERSON, r"ON k\.link_id = l\.link_id", "ON false"),
+        ],
+        lets=["release_a_run_that_pays_another_account_of_ones_own"],
+    ),
+    Mutant(
+        "own_deposits",
+        "A member of the staff may credit money to an organisation of his own.",
+        functions=[("billing_deposit_by_another", r"IF accounts_has_part", "IF false AND accounts_has_part")],
+        lets=["credit_ones_own_organisation"],
     ),
     Mutant(
         "released_after_its_end",

@@ -348,6 +348,17 @@ _RELEASE = (
     "INSERT INTO payouts_runrelease (run_id, made_by_id) SELECT run_id, %({by})s FROM payouts_payout"
     " WHERE id = %(payout)s"
 )
+# What a deposit moves, so that nothing but who records it stands in the way.
+_PAID_IN = (
+    "INSERT INTO ledger_transfer (key, kind, source_id, destination_id, currency, amount_micros, made_at)"
+    " SELECT 'deposit:torture', 'deposit', id, %(funds)s, currency, 1, market_now() FROM ledger_account"
+    " WHERE address = 'outside:bank' AND currency = 'EUR'"
+)
+_DEPOSIT = (
+    "INSERT INTO billing_deposit (public_id, requester_id, amount_micros, currency, channel, reference, evidence,"
+    " recorded_by_id, transfer_key) VALUES (gen_random_uuid(), %(requester)s, 1, 'EUR', 'bank', 'torture', 'torture',"
+    f" {_OWNER}, 'deposit:torture')"
+)
 _OUTSIDE = (
     "INSERT INTO ledger_account (address, currency) SELECT 'outside:' || provider, currency FROM payouts_payout p"
     " WHERE id = %(payout)s AND NOT EXISTS (SELECT 1 FROM ledger_account a WHERE a.address = 'outside:' || p.provider"
@@ -634,6 +645,12 @@ ATTACKS: dict[str, tuple[str, list[str], str]] = {
         ["SELECT grant_staff(%(person)s, 'finance', %(first_staff)s)"],
         _RELEASE.format(by="person"),
     ),
+    "release_a_run_that_pays_another_account_of_ones_own": (
+        "owner",
+        [_LINK, "SELECT grant_staff(%(other_person)s, 'finance', %(first_staff)s)"],
+        _RELEASE.format(by="other_person"),
+    ),
+    "credit_ones_own_organisation": ("app", [_PAID_IN], _DEPOSIT),
     "release_a_run_of_which_something_has_ended": (
         "app",
         ["UPDATE payouts_payout SET state = 'failed', reason = 'torture' WHERE id = %(payout)s"],

@@ -27,6 +27,8 @@ from marketplace.payouts.queries import (
     any_report,
     attempts,
     in_flight,
+    may_release,
+    own_among,
     payouts_in,
     payouts_of_run,
     reports,
@@ -115,7 +117,8 @@ def one_run(request: StaffRequest, run: UUID) -> HttpResponse:
     """One run: its payouts, its release, its file, and what came of it."""
     found: Any = run_for(run)
     inside = list(payouts_of_run(found.pk))
-    choices = [(str(one.public_id), _named(one)) for one in inside if one.state in OPEN]
+    own = own_among(inside, request.user.pk)
+    choices = [(str(one.public_id), _named(one)) for one in inside if one.state in OPEN and one not in own]
     release = getattr(found, "release", None)
     form = OutcomeForm(request.POST or None, payouts=choices, released=release is not None)
 
@@ -125,6 +128,7 @@ def one_run(request: StaffRequest, run: UUID) -> HttpResponse:
             run_id=found.pk,
             outcome=said["outcome"],
             payouts=[UUID(one) for one in said["payouts"]] or None,
+            by=request.user.pk,
             reason=said["reason"],
         )
 
@@ -139,7 +143,7 @@ def one_run(request: StaffRequest, run: UUID) -> HttpResponse:
         "form": form,
         # What the commands would refuse is not offered.
         "closed": any(one.state not in OPEN for one in inside),
-        "may_release": release is None and found.made_by_id != request.user.pk,
+        "may_release": release is None and may_release(found, inside, request.user.pk),
     }
     return render(request, "staff/run.html", context, status=status_of(form))
 

@@ -6,6 +6,7 @@ from marketplace.accounts.commands.acts import record
 from marketplace.accounts.models import Requester, User
 from marketplace.billing.errors import DepositTakenBack
 from marketplace.billing.models import BANK, Deposit
+from marketplace.billing.parts import require_no_part
 from marketplace.billing.queries import any_deposit
 from marketplace.common.database import one, run
 from marketplace.common.transactions import require_transaction
@@ -27,9 +28,13 @@ def record_deposit(
     """Record money that came in through the channel under its reference, and move it into the requester's funds.
 
     Without evidence it says who recorded it. A channel's reference is recorded once: a repeat with the same requester,
-    amount and currency returns the first, with others raises `TransferKeyReused`. Locks: the ledger's accounts, last.
+    amount and currency returns the first, with others raises `TransferKeyReused`. Raises `OwnOrganisation` where
+    `recorded_by` has a part in the organisation; a channel that tells by itself names nobody. Locks: the ledger's
+    accounts, last.
     """
     require_transaction()
+    if recorded_by is not None:
+        require_no_part(requester.pk, recorded_by.pk)
     key = _key(channel, reference)
     made = one(
         "INSERT INTO billing_deposit (public_id, requester_id, amount_micros, currency, channel, reference, evidence,"
@@ -77,10 +82,12 @@ def record_deposit(
 def reverse_deposit(*, deposit: UUID, reason: str, by: User) -> Deposit:
     """Take a deposit back, wholly, by a transfer the other way; the reason is kept.
 
-    Raises `NoSuchDeposit`, `DepositTakenBack`, and `NotEnough` with what is missing where the money is spent or held.
+    Raises `NoSuchDeposit`, `OwnOrganisation`, `DepositTakenBack`, and `NotEnough` with what is missing where the money
+    is spent or held.
     """
     require_transaction()
     found = any_deposit(deposit)
+    require_no_part(found.requester_id, by.pk)
     key = f"reversal:{found.transfer_key}"
     first = run(
         "INSERT INTO billing_depositreversal (deposit_id, reason, reversed_by_id, transfer_key)"

@@ -11,6 +11,7 @@ from marketplace.accounts.models import User
 from marketplace.billing.errors import InvoicingNotSetUp, NotCreditable, NothingToInvoice, PeriodNotClosed
 from marketplace.billing.locks import requester_for_update
 from marketplace.billing.models import BillingDetails, ClosedMonth, DocumentKind, Invoice
+from marketplace.billing.parts import require_no_part
 from marketplace.billing.queries import Statement, details_of, is_closed, newest_invoice, statement_of
 from marketplace.billing.statements import Spent
 from marketplace.common.database import MarketNow, run
@@ -83,9 +84,10 @@ def credit_invoice(*, invoice: Invoice, reason: str, by: User) -> Invoice:
     """A credit note over the whole of an invoice, which stays as it is; then the month may be invoiced anew.
 
     It moves no money: what was paid wrongly is corrected in the ledger. Locks: requester, the year's counter.
-    Raises `NotCreditable`.
+    Raises `OwnOrganisation`, `NotCreditable`.
     """
     require_transaction()
+    require_no_part(invoice.requester_id, by.pk)
     requester_for_update(invoice.requester_id)
     if invoice.kind != DocumentKind.INVOICE:
         raise NotCreditable("A credit note is not credited; issue the invoice anew.", invoice=invoice.label)

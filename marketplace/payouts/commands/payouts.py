@@ -3,6 +3,7 @@
 from uuid import UUID, uuid4
 
 from marketplace.accounts.commands.acts import record
+from marketplace.accounts.queries import same_person
 from marketplace.common.database import run, value
 from marketplace.common.money import shown
 from marketplace.common.transactions import require_transaction
@@ -223,5 +224,5 @@ def _require_stoppable(payout: Payout) -> None:
 
 
 def _require_not_own(payout: Payout, by: int) -> None:
-    if payout.user_id == by:
+    if same_person(payout.user_id, by):
         raise OwnPayout("Another member of the staff decides on this payout, for it is yours.")

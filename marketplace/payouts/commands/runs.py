@@ -9,12 +9,12 @@ from marketplace.common.database import run, value
 from marketplace.common.transactions import require_transaction
 from marketplace.ledger.commands import Move, move
 from marketplace.payouts.commands.steps import fail, send_back, settle, step
-from marketplace.payouts.errors import NotByFile, NothingToRun, OwnRun, RunNotReleased, WrongState
+from marketplace.payouts.errors import NotByFile, NothingToRun, OwnPayout, OwnRun, RunNotReleased, WrongState
 from marketplace.payouts.locks import named_for_update, payouts_for_update
 from marketplace.payouts.models import Payout, Run
 from marketplace.payouts.providers.base import FileProvider
 from marketplace.payouts.providers.registry import provider
-from marketplace.payouts.queries import RunFile, is_released, run_file, run_for
+from marketplace.payouts.queries import RunFile, is_released, may_release, own_among, run_file, run_for
 from marketplace.payouts.states import Outcome, PayoutState
 
 RUN_MAX = 10_000
@@ -61,7 +61,7 @@ def make_run(*, provider_name: str, currency: str, by: int, payouts: Sequence[UU
 
 def release_run(*, public_id: UUID, by: int) -> Run:
     """Let the run's file go to the bank, after a second look: `by` is of finance, and has neither made the run nor is
-    paid by it. Repeating it changes nothing.
+    paid by it, by any of his accounts. Repeating it changes nothing.
 
     Locks: its payouts. Raises `NoSuchRun`, `OwnRun`, and `WrongState` where one of them has ended: its money is back,
     and the file would have it paid once more.
@@ -69,7 +69,7 @@ def release_run(*, public_id: UUID, by: int) -> Run:
     require_transaction()
     found = run_for(public_id)
     inside = payouts_for_update(limit=RUN_MAX, run_id=found.pk)
-    if by in (found.made_by_id, *(payout.user_id for payout in inside)):
+    if not may_release(found, inside, by):
         raise OwnRun("Another member of the staff looks at this run, for you made it or are paid by it.")
     if is_released(found.pk):
         return found
@@ -100,19 +100,22 @@ def take_file(*, public_id: UUID, by: int) -> RunFile:
     return file
 
 
-def report_outcome(*, run_id: int, outcome: str, payouts: Sequence[UUID] | None, reason: str = "") -> int:
+def report_outcome(*, run_id: int, outcome: str, payouts: Sequence[UUID] | None, by: int, reason: str = "") -> int:
     """What came of a run, or of the named payouts of it. Repeating it changes nothing; returns how many were new.
 
     Before the run is released nobody can have paid: all that can be said then is that it fails, and it is never
-    released after. Locks: the payouts, ledger accounts. Raises `NoSuchPayout`, `RunNotReleased`, and `WrongState` where
-    a named one cannot have come to this.
+    released after. `by` is staff, and says nothing of money of his own. Locks: the payouts, ledger accounts. Raises
+    `NoSuchPayout`, `OwnPayout`, `RunNotReleased`, and `WrongState` where a named one cannot have come to this.
     """
     require_transaction()
     before, after = FROM[Outcome(outcome)]
     if payouts is None:
         found = payouts_for_update(limit=RUN_MAX, run_id=run_id, state=before)
+        _require_none_own(found, by)
     else:
-        found = _named(run_id, payouts, before, after)
+        named = named_for_update(payouts)
+        _require_none_own(named, by)
+        found = _in_state(named, run_id, before, after)
     # Asked behind the locks of the payouts, for which a release waits too.
     if outcome != Outcome.FAILED and not is_released(run_id):
         raise RunNotReleased("Nobody can have been paid: the file of this run has not been released.")
@@ -123,6 +126,7 @@ def report_outcome(*, run_id: int, outcome: str, payouts: Sequence[UUID] | None,
             "money.outcome_reported",
             subject="payout_run",
             subject_id=Run.objects.values_list("public_id", flat=True).get(pk=run_id),
+            by=by,
             before={"state": str(before)},
             after={"outcome": str(outcome), "payouts": [payout.public_id for payout in found]},
         )
@@ -159,16 +163,26 @@ def _require_open(inside: Sequence[Payout], states: Sequence[str], so: str) -> N
         raise WrongState(f"A payout of this run is {ended.state}. {so}", payout=ended.public_id, state=ended.state)
 
 
-def _named(run_id: int, payouts: Sequence[UUID], before: str, after: str) -> list[Payout]:
-    found = named_for_update(payouts)
-    for payout in found:
+def _require_none_own(payouts: Sequence[Payout], by: int) -> None:
+    """Whoever could say that his own money was not paid would have it twice."""
+    own = own_among(payouts, by)
+    if own:
+        raise OwnPayout(
+            "Another member of the staff says what came of one of these payouts, for it is yours; name the others.",
+            payout=own[0].public_id,
+        )
+
+
+def _in_state(named: Sequence[Payout], run_id: int, before: str, after: str) -> list[Payout]:
+    """Those of the named that are still to come to this; raises `WrongState` for the first that cannot."""
+    for payout in named:
         if payout.run_id != run_id or payout.state not in (before, after):
             raise WrongState(
                 f"The payout is {payout.state} or of another run; it would have to be {before}.",
                 payout=payout.public_id,
                 state=payout.state,
             )
-    return [payout for payout in found if payout.state == before]
+    return [payout for payout in named if payout.state == before]
 
 
 def _end(payout: Payout, outcome: Outcome, reason: str) -> Move:
