@@ -72,6 +72,11 @@ def own_among(worker_ids: Iterable[int], user_id: int) -> bool:
     )
 
 
+def own_link(link_id: int, user_id: int) -> bool:
+    """Whether the link holds an account of the person whose account this is."""
+    return own_among(Worker.objects.filter(linked__link_id=link_id).values_list("pk", flat=True), user_id)
+
+
 def workers_by_pseudonym(requester_id: int, codes: Iterable[str]) -> dict[str, int]:
     """Worker ids by this requester's pseudonyms; a code that is unknown, or another requester's, is left out."""
     possible = {code for code in codes if CODE.fullmatch(code)}

@@ -8,10 +8,11 @@ from marketplace.accounts.errors import OwnMatter
 from marketplace.common.database import value
 from marketplace.common.transactions import require_transaction
 from workers.profiles.errors import LinkEnded, WorkersUnknown
-from workers.profiles.models import Link, LinkedAccount, Worker
-from workers.profiles.queries import own_among
+from workers.profiles.models import Link, Worker
+from workers.profiles.queries import own_among, own_link
 
 LINK_MAX = 100
+OWN = "Nobody links his own accounts, or ends their link."
 
 
 def link_accounts(*, workers: Sequence[UUID], reason: str, by: int) -> Link:
@@ -32,7 +33,8 @@ def link_accounts(*, workers: Sequence[UUID], reason: str, by: int) -> Link:
         errors = [{"field": "workers", "message": "must name two accounts or more"}]
     if errors:
         raise WorkersUnknown("Some of these cannot be linked.", errors=errors)
-    _require_others(sorted(known.values()), by)
+    if own_among(known.values(), by):
+        raise OwnMatter(OWN)
     made = Link.objects.get(pk=value("SELECT profiles_link(%s, %s, %s)", [sorted(known.values()), reason, by]))
     after = {"workers": sorted(known)}
     record("permission.accounts_linked", subject="link", subject_id=made.public_id, by=by, after=after)
@@ -45,14 +47,10 @@ def end_link(*, link: Link, reason: str, by: int) -> Link:
     Locks as `link_accounts`. Raises `LinkEnded`, `OwnMatter`.
     """
     require_transaction()
-    _require_others(list(LinkedAccount.objects.filter(link=link).values_list("worker_id", flat=True)), by)
+    if own_link(link.pk, by):
+        raise OwnMatter(OWN)
     if not value("SELECT profiles_unlink(%s, %s, %s)", [link.pk, reason, by]):
         raise LinkEnded("This link has ended already.")
     record("permission.link_ended", subject="link", subject_id=link.public_id, by=by)
     link.refresh_from_db()
     return link
-
-
-def _require_others(workers: list[int], by: int) -> None:
-    if own_among(workers, by):
-        raise OwnMatter("Nobody links his own accounts, or ends their link.")
