@@ -112,6 +112,13 @@ class LiftNotAllowed(Forbidden):
     title = "You cannot lift this sanction"
 
 
+class OwnMatter(Forbidden):
+    """By any of his accounts, whether they are linked now or ever were."""
+
+    code = "own-matter"
+    title = "Nobody decides in his own matter"
+
+
 class SanctionReused(Conflict):
     code = "sanction-reused"
     title = "This firing already limits somebody else"

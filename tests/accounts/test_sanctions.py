@@ -7,14 +7,17 @@ import psycopg
 import pytest
 from django.db import IntegrityError, ProgrammingError, transaction
 
+from marketplace.accounts.commands import ensure_staff
 from marketplace.accounts.commands.sanctions import impose, lift
-from marketplace.accounts.errors import SanctionInvalid, SanctionReused
+from marketplace.accounts.errors import OwnMatter, SanctionInvalid, SanctionReused
 from marketplace.accounts.models import Sanction, User
 from marketplace.accounts.queries import live_sanctions, sanction_of
 from marketplace.common.database import rows, run, value
 from marketplace.common.errors import NotFound
 from marketplace.common.transactions import one_transaction
 from tests import factories as make
+from workers.profiles.commands.links import end_link, link_accounts
+from workers.profiles.models import Worker
 
 HOUR = timedelta(hours=1)
 GOOD: dict[str, Any] = {
@@ -41,8 +44,8 @@ def raw(user: User, **other: Any) -> tuple[str, list[Any]]:
     """An insert as a program might write it that does not know the commands."""
     columns: dict[str, Any] = {
         "user_id": user.pk, "scope": "platform", "scope_id": None, "measure": "limit", "pace_s": None,
-        "reason": "haste", "words": "Slow down.", "evidence": '{"n": 1}', "firing_id": None, "made_by_id": user.pk,
-        "expires_at": "2100-01-01", "appeal_until": "2100-01-01", **other,
+        "reason": "haste", "words": "Slow down.", "evidence": '{"n": 1}', "firing_id": None,
+        "made_by_id": make.make_user().pk, "expires_at": "2100-01-01", "appeal_until": "2100-01-01", **other,
     }  # fmt: skip
     marks = ", ".join("%s" for _ in columns)
     return f"INSERT INTO accounts_sanction ({', '.join(columns)}) VALUES ({marks})", list(columns.values())
@@ -92,6 +95,39 @@ def test_a_sanction_is_lifted_once_with_its_reason() -> None:
     assert [row[0] for row in rows(EVENTS)] == ["Sanctioned", "SanctionLifted"]
     with pytest.raises(SanctionInvalid), one_transaction(principal="test"):
         lift(sanction_id=made.pk, reason=" ")
+
+
+def linked(one: Worker, other: Worker, *, ended: bool) -> None:
+    with one_transaction(principal="test"):
+        by = ensure_staff(email=make.make_user().email).pk
+        link = link_accounts(workers=[one.public_id, other.public_id], reason="one phone", by=by)
+        if ended:
+            end_link(link=link, reason="two sisters", by=by)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("ended", [None, False, True], ids=["himself", "another account", "once another account"])
+@pytest.mark.usefixtures("untold")
+def test_nobody_limits_himself_or_lifts_what_limits_him(ended: bool | None) -> None:
+    worker, other = make.make_worker(), make.make_worker()
+    if ended is not None:
+        linked(worker, other, ended=ended)
+    own = worker.user if ended is None else other.user
+    made = limited(worker.user)
+
+    with pytest.raises(OwnMatter), one_transaction(principal="test"):
+        lift(sanction_id=made.pk, reason="It was not I.", by=own.pk)
+    with pytest.raises(IntegrityError, match="own limits"), transaction.atomic():
+        run(LIFT_BY, [own.pk])
+    with pytest.raises(OwnMatter):
+        limited(worker.user, made_by=own.pk)
+    with pytest.raises(IntegrityError, match="own limits"), transaction.atomic():
+        run(*raw(worker.user, made_by_id=own.pk))
+
+    made.refresh_from_db()
+    assert (made.lifted_at, Sanction.objects.count()) == (None, 1)
+    with one_transaction(principal="test"):
+        assert lift(sanction_id=made.pk, reason="It was not he.", by=make.make_user().pk)
 
 
 @pytest.mark.django_db
@@ -207,6 +243,7 @@ CHANGES = {
     "give a reason without lifting": "UPDATE accounts_sanction SET lift_reason = 'x'",
     "reword while lifting": "UPDATE accounts_sanction SET lifted_at = market_now(), lift_reason = 'x', words = 'x'",
 }
+LIFT_BY = "UPDATE accounts_sanction SET lifted_at = market_now(), lift_reason = 'x', lifted_by_id = %s"
 LIFT = "UPDATE accounts_sanction SET lifted_at = '2000-01-01', lift_reason = 'x'"
 
 

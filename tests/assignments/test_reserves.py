@@ -361,7 +361,7 @@ def test_the_runtime_role_cannot_help_itself() -> None:
         f"UPDATE batches_batch SET settled_at = market_now() WHERE id = {batch.pk}": "open or unpaid work",
         f"UPDATE assignments_assignment SET state = 'upheld' WHERE id = {answer.pk}": "does not go from",
         "INSERT INTO assignments_uphold (assignment_id, made_by_id, reason, made_at)"
-        f" VALUES ({answer.pk}, {worker.user_id}, '', market_now())": "uphold_has_reason",
+        f" VALUES ({answer.pk}, {make.owner_of(batch.requester).pk}, '', market_now())": "uphold_has_reason",
     }
     for attack, refusal in attacks.items():
         with pytest.raises(DatabaseError, match=refusal), transaction.atomic():

@@ -9,6 +9,7 @@ import pytest
 from django.db import DatabaseError, IntegrityError, transaction
 
 from marketplace.accounts.commands import ensure_staff
+from marketplace.accounts.errors import OwnMatter
 from marketplace.batches.models import Batch, Task
 from marketplace.common.database import rows, run
 from marketplace.common.promises import check_promises
@@ -251,6 +252,37 @@ def test_only_staff_links_whoever_calls_the_function() -> None:
     a, b, nobody = make.make_worker(), make.make_worker(), make.make_user()
     refused("SELECT profiles_link(%s, 'r', %s)", [[a.pk, b.pk], nobody.pk], "only staff")
     refused("SELECT profiles_unlink(%s, 'r', %s)", [link(a, b).pk, nobody.pk], "only staff")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("ended", [None, False, True], ids=["himself", "another account", "once another account"])
+def test_nobody_links_his_own_accounts_or_ends_their_link(ended: bool | None) -> None:
+    own, other, stranger, judge = (make.make_worker() for _ in range(4))
+    if ended is None:
+        judge = own
+    else:
+        before = link(own, judge)
+        if ended:
+            end(before)
+    made = link(own, other)
+    with one_transaction(principal="test"):
+        by = ensure_staff(email=judge.user.email).pk
+
+    with pytest.raises(OwnMatter), one_transaction(principal="test"):
+        link_accounts(workers=[stranger.public_id, own.public_id], reason="one phone", by=by)
+    refused("SELECT profiles_link(%s, 'r', %s)", [[stranger.pk, own.pk], by], "own accounts")
+    with pytest.raises(OwnMatter), one_transaction(principal="test"):
+        end_link(link=made, reason="two sisters", by=by)
+    refused("SELECT profiles_unlink(%s, 'r', %s)", [made.pk, by], "own accounts")
+
+    made.refresh_from_db()
+    assert made.ended_at is None
+    with one_transaction(principal="test"):
+        strangers = link_accounts(workers=[stranger.public_id, make.make_worker().public_id], reason="r", by=by)
+    with one_transaction(principal="test"):
+        end_link(link=strangers, reason="r", by=by)
+    assert end(made).ended_at is not None
+    assert kept() == []
 
 
 @pytest.mark.parametrize(

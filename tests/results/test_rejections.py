@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from django.db import IntegrityError, connection, transaction
 
+from marketplace.accounts.commands import ensure_staff
 from marketplace.batches.models import Batch
 from marketplace.common.database import rows, run, value
 from marketplace.common.promises import check_promises
@@ -47,6 +48,7 @@ from workers.assignments.errors import NotDecidable, NotReturnable, RejectionInv
 from workers.assignments.models import Assignment, Rejection
 from workers.assignments.queries import earnings, live_leases
 from workers.assignments.states import RejectReason
+from workers.profiles.commands.links import end_link, link_accounts
 from workers.profiles.models import Worker
 from workers.reputation.queries import posterior_of
 
@@ -295,6 +297,44 @@ def test_nobody_reviews_rejections_of_his_own_organisation_not_even_by_raw_sql()
         with pytest.raises(IntegrityError, match=match), transaction.atomic():
             run(approve, [who, words])
     assert run(approve, [other, "yes"]) == 1
+
+
+DECIDE = (
+    "UPDATE results_rejectionreview SET state = %s, decided_at = market_now(), decided_by_id = %s, decision = 'yes'"
+)
+
+
+def taken_for(one: Worker, other: Worker) -> None:
+    """A link said that they are one person, until it was ended."""
+    with one_transaction(principal="test"):
+        by = ensure_staff(email=make.make_user().email).pk
+        link = link_accounts(workers=[one.public_id, other.public_id], reason="one phone", by=by)
+        end_link(link=link, reason="two sisters", by=by)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("part", ["former member", "member", "who rejected", "worker"])
+@pytest.mark.parametrize("by_other", [False, True], ids=["himself", "another account"])
+def test_whoever_has_a_part_reviews_no_rejections_by_none_of_his_accounts(part: str, by_other: bool) -> None:
+    batch, [_ann, bob] = answered(8, "cat", "cat")
+    rejecter, member, former = (make.make_worker() for _ in range(3))
+    batch.requester.members.create(user=member.user, role="viewer")
+    batch.requester.members.create(user=former.user, role="viewer").delete()
+    said = Why(RejectReason.WRONG, "The picture is empty.", rejecter.user_id)
+    done = in_one(reject, batch_id=batch.pk, assignments=answers(batch), why=said)
+    assert done.waiting == 16
+    by = {"former member": former, "member": member, "who rejected": rejecter, "worker": bob}[part]
+    if by_other:
+        taken_for(by, other := make.make_worker())
+        by = other
+
+    for command in (approve_review, refuse_review):
+        with pytest.raises(OwnReview, match="own answers" if part == "worker" else "own organisation"):
+            in_one(command, review=done.review, by=by.user_id, reason="I think so.")
+    for decided in ("approved", "refused"):
+        with pytest.raises(IntegrityError, match="nobody reviews"), transaction.atomic():
+            run(DECIDE, [decided, by.user_id])
+    in_one(refuse_review, review=done.review, by=make.make_worker().user_id, reason="They are right.")
 
 
 @pytest.mark.django_db

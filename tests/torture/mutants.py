@@ -532,6 +532,18 @@ _ALL = [
         lets=["give_oneself_a_role"],
     ),
     Mutant(
+        "upheld_by_oneself",
+        "Staff may undo the rejection of an answer of their own.",
+        functions=[("assignments_uphold_by", r"IF EXISTS", "IF false AND EXISTS")],
+        lets=["undo_the_rejection_of_ones_own_answer"],
+    ),
+    Mutant(
+        "lifted_by_oneself",
+        "Staff may lift what limits themselves.",
+        functions=[("accounts_sanction_step", r"IF accounts_same_person", "IF false AND accounts_same_person")],
+        lets=["lift_ones_own_limit"],
+    ),
+    Mutant(
         "console_open",
         "The program may give roles as only the console of the server does.",
         statements=[

@@ -290,7 +290,8 @@ _LIMIT = (
     " appeal_until) SELECT user_id, 'platform', 'limit', 'other', 'torture', '{evidence}', {by}, market_now() +"
     " interval '1 h', market_now() + interval '7 d' FROM profiles_worker WHERE id = %(worker)s"
 )
-_SANCTION = _LIMIT.format(evidence='{"n": 1}', by="user_id")
+_STAFF = "(SELECT min(id) FROM accounts_user WHERE is_staff AND is_active)"
+_SANCTION = _LIMIT.format(evidence='{"n": 1}', by=_STAFF)
 _SANCTIONED = "WHERE words = 'torture' AND user_id = (SELECT user_id FROM profiles_worker WHERE id = %(worker)s)"
 _JUDGE = (
     "INSERT INTO reputation_outcome"
@@ -428,7 +429,7 @@ ATTACKS: dict[str, tuple[str, list[str], str]] = {
         _lease(),
     ),
     "work_under_a_sanction": ("app", [_SANCTION], _lease()),
-    "limit_without_evidence": ("app", [], _LIMIT.format(evidence="{}", by="user_id")),
+    "limit_without_evidence": ("app", [], _LIMIT.format(evidence="{}", by=_STAFF)),
     "limit_without_an_author": ("app", [], _LIMIT.format(evidence='{"n": 1}', by="NULL::bigint")),
     "shorten_a_sanction": (
         "owner",
@@ -439,6 +440,12 @@ ATTACKS: dict[str, tuple[str, list[str], str]] = {
         "owner",
         [_SANCTION, f"UPDATE accounts_sanction SET lifted_at = market_now(), lift_reason = 'x' {_SANCTIONED}"],
         f"UPDATE accounts_sanction SET lifted_at = NULL, lift_reason = '' {_SANCTIONED}",
+    ),
+    "lift_ones_own_limit": (
+        "app",
+        [_SANCTION],
+        "UPDATE accounts_sanction SET lifted_at = market_now(), lift_reason = 'x', lifted_by_id = user_id"
+        f" {_SANCTIONED}",
     ),
     "delete_a_sanction": ("owner", [_SANCTION], f"DELETE FROM accounts_sanction {_SANCTIONED}"),
     "work_for_oneself": ("app", [], _lease(worker="own_worker")),
@@ -486,6 +493,13 @@ ATTACKS: dict[str, tuple[str, list[str], str]] = {
         [_lease(), _SUBMIT, _ANSWER],
         "UPDATE assignments_assignment SET state = 'leased', token = gen_random_uuid(), attempts = attempts + 1,"
         f" leased_at = market_now(), lease_until = market_now() + interval '60 s' {_MINE}",
+    ),
+    "undo_the_rejection_of_ones_own_answer": (
+        "app",
+        [_lease(), _SUBMIT, _ANSWER, _REJECTION, _REJECT],
+        "INSERT INTO assignments_uphold (assignment_id, made_by_id, reason, made_at)"
+        " SELECT id, (SELECT w.user_id FROM profiles_worker w WHERE w.id = worker_id), 'so', market_now()"
+        f" FROM assignments_assignment {_MINE}",
     ),
     "refuse_an_appeal_alone": (
         "app",

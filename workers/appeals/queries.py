@@ -64,6 +64,11 @@ def appeal_of(public_id: UUID, among: QuerySet[Appeal] | None = None) -> Appeal:
     return found
 
 
+def impartial(appeal_id: int, user_id: int) -> bool:
+    """Whether the person has no part in the matter by any of his accounts, and may judge it or say who does."""
+    return bool(value("SELECT appeals_impartial(%s, %s)", [appeal_id, user_id]))
+
+
 def due_appeals(limit: int, *, late_only: bool) -> list[int]:
     """Open appeals to look at, the latest first to be decided: past their time and, if not `late_only`, those that
     others' work may decide."""

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 
 from marketplace.accounts.queries import own_of
-from marketplace.common.database import MarketNow
+from marketplace.common.database import MarketNow, value
 from marketplace.common.errors import NotFound
 from workers.profiles.errors import WorkersUnknown
 from workers.profiles.models import Grant, Link, ListMember, Pseudonym, Skill, Worker, WorkerList
@@ -59,6 +59,22 @@ def workers_of_people(user_ids: Iterable[int]) -> list[int]:
     """Worker ids of all accounts of the people whose accounts these are."""
     people = Worker.objects.filter(user_id__in=list(user_ids)).values("person_id")
     return list(Worker.objects.filter(person_id__in=people).order_by("pk").values_list("pk", flat=True))
+
+
+def own_among(worker_ids: Iterable[int], user_id: int) -> bool:
+    """Whether one of the workers is, or ever was taken for, the person whose account this is."""
+    return bool(
+        value(
+            "SELECT EXISTS (SELECT 1 FROM profiles_worker w"
+            " WHERE w.id = ANY(%s) AND accounts_same_person(w.user_id, %s))",
+            [sorted(set(worker_ids)), user_id],
+        )
+    )
+
+
+def own_link(link_id: int, user_id: int) -> bool:
+    """Whether the link holds an account of the person whose account this is."""
+    return own_among(Worker.objects.filter(linked__link_id=link_id).values_list("pk", flat=True), user_id)
 
 
 def workers_by_pseudonym(requester_id: int, codes: Iterable[str]) -> dict[str, int]:

@@ -5,10 +5,11 @@ from datetime import timedelta
 from typing import Any
 
 from marketplace.accounts.commands.acts import record
-from marketplace.accounts.errors import SanctionInvalid, SanctionReused
+from marketplace.accounts.errors import OwnMatter, SanctionInvalid, SanctionReused
 from marketplace.accounts.events import Sanctioned, SanctionLifted
 from marketplace.accounts.locks import sanction_for_update
 from marketplace.accounts.models import Measure, Sanction, SanctionReason, Where
+from marketplace.accounts.queries import same_person
 from marketplace.common.database import one
 from marketplace.common.outbox import publish
 from marketplace.common.transactions import require_transaction
@@ -46,10 +47,13 @@ def impose(
 
     Locks: the accounts of his person, waiting for a claim that is under way. So it comes before all locks that a claim
     takes later (batches, tasks, assignments), and one transaction that limits several people does so in the order of
-    their accounts. Emits `Sanctioned`. Raises `SanctionInvalid`, `SanctionReused`.
+    their accounts. Emits `Sanctioned`. Raises `SanctionInvalid`, `SanctionReused`, and `OwnMatter` where it is
+    of the person who imposes it, by any account.
     """
     require_transaction()
     _require_sense(scope, scope_id, measure, reason, words, evidence, life, made_by, firing_id, pace_s, appeal_days)
+    if made_by is not None and same_person(made_by, user_id):
+        raise OwnMatter("Nobody limits his own accounts.")
     made = one(
         INSERT,
         [
@@ -84,7 +88,8 @@ def impose(
 def lift(*, sanction_id: int, reason: str, by: int | None = None) -> bool:
     """End a sanction before its time. Says whether this call did it: one that was lifted stays as it is.
 
-    Locks: the sanction. Emits `SanctionLifted`. Raises `SanctionInvalid` without a reason.
+    Locks: the sanction. Emits `SanctionLifted`. Raises `SanctionInvalid` without a reason, and `OwnMatter` to whom it
+    limits, by whichever account.
     """
     require_transaction()
     if not reason.strip():
@@ -92,6 +97,8 @@ def lift(*, sanction_id: int, reason: str, by: int | None = None) -> bool:
     sanction = sanction_for_update(sanction_id)
     if sanction.lifted_at is not None:
         return False
+    if by is not None and same_person(by, sanction.user_id):
+        raise OwnMatter("Nobody lifts what limits himself.")
     one(
         "UPDATE accounts_sanction SET lifted_at = market_now(), lifted_by_id = %s, lift_reason = %s WHERE id = %s"
         " RETURNING id",

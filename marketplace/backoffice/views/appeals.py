@@ -19,7 +19,7 @@ from marketplace.pages.plain import fields_in_words
 from workers.appeals.commands.decide import decide_appeal
 from workers.appeals.commands.open import name_adjudicator
 from workers.appeals.due import settle_late
-from workers.appeals.queries import appeal_of, appeals_with_all
+from workers.appeals.queries import appeal_of, appeals_with_all, impartial
 from workers.appeals.states import State
 
 SHOWN = 50
@@ -79,6 +79,7 @@ def appeal(request: StaffRequest, appeal: UUID) -> HttpResponse:
     context = {
         "appeal": shown,
         "row": found,
+        "own": found.state == State.OPEN and not impartial(found.pk, request.user.pk),
         "form": form,
         "other": other,
         "what": limited and MEASURES[limited.measure],  # type: ignore[index]

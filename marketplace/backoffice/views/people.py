@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
 from marketplace.accounts.commands.sanctions import impose, lift
-from marketplace.accounts.queries import acts, any_requester, live_sanctions, sanction_of
+from marketplace.accounts.queries import acts, any_requester, live_sanctions, same_person, sanction_of
 from marketplace.api.looks import note_look, note_search
 from marketplace.api.people import found_people, requester_file, worker_file
 from marketplace.api.sanctions import any_place, for_staff, staff_sanction_shape
@@ -22,7 +22,7 @@ from marketplace.common.errors import Unprocessable
 from marketplace.pages.paging import page_after, place_asked
 from workers.profiles.commands.links import end_link, link_accounts
 from workers.profiles.errors import WorkersUnknown
-from workers.profiles.queries import accounts_linked, any_link, any_worker
+from workers.profiles.queries import accounts_linked, any_link, any_worker, own_link
 
 ACTS_SHOWN, SHOWN = 20, 50
 TITLES = {
@@ -108,7 +108,8 @@ def link(request: StaffRequest, worker: UUID) -> HttpResponse:
     if done:
         return done
     note_look(request, "worker", worker)
-    return render(request, "staff/link.html", {"form": form, "worker": of}, status=status_of(form))
+    context = {"form": form, "worker": of, "own": same_person(of.user_id, request.user.pk)}
+    return render(request, "staff/link.html", context, status=status_of(form))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -129,7 +130,8 @@ def end_a_link(request: StaffRequest, link: UUID) -> HttpResponse:
     if done:
         return done
     note_look(request, "link", link)
-    context = {"form": form, "link": found, "accounts": accounts}
+    own = own_link(found.pk, request.user.pk)
+    context = {"form": form, "link": found, "accounts": accounts, "own": own}
     return render(request, "staff/link_end.html", context, status=status_of(form))
 
 
@@ -181,7 +183,8 @@ def sanction(request: StaffRequest, worker: UUID) -> HttpResponse:
     if done:
         return done
     note_look(request, "worker", worker)
-    return render(request, "staff/sanction.html", {"form": form, "worker": of}, status=status_of(form))
+    context = {"form": form, "worker": of, "own": same_person(of.user_id, request.user.pk)}
+    return render(request, "staff/sanction.html", context, status=status_of(form))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -202,7 +205,13 @@ def lift_sanction(request: StaffRequest, sanction: UUID) -> HttpResponse:
     if done:
         return done
     note_look(request, "sanction", sanction)
-    context = {"form": form, "sanction": found, "what": MEASURES[found.measure], "worker": whose}  # type: ignore[index]
+    context = {
+        "form": form,
+        "sanction": found,
+        "what": MEASURES[found.measure],  # type: ignore[index]
+        "worker": whose,
+        "own": same_person(found.user_id, request.user.pk),
+    }
     return render(request, "staff/lift.html", context, status=status_of(form))
 
 

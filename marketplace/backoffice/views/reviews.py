@@ -13,7 +13,7 @@ from marketplace.backoffice.people import JUDGES, StaffRequest, staff_page
 from marketplace.common.transactions import one_transaction
 from marketplace.pages.plain import values_in_short
 from marketplace.results.commands.rejections import approve_review, lapse_reviews, refuse_review
-from marketplace.results.queries import review_of, reviewed_answers, reviews_in
+from marketplace.results.queries import part_in_review, review_of, reviewed_answers, reviews_in
 from marketplace.results.states import ReviewState
 
 SHOWN = 100
@@ -46,5 +46,6 @@ def review(request: StaffRequest, review: UUID) -> HttpResponse:
     if done:
         return done
     sample = [(answer, values_in_short(answer.values)) for answer in reviewed_answers(found)]
-    context = {"review": found, "sample": sample, "form": form}
+    own = found.state == ReviewState.OPEN and part_in_review(found, request.user.pk) is not None
+    context = {"review": found, "sample": sample, "form": form, "own": own}
     return render(request, "staff/review.html", context, status=status_of(form))

@@ -7,7 +7,6 @@ from uuid import UUID
 from django.db import IntegrityError
 
 from marketplace.accounts.commands.acts import record
-from marketplace.accounts.models import Member
 from marketplace.batches.locks import hold_batch, lock_tasks
 from marketplace.batches.models import Batch
 from marketplace.common.database import MarketNow, rows, run, wait_sweep_lock
@@ -24,6 +23,7 @@ from marketplace.results.queries import (
     answered_in,
     answered_in_week,
     disagreement_in,
+    part_in_review,
     rejected_in_week,
     rejected_so_far,
     reviewed_items,
@@ -188,7 +188,7 @@ def refuse_review(*, review: UUID, by: int, reason: str) -> RejectionReview:
     """Refuse the rejections, for good: the answers stay submitted until they are accepted.
 
     Repeating a decision changes nothing. Locks: review. Emits `RejectionsReviewed`. Raises `NotFound`, `ReviewDecided`
-    where it was decided otherwise, `OwnReview` to members of the requester, `RejectionInvalid` without a reason.
+    where it was decided otherwise, `OwnReview` to whoever has a part in it, `RejectionInvalid` without a reason.
     """
     return _decide(review, ReviewState.REFUSED, by, reason)
 
@@ -339,9 +339,8 @@ def _decide(public_id: UUID, state: ReviewState, by: int, reason: str) -> Reject
         if review.state == state:
             return review
         raise ReviewDecided("This review is over.", review=str(public_id), state=review.state)
-    requester_id = review.batch.requester_id
-    if review.made_by_id == by or Member.objects.filter(requester_id=requester_id, user_id=by).exists():
-        raise OwnReview("Nobody reviews rejections of his own organisation.")
+    if part := part_in_review(review, by):
+        raise OwnReview(f"Nobody reviews rejections of his own {part}.")
     RejectionReview.objects.filter(pk=review.pk).update(
         state=state, decided_by=by, decided_at=MarketNow(), decision=reason
     )

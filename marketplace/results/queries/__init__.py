@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
+from marketplace.accounts.queries import has_part, same_person
 from marketplace.batches.models import Batch
 from marketplace.common.database import rows, value
 from marketplace.common.errors import NotFound
@@ -112,6 +113,14 @@ def review_of(public_id: UUID) -> RejectionReview:
     if found is None:
         raise NotFound("There is no such review.")
     return found
+
+
+def part_in_review(review: RejectionReview, user_id: int) -> str | None:
+    """What of the person's own, by any of his accounts, the review is about: his "organisation", of which he ever was a
+    member or for which he rejected, or his "answers"; None where he has no part in it, and may decide."""
+    if same_person(review.made_by_id, user_id) or has_part(review.batch.requester_id, user_id):
+        return "organisation"
+    return "answers" if value("SELECT results_review_of_own(%s, %s)", [review.pk, user_id]) else None
 
 
 def reviewed_answers(review: RejectionReview, *, limit: int = 50) -> list[ReviewedAnswer]:

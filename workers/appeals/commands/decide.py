@@ -14,7 +14,7 @@ from workers.appeals.errors import AppealOver, NotImpartial
 from workers.appeals.events import AppealDecided, AppealMoved
 from workers.appeals.locks import free_appeal_for_update
 from workers.appeals.models import Appeal
-from workers.appeals.queries import Rework, rework_of
+from workers.appeals.queries import Rework, impartial, rework_of
 from workers.appeals.states import WON, Kind, Method, State
 from workers.assignments.commands.contest import end_contest
 from workers.assignments.commands.uphold import uphold_answers
@@ -35,7 +35,7 @@ def decide_appeal(*, appeal: UUID, uphold: bool, by: int, reason: str) -> Appeal
     require_transaction()
     require_words(reason)
     found = held(appeal)
-    if not value("SELECT appeals_impartial(%s, %s)", [found.pk, by]):
+    if not impartial(found.pk, by):
         raise NotImpartial("You have a part in the matter.")
     if not uphold and value("SELECT market_now() >= %s", [found.decide_by]):
         raise AppealOver("Its time is over, so the worker has won.", state=State.LAPSED)

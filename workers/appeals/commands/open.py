@@ -6,14 +6,14 @@ from django.db import IntegrityError, transaction
 
 from marketplace.accounts.commands.acts import record
 from marketplace.accounts.models import Sanction, User
-from marketplace.common.database import MarketNow, value
+from marketplace.common.database import MarketNow
 from marketplace.common.outbox import publish
 from marketplace.common.transactions import require_transaction
 from workers.appeals.commands.steps import add_step, held, require_words
 from workers.appeals.errors import AppealInvalid, NotAppealable, NotImpartial
 from workers.appeals.events import AppealMoved, AppealOpened
 from workers.appeals.models import Appeal
-from workers.appeals.queries import can_be_reworked
+from workers.appeals.queries import can_be_reworked, impartial
 from workers.appeals.states import STATEMENTS_MAX, Kind, Method
 from workers.assignments.commands.contest import contest_rejection
 from workers.profiles.locks import worker_for_update
@@ -72,12 +72,14 @@ def add_statement(*, appeal: UUID, requester_id: int, by: int, words: str) -> Ap
 
 def name_adjudicator(*, appeal: UUID, adjudicator_id: int, by: int, reason: str) -> Appeal:
     """Have a person judge the appeal, whoever was to judge before. Locks: appeal. Emits `AppealMoved`. Raises
-    `NotFound`, `AppealOver`, and `NotImpartial` for somebody who has a part in the matter.
+    `NotFound`, `AppealOver`, and `NotImpartial` where either has a part in the matter, who names or who is named.
     """
     require_transaction()
     require_words(reason)
     found = held(appeal)
-    if not value("SELECT appeals_impartial(%s, %s)", [found.pk, adjudicator_id]):
+    if not impartial(found.pk, by):
+        raise NotImpartial("You have a part in the matter, so that somebody else says who judges.")
+    if not impartial(found.pk, adjudicator_id):
         raise NotImpartial("This person has a part in the matter.")
     add_step(found, Kind.NAMED, made_by=by, reason=reason, adjudicator_id=adjudicator_id)
     named = User.objects.values_list("public_id", flat=True).get(pk=adjudicator_id)

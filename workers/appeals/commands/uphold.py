@@ -16,8 +16,9 @@ def uphold_rejected(*, batch_id: int, assignments: list[UUID], made_by: int, rea
     """Undo the rejection of the named answers as `uphold_answers` does, and end the open appeals against them as won,
     for the same reason: what is paid is not to be refused later. Returns how many were upheld.
 
-    Locks: appeals, then as `uphold_answers`. Emits `AnswerUpheld`, `AppealDecided`. Raises as `uphold_answers`, and
-    `AppealInvalid` without a reason.
+    Whoever has a part in the matter may do it, to his own harm alone, but not the worker. Locks: appeals, then as
+    `uphold_answers`. Emits `AnswerUpheld`, `AppealDecided`. Raises as `uphold_answers`, and `AppealInvalid` without a
+    reason.
     """
     require_transaction()
     require_words(reason)

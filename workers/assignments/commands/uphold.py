@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from marketplace.accounts.commands.acts import record
+from marketplace.accounts.errors import OwnMatter
 from marketplace.batches.locks import batch_for_update
 from marketplace.batches.models import Batch
 from marketplace.batches.transfers import put
@@ -17,6 +18,7 @@ from workers.assignments.commands.extras import extra_transfers
 from workers.assignments.commands.reserves import disputes_free
 from workers.assignments.events import AnswerUpheld, BonusPaid
 from workers.assignments.locks import rejected_for_update
+from workers.profiles.queries import own_among
 
 
 def uphold_answers(*, batch_id: int, assignments: list[UUID], made_by: int | None, reason: str) -> int:
@@ -27,8 +29,8 @@ def uphold_answers(*, batch_id: int, assignments: list[UUID], made_by: int | Non
     They are paid from what lies aside for disputes. Where that is not enough, the requester's funds fill it up; where
     they are not enough either, nothing happens and `NotEnough` says what is missing. Upholding twice changes nothing.
     Locks: batch, assignments, ledger accounts. Emits `AnswerUpheld`, and `BonusPaid`
-    where the batch's top-up is known. Raises `NotDecidable` naming those that are not
-    rejected. Returns how many were upheld.
+    where the batch's top-up is known. Raises `NotDecidable` naming those that are not rejected, and `OwnMatter` where
+    one of them was given by whoever undoes it, by any of his accounts. Returns how many were upheld.
     """
     require_transaction()
     require_few(assignments)
@@ -38,6 +40,8 @@ def uphold_answers(*, batch_id: int, assignments: list[UUID], made_by: int | Non
     require_decidable(batch_id, assignments, {row[0] for row in found}, also="upheld", wanted="rejected")
     if not found:
         return 0
+    if made_by is not None and own_among([row[1] for row in found], made_by):
+        raise OwnMatter("Nobody undoes the rejection of his own answer.")
     ids = [row[0] for row in found]
     run(
         "INSERT INTO assignments_uphold (assignment_id, made_by_id, reason, made_at)"

@@ -8,7 +8,7 @@ UNDO = "DELETE FROM accounts_notice WHERE user_id IS NULL"
 
 
 class Migration(migrations.Migration):
-    dependencies = [("accounts", "0011_parts")]
+    dependencies = [("accounts", "0012_own_limits")]
 
     operations = [
         migrations.RunSQL(migrations.RunSQL.noop, UNDO),
