@@ -22,7 +22,7 @@ from workers.appeals.due import settle_late
 from workers.appeals.models import Appeal
 from workers.appeals.queries import appeals_of
 from workers.appeals.states import Kind
-from workers.assignments.history import instructions_of, own_answer, rejected_answers, wanted_repairs
+from workers.assignments.history import asked_in, instructions_of, own_answer, rejected_answers, wanted_repairs
 from workers.web.outcomes import APPEALS, MEASURES, REASONS, SANCTIONED_FOR, STEPS, what_next
 from workers.web.people import WorkerRequest, worker_page
 from workers.web.views.answers import row_of
@@ -52,15 +52,21 @@ def rejections(request: WorkerRequest) -> HttpResponse:
     answers, after = page_after(request, "rejections", found, SHOWN, lambda answer: answer.cursor)
     ids = [answer.id for answer in answers]
     cited = instructions_of(request.worker_id, ids)
+    repairs = wanted_repairs(request.worker_id)
+    asked = asked_in(request.worker_id, [*ids, *(answer.id for answer in repairs)])
     fought = {
         appeal.rejection.assignment.public_id: appeal
         for appeal in appeals_of(request.worker_id).filter(rejection__assignment__public_id__in=ids)
         if appeal.rejection
     }
     context = {
-        "repairs": [row_of(answer) for answer in wanted_repairs(request.worker_id)],
+        "repairs": [row_of(answer, asked[answer.asked_by]) for answer in repairs],
         "rows": [
-            {**row_of(answer), "cited": cited.get(answer.id, ""), "appeal": _words_of(fought.get(answer.id))}
+            {
+                **row_of(answer, asked[answer.asked_by]),
+                "cited": cited.get(answer.id, ""),
+                "appeal": _words_of(fought.get(answer.id)),
+            }
             for answer in answers
         ],
         "after": after,
@@ -92,10 +98,10 @@ def contest_rejection(request: WorkerRequest, answer: UUID) -> HttpResponse:
     if whole.answer.rejected is None:
         raise Http404
     context = {
-        **row_of(whole.answer),
+        **row_of(whole.answer, whole.interface["answer"]),
         "whole": whole,
         "data": fields_in_words(whole.interface["data"], whole.data),
-        "values": fields_in_words(whole.interface["answer"], whole.answer.values),
+        "values": fields_in_words(whole.interface["answer"], whole.answer.values, whole.data),
     }
     return _contest(
         request,
