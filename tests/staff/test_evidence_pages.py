@@ -196,6 +196,10 @@ def test_firings_name_worker_batch_and_project_everywhere_and_are_counted_by_day
     for at in ("/staff/quality/firings/", at_of(worker), f"/staff/quality/batches/{batch.public_id}/"):
         page = text_of(client.get(at))
         assert batch.name in page and batch.project.name in page and "Too many wrong." in page, at
+        assert "share of hidden check questions answered right:" in page, at
+        assert "from 10 It looked at 10 answers; each of their fields counts by itself." in page, at
+    page = text_of(client.get(at_of(worker)))
+    assert "from 10 judgements" in page and "An answer can be judged more than once" in page
     days = api.get("market-quality").expect(200)["days"]
     assert len(days) == 14 and (days[-1]["firings"], days[-1]["workers"]) == (1, 1)
     assert sum(day["firings"] for day in days[:-1]) == 0

@@ -9,11 +9,13 @@ from django.utils.translation import gettext as _
 from marketplace.backoffice.forms import MEASURES, REASONS
 from marketplace.common.money import BASIS_POINTS
 from marketplace.pages.plain import values_in_short
+from marketplace.pages.rule_figures import figures_in_words
 from marketplace.pages.templatetags.pages import duration, money, percent
 from workers.appeals.states import Kind
 from workers.assignments.states import RejectReason
 
 register = template.Library()
+register.filter("figures_in_words", figures_in_words)
 
 
 @register.filter
