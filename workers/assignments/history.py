@@ -94,6 +94,11 @@ class OwnAnswer:
         )
 
     @property
+    def unpaid(self) -> bool:
+        """Whether nothing is paid for it, as it stands."""
+        return self.outcome in (Outcome.REJECTED, Outcome.NOT_REPAIRED)
+
+    @property
     def upheld(self) -> bool:
         """Whether it was rejected first and won afterwards."""
         return self.state == State.UPHELD

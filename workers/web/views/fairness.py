@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
+from marketplace.batches.queries import with_requesters
 from marketplace.common.errors import DomainError, NotFound
 from marketplace.pages.forms import once_form, problem_on
 from marketplace.pages.paging import page_after, place_asked
@@ -23,7 +24,7 @@ from workers.appeals.models import Appeal
 from workers.appeals.queries import appeals_of
 from workers.appeals.states import Kind
 from workers.assignments.history import asked_in, instructions_of, own_answer, rejected_answers, wanted_repairs
-from workers.web.outcomes import APPEALS, MEASURES, REASONS, SANCTIONED_FOR, STEPS, what_next
+from workers.web.outcomes import APPEALS, MEASURES, REASONS, SANCTIONED_FOR, STEPS, what_next, where_of
 from workers.web.people import WorkerRequest, worker_page
 from workers.web.views.answers import row_of
 
@@ -107,7 +108,7 @@ def contest_rejection(request: WorkerRequest, answer: UUID) -> HttpResponse:
         request,
         context,
         lambda words: contest_answer(worker_id=request.worker_id, assignment=answer, words=words),
-        open_to=whole.answer.appealable,
+        lambda: own_answer(request.worker_id, answer).answer.appealable,
     )
 
 
@@ -115,22 +116,30 @@ def contest_rejection(request: WorkerRequest, answer: UUID) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def contest_limit(request: WorkerRequest, sanction: UUID) -> HttpResponse:
     """Contest a limit."""
-    row = own_sanctions(request.worker_id).filter(public_id=sanction).first()
+    row = with_requesters(own_sanctions(request.worker_id)).filter(public_id=sanction).first()
     if row is None:
         raise Http404
-    shape = own_sanction_shape(row)
-    open_to = shape["can_be_appealed"] and not Appeal.objects.filter(sanction__public_id=sanction).exists()
-    context = {"limit": shape, "what": MEASURES[shape["measure"]], "why": SANCTIONED_FOR[shape["reason"]]}
+    context = {
+        "limit": own_sanction_shape(row),
+        "what": MEASURES[row.measure],
+        "where": where_of(row.scope, row.requester_name),
+        "why": SANCTIONED_FOR[row.reason],
+    }
+
+    def open_to() -> bool:
+        still = own_sanctions(request.worker_id).filter(public_id=sanction, can_be_appealed=True)
+        return still.exists() and not Appeal.objects.filter(sanction__public_id=sanction).exists()
+
     return _contest(
         request,
         context,
         lambda words: contest_sanction(worker_id=request.worker_id, sanction=sanction, words=words),
-        open_to=open_to,
+        open_to,
     )
 
 
 def _contest(
-    request: WorkerRequest, context: dict[str, Any], do: Callable[[str], Any], *, open_to: bool
+    request: WorkerRequest, context: dict[str, Any], do: Callable[[str], Any], open_to: Callable[[], bool]
 ) -> HttpResponse:
     form = AppealForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
@@ -141,7 +150,8 @@ def _contest(
                 return sent.redirect("work_appeals", said=_("Contested. You will read here how it goes on."))
         except DomainError as error:
             problem_on(form, error)
-    context |= {"form": form, "open_to": open_to}
+    # What was refused may be contested in another window by now.
+    context |= {"form": form, "open_to": open_to()}
     return render(request, "work/contest.html", context, status=422 if form.errors else 200)
 
 
