@@ -116,7 +116,7 @@ def contest_rejection(request: WorkerRequest, answer: UUID) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def contest_limit(request: WorkerRequest, sanction: UUID) -> HttpResponse:
     """Contest a limit."""
-    row = with_requesters(own_sanctions(request.worker_id)).filter(public_id=sanction).first()
+    row: Any = with_requesters(own_sanctions(request.worker_id)).filter(public_id=sanction).first()
     if row is None:
         raise Http404
     context = {
@@ -127,8 +127,8 @@ def contest_limit(request: WorkerRequest, sanction: UUID) -> HttpResponse:
     }
 
     def open_to() -> bool:
-        still = own_sanctions(request.worker_id).filter(public_id=sanction, can_be_appealed=True)
-        return still.exists() and not Appeal.objects.filter(sanction__public_id=sanction).exists()
+        now = own_sanction_shape(own_sanctions(request.worker_id).get(public_id=sanction))
+        return now["can_be_appealed"] and not Appeal.objects.filter(sanction__public_id=sanction).exists()
 
     return _contest(
         request,
