@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Case, OuterRef, QuerySet, Subquery, Sum, UUIDField, When
+from django.db.models import Case, CharField, OuterRef, QuerySet, Subquery, Sum, UUIDField, When
 
 from marketplace.accounts.models import Requester, Sanction, Where
 from marketplace.accounts.queries import own_of
@@ -76,6 +76,19 @@ def with_places(sanctions: QuerySet[Sanction]) -> QuerySet[Sanction]:
         for scope, rows in reached.items()
     ]
     return sanctions.annotate(place=Case(*found, default=None, output_field=UUIDField()))
+
+
+def with_requesters(sanctions: QuerySet[Sanction]) -> QuerySet[Sanction]:
+    """Sanctions with `requester_name`: whose work each reaches; nothing for the platform."""
+    reached = {
+        Where.BATCH: Batch.objects.values("requester__name"),
+        Where.PROJECT: Project.objects.values("requester__name"),
+        Where.REQUESTER: Requester.objects.values("name"),
+    }
+    found = [
+        When(scope=scope, then=Subquery(rows.filter(pk=OuterRef("scope_id"))[:1])) for scope, rows in reached.items()
+    ]
+    return sanctions.annotate(requester_name=Case(*found, default=None, output_field=CharField()))
 
 
 def batches_of(user_id: int) -> QuerySet[Batch]:

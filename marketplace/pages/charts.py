@@ -90,7 +90,9 @@ def bar_chart(points: Sequence[Point], scale: Callable[[int], str] = str) -> Cha
     """Bars from nothing up; what is below nothing counts as nothing. Whatever is more than nothing is seen, however
     small. `scale` says a value beside its line, left of all bars."""
     top = nice_top(max((point.value for point in points), default=0))
-    lines = [Line(scale(top), 0), Line(scale(top // 2), HEIGHT // 2)] if top > 1 else []
+    lines = [Line(scale(at), HEIGHT - HEIGHT * at // top) for at in (top, top // 2) if at]
+    if not any(point.value > 0 for point in points):
+        lines = []
     # However long the words are, half of the drawing is for the bars.
     side = min(WIDTH // 2, max((LETTER * len(line.text) + GAP for line in lines), default=0))
     room = WIDTH - side

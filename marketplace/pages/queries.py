@@ -2,6 +2,7 @@
 
 import pkgutil
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
@@ -118,9 +119,14 @@ def redis_version() -> str | None:
             facts = cast(dict[str, str], server.info("server"))
     except (RedisError, OSError):
         return None
+    return " ".join(redis_named(facts))
+
+
+def redis_named(facts: Mapping[str, str]) -> tuple[str, str]:
+    """What the server behind REDIS_URL calls itself, and its version, by what it says of itself."""
     if "valkey_version" in facts:
-        return f"Valkey {facts['valkey_version']}"
-    return f"Redis {facts['redis_version']}"
+        return "Valkey", facts["valkey_version"]
+    return "Redis", facts["redis_version"]
 
 
 def _version() -> str:

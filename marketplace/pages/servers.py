@@ -10,6 +10,7 @@ from redis.exceptions import RedisError
 from marketplace.celery import app
 from marketplace.common.database import one
 from marketplace.common.sweeps import parked_sweeps, runs_now
+from marketplace.pages.queries import redis_named
 
 PING_S = 0.5
 
@@ -27,8 +28,10 @@ class Postgres:
 
 @dataclass(frozen=True)
 class Valkey:
-    """The Redis-protocol server; `queued` is how many tasks wait in Celery's queue."""
+    """The Redis-protocol server, by the `name` that it gives itself; `queued` is how many tasks wait in Celery's
+    queue."""
 
+    name: str
     version: str
     used_bytes: int
     clients: int
@@ -78,8 +81,7 @@ def _redis() -> Valkey | None:
             queued = cast(int, server.llen(app.conf.task_default_queue))
     except (RedisError, OSError):
         return None
-    version = facts.get("valkey_version") or facts["redis_version"]
-    return Valkey(version, int(facts["used_memory"]), int(facts["connected_clients"]), queued)
+    return Valkey(*redis_named(facts), int(facts["used_memory"]), int(facts["connected_clients"]), queued)
 
 
 def _celery() -> Sweeps:

@@ -382,6 +382,8 @@ LANGUAGE_CODE = "en"
 # A language is offered when its catalogue is whole: libraries know more of them, and half a page helps nobody. Another
 # one is a line here and its files under locale/.
 LANGUAGES = [("en", "English")]
+# Beside the catalogues: how each language writes dates.
+FORMAT_MODULE_PATH = "marketplace.pages.formats"
 LOCALE_PATHS = [BASE_DIR / "locale"]
 STATIC_URL = "/static/"
 STATICFILES_FINDERS = [

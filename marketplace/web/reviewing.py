@@ -109,7 +109,7 @@ def cards_of(batch: Batch, shown: Shown) -> list[dict[str, Any]]:
             "state": ANSWERS[look.state],
             "undecided": look.state == State.SUBMITTED,
             "choosable": not look.unclear and look.state != State.REJECTED,
-            "said": fields_in_words(fields, look.values or {}),
+            "said": fields_in_words(fields, look.values or {}, shown.item.data),
             "differs": [titles[name] for name in look.differs],
         }
         for number, look in enumerate(shown.item.looks, start=1)

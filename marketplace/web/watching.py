@@ -11,6 +11,7 @@ from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from marketplace.aggregation.agreement.words import sure_word
 from marketplace.batches.models import Batch
 from marketplace.common.money import exact
 from marketplace.pages.charts import Chart, Part, Point, bar_chart, parts_chart, shade
@@ -37,6 +38,7 @@ STATES: dict[str, tuple[Text, str]] = {
 # As Landis and Koch called them in 1977.
 STRENGTHS: dict[str, tuple[Text, str]] = {
     "unknown": (gettext_lazy("Not known yet"), "quiet"),
+    "too few": (gettext_lazy("Too few answers to tell"), "quiet"),
     "poor": (gettext_lazy("Poor"), "bad"),
     "slight": (gettext_lazy("Slight"), "bad"),
     "fair": (gettext_lazy("Fair"), "warn"),
@@ -281,7 +283,7 @@ def field_of(declared: Mapping[str, Any], look: FieldLook, places: Places, tasks
         name=name,
         title=title_of(declared),
         agreement=found,
-        strength=STRENGTHS[found.words],
+        strength=strength_of(found),
         figures=figures,
         figures_table=figures_table(name, figures),
         labels=chart,
@@ -298,6 +300,12 @@ def field_of(declared: Mapping[str, Any], look: FieldLook, places: Places, tasks
             for one in found.confused[:10]
         ],
     )
+
+
+def strength_of(found: FieldAgreement) -> tuple[Text, str]:
+    """How strong agreement is, and the tone of its badge; nothing strong is said of what may be chance."""
+    alpha = found.figures.get("krippendorff") or Figure(None)
+    return STRENGTHS[sure_word(found.words, alpha.low, alpha.high)]
 
 
 def figures_of(found: FieldAgreement) -> list[tuple[Text, Figure, bool]]:

@@ -18,7 +18,7 @@ from marketplace.common.database import run, value
 from marketplace.results.models import Figures
 from marketplace.results.queries.figures import kept_figures
 from marketplace.results.tasks import make_figures
-from marketplace.web.watching import STRENGTHS
+from marketplace.web.watching import strength_of
 from tests import factories as make
 from tests.acts import in_one
 from tests.console.watched import NO_GOLD, Watched, give, make_watched, number_of
@@ -70,7 +70,7 @@ def test_the_page_says_where_the_batch_stands(watched: Watched, viewer: Client) 
     kept = kept_figures(watched.batch)
     assert kept is not None
     [field] = kept.look.fields
-    strength, _tone = STRENGTHS[field.agreement.words]
+    strength, _tone = strength_of(field.agreement)
     alpha = field.agreement.figures["krippendorff"]
     assert f"How far workers agree {strength}" in words
     assert f"Krippendorff's alpha {alpha.low:.2f} to {alpha.high:.2f} {alpha.value:.2f}" in words

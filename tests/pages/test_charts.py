@@ -15,6 +15,9 @@ def test_bars_reach_as_high_as_their_share_and_small_ones_are_seen() -> None:
     assert [bar.height for bar in chart.bars] == [0, 2, HEIGHT // 2, HEIGHT]
     assert all(bar.y + bar.height == HEIGHT for bar in chart.bars)
     assert [line.text for line in chart.lines] == ["1000000 micros", "500000 micros"]
+    assert [(line.text, line.y) for line in bar_chart(points(1, 0)).lines] == [("1", 0)]
+    # Where a half is no whole number the line stands where its number is.
+    assert [(line.text, line.y) for line in bar_chart(points(5)).lines] == [("5", 0), ("2", HEIGHT * 3 // 5)]
     assert [nice_top(most) for most in (0, 1, 3, 50, 51)] == [1, 1, 5, 50, 100]
 
 
@@ -29,7 +32,7 @@ def test_bars_stand_side_by_side_and_few_of_many_have_a_word_below() -> None:
 def test_the_words_of_the_scale_stand_left_of_all_bars_and_leave_them_half_of_the_room() -> None:
     short = bar_chart(points(2, 4), lambda value: f"{value}.00 EUR")
     long = bar_chart(points(2, 4), lambda value: "x" * 100)
-    bare = bar_chart(points(1, 0))
+    bare = bar_chart(points(0, 0))
 
     assert (short.side, long.side, bare.side) == (8 * LETTER + GAP, WIDTH // 2, 0)
     for chart in (short, long, bare):

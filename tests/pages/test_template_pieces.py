@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from django.contrib.staticfiles import finders
+from django.template import Context, Template
 from django.test import Client
 from django.utils import timezone
 
@@ -62,8 +63,14 @@ def test_a_moment_is_told_by_its_distance_and_holds_the_whole_of_it() -> None:
 
     assert told == {0: "just now", -7: "7 minutes ago", -300: "5 hours ago", 4_320: "in 3 days"}
     long_ago = pages.when(datetime(2020, 2, 3, 4, 5, tzinfo=UTC))
-    assert (
-        long_ago == '<time datetime="2020-02-03T04:05:00+00:00" title="Feb. 3, 2020, 4:05 a.m. UTC">Feb. 3, 2020</time>'
+    whole = 'datetime="2020-02-03T04:05:00+00:00" title="3 February 2020, 04:05 UTC"'
+    assert long_ago == f"<time {whole}>3 February 2020</time>"
+    assert pages.exactly(datetime(2020, 2, 3, 14, 5, tzinfo=UTC)) == (
+        '<time datetime="2020-02-03T14:05:00+00:00">3 February 2020, 14:05 UTC</time>'
+    )
+    written = Template("{{ moment }}, {{ moment|date }}, {{ moment|date:'SHORT_DATE_FORMAT' }}")
+    assert written.render(Context({"moment": datetime(2020, 2, 3, 14, 5, tzinfo=UTC)})) == (
+        "3 February 2020, 14:05 UTC, 3 February 2020, 3 Feb 2020"
     )
 
 

@@ -167,6 +167,25 @@ def test_staff_see_a_batch_with_its_terms_and_how_far_its_answers_agree() -> Non
     assert at not in desk("finance").get(f"/staff/people/requesters/{batch.requester.public_id}/").content.decode()
 
 
+def test_a_strong_word_for_agreement_is_said_only_where_its_interval_allows_it() -> None:
+    batch = make.make_batch(4, overlap=2, lease_cap=10)
+    for label in ("cat", "dog"):
+        worker = make.make_worker()
+        first, *others = sorted(make.take(worker, batch, 4), key=lambda lease: lease.data["text"])
+        make.answer(worker, [first], "cat")
+        make.answer(worker, others[:1], label)
+        make.answer(worker, others[1:], "dog")
+    make_figures(batch.pk)
+    client = desk("quality")
+
+    [told_of] = caller("quality").get("market-quality").expect(200)["agreement"]
+    assert told_of["high"] - told_of["low"] > 0.2
+    for at in ("/staff/quality/", f"/staff/quality/batches/{batch.public_id}/"):
+        page = client.get(at).content.decode()
+        assert '<span class="badge quiet">too few answers to tell</span>' in page, at
+        assert f'<span class="badge quiet">{told_of["words"]}</span>' not in page, at
+
+
 def test_keys_in_doubt_are_listed_and_every_look_at_them_is_written_down() -> None:
     batch, _crew = wrong_key_batch()
     audit()
@@ -196,6 +215,10 @@ def test_firings_name_worker_batch_and_project_everywhere_and_are_counted_by_day
     for at in ("/staff/quality/firings/", at_of(worker), f"/staff/quality/batches/{batch.public_id}/"):
         page = text_of(client.get(at))
         assert batch.name in page and batch.project.name in page and "Too many wrong." in page, at
+        assert "share of hidden check questions answered right:" in page, at
+        assert "from 10 It looked at 10 answers; each of their fields counts by itself." in page, at
+    page = text_of(client.get(at_of(worker)))
+    assert "from 10 judgements" in page and "An answer can be judged more than once" in page
     days = api.get("market-quality").expect(200)["days"]
     assert len(days) == 14 and (days[-1]["firings"], days[-1]["workers"]) == (1, 1)
     assert sum(day["firings"] for day in days[:-1]) == 0

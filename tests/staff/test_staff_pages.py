@@ -16,6 +16,7 @@ from marketplace.billing.models import Deposit, DepositReport
 from marketplace.common.transactions import one_transaction
 from marketplace.ledger.addresses import funds_of
 from marketplace.ledger.queries import balance
+from marketplace.pages.queries import redis_version
 from marketplace.payouts.models import Payout, Report
 from tests import factories as make
 from tests.api.callers import caller_for
@@ -84,6 +85,7 @@ def test_health_tells_what_is_late_and_what_each_server_says() -> None:
     page = text_of(desk("support").get("/staff/"))
     for words in ("PostgreSQL", "Workers online", "Open places", "Finding an open place", "Background workers"):
         assert words in page
+    assert f" {redis_version()} " in page
 
 
 def test_a_deposit_is_recorded_once_and_may_be_taken_back() -> None:

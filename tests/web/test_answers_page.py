@@ -1,12 +1,14 @@
 """The history of answers: every outcome in words, filters, pages, one's own only, and no sign of known answers."""
 
 import re
+from random import Random
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from marketplace.common.transactions import one_transaction
 from tests import factories as make
 from tests.api.callers import caller_for
 from tests.web.moneyed import History, make_histories, make_history
@@ -37,6 +39,9 @@ def test_every_answer_is_there_with_what_came_of_it() -> None:
         detail = text_of(client.get(f"{PAGE}{history.answers[name][0]}/"))
         assert words in detail
         assert "Cat" in detail
+        assert ("Not paid it would have been 0.02 EUR" in detail) == (name == "rejected")
+        assert "0.02 EUR" in detail
+    assert text_of(client.get(PAGE)).count("Not paid it would have been 0.02 EUR") == 2
 
 
 def test_answers_are_filtered_by_outcome_and_batch() -> None:
@@ -113,3 +118,30 @@ def test_the_page_asks_as_often_however_many_answers_there_are() -> None:
             client.get(PAGE)
         counts.append(len(asked))
     assert counts[0] == counts[1] <= 8
+
+
+def test_an_answer_is_said_with_the_labels_that_were_chosen() -> None:
+    interface = {
+        "data": [{"name": "text", "type": "text"}],
+        "answer": [
+            {"name": "mood", "type": "rating", "points": 2, "labels": ["Angry", "Delighted"]},
+            {"name": "names", "type": "spans", "of": "text", "labels": [{"value": "pers", "title": "Person"}]},
+        ],
+    }
+    worker = make.make_worker()
+    batch = make.make_draft(make.make_project(interface=interface), overlap=1)
+    make.add_rows(batch, [{"external_id": "t1", "data": {"text": "Björn writes"}}])
+    [lease] = make.take(worker, make.published(batch), 1)
+    spans = {"spans": [{"id": "1", "label": "pers", "start": 0, "end": 5}], "relations": []}
+    with one_transaction(principal="test"):
+        page = [make.Submission(lease.id, lease.token, {"mood": 2, "names": spans})]
+        make.submit(worker_id=worker.pk, page=page, then_claim=None, chance=Random(1))
+        make.reject(batch, [lease])
+    client = client_of(worker.user)
+
+    for address in (PAGE, "/work/rejections/"):
+        assert "2 Delighted; Person" in text_of(client.get(address))
+    for address in (f"{PAGE}{lease.id}/", f"/work/appeals/answer/{lease.id}/"):
+        said = text_of(client.get(address))
+        assert "2 Delighted" in said
+        assert "Person “Björn”" in said

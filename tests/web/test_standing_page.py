@@ -53,7 +53,9 @@ def test_a_limit_shows_its_figures_but_none_of_what_was_looked_at_secretly() -> 
 
     page = text_of(client_of(worker.user).get(PAGE))
 
-    assert "You are slowed down in the work of one requester" in page
+    assert "You are slowed down in the work of Acme Labels" in page
+    assert re.search(r"· until \d+ \w+ \d{4}, \d\d:\d\d UTC", page)
+    assert re.search(r"Contest it until \d+ \w+ \d{4}, \d\d:\d\d UTC", page)
     assert "Please take your time." in page
     assert "Between two tasks 30 s have to pass." in page
     assert "share of very fast answers: measured 0.4" in page
@@ -74,6 +76,10 @@ def test_a_limit_is_contested_once_and_by_its_worker_only() -> None:
     second = client.post(address, {**form, "words": "Again."})
 
     assert second.status_code == 422
+    for again in (second, client.get(address)):
+        assert "This cannot be contested any more" in text_of(again)
+        assert "There is no such sanction" not in text_of(again)
+        assert b"<textarea" not in again.content
     assert [appeal.words for appeal in Appeal.objects.filter(worker=worker)] == ["I read fast."]
     assert "You have contested it" in text_of(client.get(PAGE))
 

@@ -15,6 +15,8 @@ from marketplace.common.errors import NotFound
 from workers.assignments.states import State
 
 NEWEST = 2**62
+# The fields that a version of a project asks for.
+Asked = list[dict[str, Any]]
 
 
 class Outcome(models.TextChoices):
@@ -80,11 +82,21 @@ class OwnAnswer:
     returned: Returned | None
 
     @property
+    def asked_by(self) -> tuple[UUID, int]:
+        """The batch and the version by which it was asked for; see `asked_in`."""
+        return self.batch.id, self.version
+
+    @property
     def appealable(self) -> bool:
         """Whether its rejection can be contested now."""
         return self.state == State.REJECTED and bool(
             self.rejected and self.rejected.in_time and not self.rejected.contested
         )
+
+    @property
+    def unpaid(self) -> bool:
+        """Whether nothing is paid for it, as it stands."""
+        return self.outcome in (Outcome.REJECTED, Outcome.NOT_REPAIRED)
 
     @property
     def upheld(self) -> bool:
@@ -195,6 +207,20 @@ def instructions_of(worker_id: int, assignments: list[UUID]) -> dict[UUID, str]:
             [worker_id, assignments],
         )
     )
+
+
+def asked_in(worker_id: int, assignments: list[UUID]) -> dict[tuple[UUID, int], Asked]:
+    """The fields that the worker's answers were asked for, each once, by batch and version."""
+    return {
+        (batch, version): asked
+        for batch, version, asked in rows(
+            "SELECT b.public_id, v.number, v.interface -> 'answer' FROM projects_version v"
+            " JOIN (SELECT DISTINCT batch_id, version_id FROM assignments_assignment"
+            "        WHERE worker_id = %s AND public_id = ANY(%s)) a ON a.version_id = v.id"
+            " JOIN batches_batch b ON b.id = a.batch_id",
+            [worker_id, assignments],
+        )
+    }
 
 
 def batches_answered(worker_id: int, *, limit: int) -> list[Batch]:

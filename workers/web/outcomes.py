@@ -63,9 +63,9 @@ SANCTIONED_FOR: dict[str, Text] = {
     "other": _("another reason"),
 }
 SCOPES: dict[str, Text] = {
-    "batch": _("in one batch"),
-    "project": _("in one project"),
-    "requester": _("in the work of one requester"),
+    "batch": _("in one batch of %(requester)s"),
+    "project": _("in one project of %(requester)s"),
+    "requester": _("in the work of %(requester)s"),
     "platform": _("on the whole site"),
 }
 FIGURES: dict[str, Text] = {
@@ -142,6 +142,11 @@ WHY_NOT: dict[str, Text] = {
     ),
     "day_is_full": _("You have asked for as much as may go out within 24 hours."),
 }
+
+
+def where_of(scope: str, requester: str | None) -> str:
+    """How far a limit reaches, with the name of whose work it is."""
+    return str(SCOPES[scope]) % {"requester": requester}
 
 
 def what_next(appeal: Appeal) -> Text:

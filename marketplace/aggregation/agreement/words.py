@@ -11,6 +11,8 @@ LANDIS_KOCH = (
     (0.8, "substantial"),
     (1.0, "almost perfect"),
 )
+# How much each of them spans, from 0 up.
+CLASS_WIDTH = 0.2
 # Below this the people do not understand the task alike, and no method of aggregation will make up for it.
 INSTRUCTIONS_BELOW = 0.6
 
@@ -23,6 +25,16 @@ def landis_koch(figure: float) -> str:
     if figure < 0:
         return "poor"
     return next((word for end, word in LANDIS_KOCH[1:] if figure <= end), "almost perfect")
+
+
+def sure_word(word: str, low: float | None, high: float | None) -> str:
+    """A word of `landis_koch` where the figure's interval is no wider than what the word stands for; else `too few`,
+    for then nothing can be told. `unknown` stays."""
+    if word == "unknown":
+        return word
+    # A hair of room: 0.9 - 0.7 is more than 0.2 where numbers are binary.
+    sure = low is not None and high is not None and high - low <= CLASS_WIDTH + 1e-9
+    return word if sure else "too few"
 
 
 def look_at_instructions(figure: float) -> bool:

@@ -1,19 +1,23 @@
 """Words for what the staff's pages show by its name."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from django import template
 from django.utils.translation import gettext as _
 
+from marketplace.aggregation.agreement.words import sure_word
 from marketplace.backoffice.forms import MEASURES, REASONS
 from marketplace.common.money import BASIS_POINTS
 from marketplace.pages.plain import values_in_short
+from marketplace.pages.rule_figures import figures_in_words
 from marketplace.pages.templatetags.pages import duration, money, percent
 from workers.appeals.states import Kind
 from workers.assignments.states import RejectReason
 
 register = template.Library()
+register.filter("figures_in_words", figures_in_words)
 
 
 @register.filter
@@ -85,10 +89,14 @@ def age_in_words(age: str) -> str:
 
 
 @register.filter
-def strength_in_words(words: str) -> str:
-    """How strong agreement is, as Landis and Koch called it in 1977."""
+def strength_in_words(found: Mapping[str, Any]) -> str:
+    """How strong agreement is, as Landis and Koch called it in 1977, where its figures tell: of a field with its
+    interval, or with all its figures."""
+    alpha = found if "figures" not in found else {one["name"]: one for one in found["figures"]}.get("krippendorff", {})
+    words = sure_word(found["words"], alpha.get("low"), alpha.get("high"))
     return {
         "unknown": _("not known yet"),
+        "too few": _("too few answers to tell"),
         "poor": _("poor"),
         "slight": _("slight"),
         "fair": _("fair"),

@@ -76,6 +76,7 @@ def appeal(request: StaffRequest, appeal: UUID) -> HttpResponse:
     note_adjudicator(request, found)
     shown = staff_appeal_shape(found)
     limited, rejected = found.sanction, found.rejection
+    asks = rejected.version.interface if rejected else {"answer": [], "data": []}
     context = {
         "appeal": shown,
         "row": found,
@@ -84,7 +85,7 @@ def appeal(request: StaffRequest, appeal: UUID) -> HttpResponse:
         "other": other,
         "what": limited and MEASURES[limited.measure],  # type: ignore[index]
         "why": limited and REASONS[limited.reason],  # type: ignore[index]
-        "answer": rejected and fields_in_words(rejected.version.interface["answer"], shown["values"] or {}),
-        "item": rejected and fields_in_words(rejected.version.interface["data"], shown["data"] or {}),
+        "answer": fields_in_words(asks["answer"], shown["values"] or {}, shown["data"]),
+        "item": fields_in_words(asks["data"], shown["data"] or {}),
     }
     return render(request, "staff/appeal.html", context, status=status_of(form, other))

@@ -119,13 +119,25 @@ def when(moment: datetime | None) -> SafeString:
     """A moment in words by its distance from now, with the whole of it in the title."""
     if moment is None:
         return format_html("{}", "–")
-    whole = formats.date_format(timezone.localtime(moment), "DATETIME_FORMAT")
     return format_html(
         '<time datetime="{}" title="{}">{}</time>',
         moment.astimezone(UTC).isoformat(timespec="seconds"),
-        f"{whole} UTC" if settings.TIME_ZONE == "UTC" else whole,
+        _whole(moment),
         _distance(moment - timezone.now(), moment),
     )
+
+
+@register.filter
+def exactly(moment: datetime | None) -> SafeString:
+    """A moment to the minute, with its zone: for what begins or ends then."""
+    if moment is None:
+        return format_html("{}", "–")
+    at = moment.astimezone(UTC).isoformat(timespec="seconds")
+    return format_html('<time datetime="{}">{}</time>', at, _whole(moment))
+
+
+def _whole(moment: datetime) -> str:
+    return formats.date_format(timezone.localtime(moment), "DATETIME_FORMAT")
 
 
 def _distance(ahead: timedelta, moment: datetime) -> str:

@@ -28,7 +28,7 @@ STEPS_MAX = 48
 @dataclass(frozen=True)
 class WorkerLook:
     """One worker in the batch. `score` with `low` and `high`: how often he is expected to be right in the project, with
-    95 % credibility; `evidence` is how many judged answers stand behind it. `median_s` from taking a task to sending
+    95 % credibility; `evidence` is how many judgements stand behind it. `median_s` from taking a task to sending
     it; `agreement` how often he says what others say to the same task, in the first field; None where nothing is known.
     Nothing here is of gold: this is kept where everybody's requests could read it."""
 

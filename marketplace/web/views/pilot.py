@@ -31,7 +31,17 @@ from marketplace.web.batch_words import state_of
 from marketplace.web.people import ConsoleRequest, console_page
 from marketplace.web.setting_up import address_of, watched
 from marketplace.web.views.watch import as_file
-from marketplace.web.watching import Places, Table, error_of, figures_of, figures_table, heat_of, title_of, titles_of
+from marketplace.web.watching import (
+    Places,
+    Table,
+    error_of,
+    figures_of,
+    figures_table,
+    heat_of,
+    strength_of,
+    title_of,
+    titles_of,
+)
 
 CONFUSED_SHOWN = 12
 
@@ -196,6 +206,7 @@ def _field(found: FieldAgreement, batch: Batch, report: PilotReport) -> dict[str
         "table": figures_table(found.field, figures_of(found)),
         "heat": heat_of(found.field, report.matrices.get(found.field), names, Places(batch)),
         "found": found,
+        "strength": strength_of(found),
         "agreement": found.figures.get("agreement"),
         "alpha": found.figures.get("krippendorff"),
         "confused": [

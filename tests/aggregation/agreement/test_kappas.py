@@ -13,7 +13,7 @@ from marketplace.aggregation.agreement.intervals import interval
 from marketplace.aggregation.agreement.kappas import cohen_kappa, fleiss_kappa, raw_agreement, worker_pairs
 from marketplace.aggregation.agreement.krippendorff import krippendorff_alpha
 from marketplace.aggregation.agreement.units import Units
-from marketplace.aggregation.agreement.words import landis_koch, look_at_instructions
+from marketplace.aggregation.agreement.words import landis_koch, look_at_instructions, sure_word
 
 # How often 14 raters put each of 10 subjects in each of 5 categories; kappa is 0.210 (Fleiss 1971, as usually quoted).
 FOURTEEN = [
@@ -169,3 +169,19 @@ def test_words_are_those_of_landis_and_koch(figure, word):
 
 def test_the_instructions_come_first_below_0_6_and_where_nothing_is_known_nothing_is_said():
     assert [look_at_instructions(figure) for figure in (0.59, 0.6, math.nan)] == [True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("word", "low", "high", "said"),
+    [
+        ("almost perfect", 0.8, 0.9, "almost perfect"),
+        ("substantial", 0.7, 0.9, "substantial"),
+        ("almost perfect", 0.0, 0.86, "too few"),
+        ("poor", None, None, "too few"),
+        ("unknown", None, None, "unknown"),
+    ],
+)
+def test_a_strong_word_is_said_only_where_the_interval_is_no_wider_than_it(
+    word: str, low: float | None, high: float | None, said: str
+) -> None:
+    assert sure_word(word, low, high) == said

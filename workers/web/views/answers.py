@@ -9,9 +9,9 @@ from django.views.decorators.http import require_safe
 
 from marketplace.common.errors import NotFound
 from marketplace.pages.paging import page_after, place_asked
-from marketplace.pages.plain import fields_in_words, values_in_short
+from marketplace.pages.plain import answer_in_short, fields_in_words
 from workers.appeals.queries import appeals_of
-from workers.assignments.history import Outcome, OwnAnswer, batches_answered, own_answer, own_answers
+from workers.assignments.history import Asked, Outcome, OwnAnswer, asked_in, batches_answered, own_answer, own_answers
 from workers.web.outcomes import APPEALS, OUTCOMES, REASONS
 from workers.web.people import WorkerRequest, worker_page
 
@@ -34,8 +34,9 @@ def history(request: WorkerRequest) -> HttpResponse:
         outcome=outcome or None,
     )
     answers, after = page_after(request, "answers", found, SHOWN, lambda answer: answer.cursor)
+    asked = asked_in(request.worker_id, [answer.id for answer in answers])
     context = {
-        "rows": [row_of(answer) for answer in answers],
+        "rows": [row_of(answer, asked[answer.asked_by]) for answer in answers],
         "after": after,
         "outcome": outcome,
         "outcomes": [(value, OUTCOMES[value][0]) for value in Outcome.values],
@@ -56,10 +57,10 @@ def one(request: WorkerRequest, answer: UUID) -> HttpResponse:
         raise Http404 from None
     appeal = appeals_of(request.worker_id).filter(rejection__assignment__public_id=answer).first()
     context = {
-        **row_of(whole.answer),
+        **row_of(whole.answer, whole.interface["answer"]),
         "whole": whole,
         "data": fields_in_words(whole.interface["data"], whole.data),
-        "values": fields_in_words(whole.interface["answer"], whole.answer.values),
+        "values": fields_in_words(whole.interface["answer"], whole.answer.values, whole.data),
         "task": {"interface": whole.interface, "data": whole.data, "values": whole.answer.values},
         "appeal": appeal,
         "appeal_words": APPEALS[appeal.state] if appeal else None,
@@ -67,7 +68,7 @@ def one(request: WorkerRequest, answer: UUID) -> HttpResponse:
     return render(request, "work/answer.html", context)
 
 
-def row_of(answer: OwnAnswer) -> dict[str, Any]:
+def row_of(answer: OwnAnswer, asked: Asked) -> dict[str, Any]:
     """An answer with its words: the same for every one, whatever its task was for."""
     words, tone, means = OUTCOMES[answer.outcome]
     return {
@@ -75,7 +76,7 @@ def row_of(answer: OwnAnswer) -> dict[str, Any]:
         "words": words,
         "tone": tone,
         "means": means,
-        "says": values_in_short(answer.values),
+        "says": answer_in_short(asked, answer.values),
         "reason": REASONS.get(answer.rejected.reason, "") if answer.rejected else "",
         "return_reason": REASONS.get(answer.returned.reason, "") if answer.returned else "",
     }

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
+from marketplace.batches.queries import with_requesters
 from marketplace.common.errors import DomainError, NotFound
 from marketplace.pages.forms import once_form, problem_on
 from marketplace.pages.paging import page_after, place_asked
@@ -22,8 +23,8 @@ from workers.appeals.due import settle_late
 from workers.appeals.models import Appeal
 from workers.appeals.queries import appeals_of
 from workers.appeals.states import Kind
-from workers.assignments.history import instructions_of, own_answer, rejected_answers, wanted_repairs
-from workers.web.outcomes import APPEALS, MEASURES, REASONS, SANCTIONED_FOR, STEPS, what_next
+from workers.assignments.history import asked_in, instructions_of, own_answer, rejected_answers, wanted_repairs
+from workers.web.outcomes import APPEALS, MEASURES, REASONS, SANCTIONED_FOR, STEPS, what_next, where_of
 from workers.web.people import WorkerRequest, worker_page
 from workers.web.views.answers import row_of
 
@@ -52,15 +53,21 @@ def rejections(request: WorkerRequest) -> HttpResponse:
     answers, after = page_after(request, "rejections", found, SHOWN, lambda answer: answer.cursor)
     ids = [answer.id for answer in answers]
     cited = instructions_of(request.worker_id, ids)
+    repairs = wanted_repairs(request.worker_id)
+    asked = asked_in(request.worker_id, [*ids, *(answer.id for answer in repairs)])
     fought = {
         appeal.rejection.assignment.public_id: appeal
         for appeal in appeals_of(request.worker_id).filter(rejection__assignment__public_id__in=ids)
         if appeal.rejection
     }
     context = {
-        "repairs": [row_of(answer) for answer in wanted_repairs(request.worker_id)],
+        "repairs": [row_of(answer, asked[answer.asked_by]) for answer in repairs],
         "rows": [
-            {**row_of(answer), "cited": cited.get(answer.id, ""), "appeal": _words_of(fought.get(answer.id))}
+            {
+                **row_of(answer, asked[answer.asked_by]),
+                "cited": cited.get(answer.id, ""),
+                "appeal": _words_of(fought.get(answer.id)),
+            }
             for answer in answers
         ],
         "after": after,
@@ -92,16 +99,16 @@ def contest_rejection(request: WorkerRequest, answer: UUID) -> HttpResponse:
     if whole.answer.rejected is None:
         raise Http404
     context = {
-        **row_of(whole.answer),
+        **row_of(whole.answer, whole.interface["answer"]),
         "whole": whole,
         "data": fields_in_words(whole.interface["data"], whole.data),
-        "values": fields_in_words(whole.interface["answer"], whole.answer.values),
+        "values": fields_in_words(whole.interface["answer"], whole.answer.values, whole.data),
     }
     return _contest(
         request,
         context,
         lambda words: contest_answer(worker_id=request.worker_id, assignment=answer, words=words),
-        open_to=whole.answer.appealable,
+        lambda: own_answer(request.worker_id, answer).answer.appealable,
     )
 
 
@@ -109,22 +116,30 @@ def contest_rejection(request: WorkerRequest, answer: UUID) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def contest_limit(request: WorkerRequest, sanction: UUID) -> HttpResponse:
     """Contest a limit."""
-    row = own_sanctions(request.worker_id).filter(public_id=sanction).first()
+    row: Any = with_requesters(own_sanctions(request.worker_id)).filter(public_id=sanction).first()
     if row is None:
         raise Http404
-    shape = own_sanction_shape(row)
-    open_to = shape["can_be_appealed"] and not Appeal.objects.filter(sanction__public_id=sanction).exists()
-    context = {"limit": shape, "what": MEASURES[shape["measure"]], "why": SANCTIONED_FOR[shape["reason"]]}
+    context = {
+        "limit": own_sanction_shape(row),
+        "what": MEASURES[row.measure],
+        "where": where_of(row.scope, row.requester_name),
+        "why": SANCTIONED_FOR[row.reason],
+    }
+
+    def open_to() -> bool:
+        now = own_sanction_shape(own_sanctions(request.worker_id).get(public_id=sanction))
+        return now["can_be_appealed"] and not Appeal.objects.filter(sanction__public_id=sanction).exists()
+
     return _contest(
         request,
         context,
         lambda words: contest_sanction(worker_id=request.worker_id, sanction=sanction, words=words),
-        open_to=open_to,
+        open_to,
     )
 
 
 def _contest(
-    request: WorkerRequest, context: dict[str, Any], do: Callable[[str], Any], *, open_to: bool
+    request: WorkerRequest, context: dict[str, Any], do: Callable[[str], Any], open_to: Callable[[], bool]
 ) -> HttpResponse:
     form = AppealForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
@@ -135,7 +150,8 @@ def _contest(
                 return sent.redirect("work_appeals", said=_("Contested. You will read here how it goes on."))
         except DomainError as error:
             problem_on(form, error)
-    context |= {"form": form, "open_to": open_to}
+    # What was refused may be contested in another window by now.
+    context |= {"form": form, "open_to": open_to()}
     return render(request, "work/contest.html", context, status=422 if form.errors else 200)
 
 

@@ -7,13 +7,14 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from marketplace.batches.queries import with_requesters
 from marketplace.pages.paging import page_after, place_asked
 from workers.api.firings import own_firing_shape
 from workers.api.sanctions import own_sanction_shape, own_sanctions
 from workers.appeals.models import Appeal
 from workers.profiles.queries import held_by
 from workers.reputation.queries import Shown, changes_of, firings_of, shown_to, skills_of
-from workers.web.outcomes import FIGURES, MEASURES, SANCTIONED_FOR, SCOPES, evidence_in_words, in_words
+from workers.web.outcomes import FIGURES, MEASURES, SANCTIONED_FOR, evidence_in_words, in_words, where_of
 from workers.web.people import WorkerRequest, worker_page
 
 CHANGES_SHOWN = 20
@@ -28,7 +29,8 @@ def standing(request: WorkerRequest) -> HttpResponse:
     worker_id = request.worker_id
     beyond = skills_of(worker_id)
     changes, after = _changes(request)
-    limits = [_limit(row) for row in own_sanctions(worker_id).order_by(F("in_force").desc(), "-pk")[:SHOWN]]
+    reached = with_requesters(own_sanctions(worker_id))
+    limits = [_limit(row) for row in reached.order_by(F("in_force").desc(), "-pk")[:SHOWN]]
     contested = _contested([row["id"] for row in limits])
     context = {
         "overall": [one for one in beyond if one.facet == "global"],
@@ -61,7 +63,7 @@ def _limit(row: Any) -> dict[str, Any]:
         **shape,
         "what": MEASURES[shape["measure"]],
         "why": SANCTIONED_FOR[shape["reason"]],
-        "where": SCOPES[shape["scope"]],
+        "where": where_of(row.scope, row.requester_name),
         "figures": list(evidence_in_words(shape["evidence"])),
     }
 

@@ -14,9 +14,11 @@ async function showSample() {
   try {
     const {mountTask} = await import("./player/task.js");
     host.replaceChildren();
+    host.className = "task";
     await mountTask(host, {interface: asked, data, values: {}, readonly: true}).ready;
   } catch (error) {
     // What the server wrote shows the same, only plainer.
+    host.className = "";
     host.replaceChildren(...plain);
     console.warn("the sample task cannot be shown as in the player", error);
   }

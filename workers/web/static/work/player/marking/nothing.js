@@ -7,7 +7,9 @@ export function nothingBox(text, tick) {
   const element = el("label", {class: "mark-option mark-nothing"}, box, " ", text);
   return {
     element,
-    show({on, possible}) {
+    /** Where nothing can be changed it is there only if it is the answer. */
+    show({on, possible, readonly}) {
+      element.hidden = readonly && !on;
       box.checked = on;
       box.disabled = !possible;
     },

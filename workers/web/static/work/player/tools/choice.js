@@ -81,7 +81,7 @@ export function mount(host, {field, value, readonly, changed, key}) {
   if (field.multiple && (field.min > 1 || field.max < field.labels.length)) {
     host.append(el("p", {class: "helptext"}, wantedWords(field)));
   }
-  if (options.length > SEARCH_FROM) host.append(searchOf(options));
+  if (options.length > SEARCH_FROM && !readonly) host.append(searchOf(options));
   host.append(list);
   show(value);
 

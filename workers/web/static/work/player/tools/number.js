@@ -19,7 +19,7 @@ export function mount(host, {field, value, readonly, changed}) {
   if (field.unit) row.append(el("span", {class: "unit"}, field.unit));
   host.append(row);
   const bounds = boundsWords(field);
-  if (bounds) host.append(el("p", {class: "helptext"}, bounds));
+  if (bounds && !readonly) host.append(el("p", {class: "helptext"}, bounds));
 
   /** What is typed: a number, undefined for nothing, NaN for what is none. A decimal comma is a point. */
   function read() {

@@ -19,6 +19,7 @@ export function mount(host, {field, value, readonly, changed}) {
   let sortable = null;
   let gone = false;
 
+  hint.hidden = readonly;
   host.append(hint, list, asIs, said);
   asIs.addEventListener("click", tell);
   import("sortablejs")
@@ -53,6 +54,7 @@ export function mount(host, {field, value, readonly, changed}) {
     const tie = el("button", {type: "button", class: "button quiet small tie", "aria-pressed": "false"}, gettext("Same as above"));
     if (field.ties) row.append(tie);
     row.append(up, down);
+    for (const button of [up, down, tie, grip]) button.hidden = readonly;
     up.addEventListener("click", () => move(item, -1));
     down.addEventListener("click", () => move(item, 1));
     tie.addEventListener("click", () => join(item));
@@ -129,7 +131,8 @@ export function mount(host, {field, value, readonly, changed}) {
     order.forEach((named, at) => {
       const {item, row, rank, up, down, tie} = rows.get(named);
       rank.textContent = String(rankOf(named));
-      row.setAttribute("aria-label", interpolate(gettext("%s, number %s of %s. Arrow keys move it."), [item.title, rankOf(named), order.length]));
+      const words = readonly ? gettext("%s, number %s of %s.") : gettext("%s, number %s of %s. Arrow keys move it.");
+      row.setAttribute("aria-label", interpolate(words, [item.title, rankOf(named), order.length]));
       up.disabled = locked || at === 0;
       down.disabled = locked || at === order.length - 1;
       tie.setAttribute("aria-pressed", String(tied.has(named)));

@@ -330,7 +330,7 @@ class SegmentsTool {
     const {labels, list, nothing, bar, edges} = this.#parts;
     labels.show(this.#brush ?? this.#segment(this.#picked)?.label ?? null, this.#readonly);
     list.show(shown, {readonly: this.#readonly, looping: Boolean(this.#deck.loop)});
-    nothing?.show({on: this.#nothing, possible: !this.#segments.length && !this.#readonly});
+    nothing?.show({on: this.#nothing, possible: !this.#segments.length && !this.#readonly, readonly: this.#readonly});
     bar.hidden = this.#readonly;
     for (const button of edges) button.hidden = this.#readonly;
   }

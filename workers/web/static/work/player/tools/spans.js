@@ -540,7 +540,7 @@ class SpansTool {
     const names = new Map(this.#kinds.map((kind) => [kind.value, kind.title]));
     list.show(shown.sort((one, other) => one.start - other.start || one.end - other.end),
       this.#relations.map((one) => ({relation: one, title: names.get(one.label) ?? one.label, from: one.from, to: one.to})), this.#readonly);
-    nothing?.show({on: this.#nothing, possible: !this.#spans.length && !this.#readonly});
+    nothing?.show({on: this.#nothing, possible: !this.#spans.length && !this.#readonly, readonly: this.#readonly});
     bar.hidden = this.#readonly;
     option.hidden = this.#readonly;
     this.#overlays();

@@ -26,6 +26,8 @@ export function mount(host, {field, value, readonly, changed, key}) {
   const counted = el("p", {class: "visually-hidden", role: "status"});
   const tree = el("ul", {class: "taxonomy", role: "tree", "aria-label": field.title});
   found.hidden = true;
+  // Both are for choosing.
+  search.hidden = readonly;
   host.append(el("div", {class: "taxonomy-top"}, status, clear), search, counted, found, tree);
   branch(tree, nodes.filter(({parent}) => !parent));
   for (const node of nodes) {
@@ -64,7 +66,7 @@ export function mount(host, {field, value, readonly, changed, key}) {
 
   /** Choose a node that can be chosen, otherwise open or close it. */
   function act(node) {
-    if (node.children.length && (field.leaf_only || same(node.path, chosen))) toggle(node, !node.open);
+    if (node.children.length && (locked || field.leaf_only || same(node.path, chosen))) toggle(node, !node.open);
     else choose(node);
   }
 
@@ -201,7 +203,7 @@ export function mount(host, {field, value, readonly, changed, key}) {
     if (node) reveal(node);
     status.textContent = node ? node.titles.join(SEPARATOR) : gettext("Nothing chosen yet.");
     status.classList.toggle("soft", !node);
-    clear.hidden = !chosen;
+    clear.hidden = readonly || !chosen;
     mark();
   }
 

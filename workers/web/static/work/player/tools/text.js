@@ -17,13 +17,13 @@ export function mount(host, {field, value, readonly, changed}) {
     : el("textarea", {class: "text-input", rows: "4", "aria-label": field.title});
   input.readOnly = readonly;
   const counter = el("p", {class: "helptext text-counter", id: `${id}-count`, "aria-live": "polite"});
-  const counted = field.max_length <= COUNTED_TO;
+  const counted = field.max_length <= COUNTED_TO && !readonly;
   host.append(input);
   if (counted) {
     host.append(counter);
     input.setAttribute("aria-describedby", counter.id);
   }
-  if (field.pattern) {
+  if (field.pattern && !readonly) {
     host.append(el("p", {class: "helptext"}, gettext("The answer must have a certain form; see the instructions.")));
   }
 

@@ -368,7 +368,7 @@ class TranscriptionTool {
 
   #showNothing() {
     const written = this.#rows.some(({text, end}) => text.trim() || end !== undefined);
-    this.#parts.nothing.show({on: this.#nothing, possible: !written && !this.#readonly});
+    this.#parts.nothing.show({on: this.#nothing, possible: !written && !this.#readonly, readonly: this.#readonly});
   }
 
   #say(text, warn = false) {

@@ -104,7 +104,7 @@ export class ShapeList {
     const {entries, field} = drawing;
     this.count.textContent = interpolate(gettext("%(count)s of at most %(most)s"), {count: entries.length, most: field.max});
     this.empty.hidden = entries.length > 0 || drawing.readonly;
-    this.none.hidden = entries.length > 0 || field.min > 0 || Boolean(drawing.draft);
+    this.none.hidden = entries.length > 0 || field.min > 0 || Boolean(drawing.draft) || (drawing.readonly && !drawing.nothing);
     this.nothing.checked = drawing.nothing;
     this.nothing.disabled = drawing.readonly;
     const gone = new Set(this._rows.keys());
