@@ -91,7 +91,7 @@ def test_an_answer_is_shown_as_it_was_given_and_cannot_be_changed(
 
     expect_drawn_and_fixed(page)
     shot(page, f"answer-{width}")
-    expect(page.get_by_text("The service › Support")).to_be_visible()
+    expect(page.locator(".taxonomy-chosen")).to_have_text("The service › Support")
     expect(page.locator(".rating-point.chosen")).to_have_text("3Delighted")
     assert wider_than_window(page) == []
     assert grave_findings(page) == []

@@ -39,9 +39,9 @@ def test_every_answer_is_there_with_what_came_of_it() -> None:
         detail = text_of(client.get(f"{PAGE}{history.answers[name][0]}/"))
         assert words in detail
         assert "Cat" in detail
-        assert ("Not paid it would have been 0.02 EUR" in detail) == (name == "rejected")
+        assert ("Not paid (it would have been 0.02 EUR)" in detail) == (name == "rejected")
         assert "0.02 EUR" in detail
-    assert text_of(client.get(PAGE)).count("Not paid it would have been 0.02 EUR") == 2
+    assert text_of(client.get(PAGE)).count("Not paid (it would have been 0.02 EUR)") == 2
 
 
 def test_answers_are_filtered_by_outcome_and_batch() -> None:
