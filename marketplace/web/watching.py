@@ -17,6 +17,7 @@ from marketplace.pages.charts import Chart, Part, Point, bar_chart, parts_chart,
 from marketplace.pages.periods import DAYS_MAX
 from marketplace.pages.plain import values_in_short
 from marketplace.pages.templatetags.pages import duration, money, percent
+from marketplace.projects.answer_types.labels import title_of, titles_of
 from marketplace.results.queries.figures import Look, WorkerLook
 from marketplace.results.reports.figures import FieldAgreement, Figure
 from marketplace.results.reports.quality import FieldQuality
@@ -203,22 +204,6 @@ class Places:
     def _at(self, name: str, query: Mapping[str, Any]) -> str:
         address = reverse(name, args=[self.id])
         return f"{address}?{urlencode(query)}" if query else address
-
-
-def titles_of(declared: Mapping[str, Any]) -> dict[str, str]:
-    """The titles of a field's labels by their values, as answers and figures have these."""
-    if declared["type"] == "rating":
-        return {str(place): f"{place} · {title}" for place, title in enumerate(declared.get("labels", ()), 1)}
-    return {
-        label["value"]: label.get("title") or label["value"]
-        for label in declared.get("labels", ())
-        if isinstance(label, Mapping)
-    }
-
-
-def title_of(declared: Mapping[str, Any]) -> str:
-    """What a field is called."""
-    return str(declared.get("title") or declared["name"])
 
 
 def money_of(state: Mapping[str, Any], places: Places) -> tuple[list[Part], Table]:
