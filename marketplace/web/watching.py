@@ -65,6 +65,7 @@ SHOWS: dict[str, Text] = {
     "unclear": gettext_lazy("Somebody found it unclear"),
     "unanswered": gettext_lazy("No answer yet"),
     "open": gettext_lazy("A place is not taken yet"),
+    "closed": gettext_lazy("A place is closed"),
     "working": gettext_lazy("Somebody works on it now"),
     "quarantine": gettext_lazy("In quarantine"),
 }
