@@ -4,11 +4,12 @@ import json
 from typing import Any
 
 SHORT = 120
+_NOTHING: tuple[Any, ...] = (None, "", [], {})
 
 
 def values_in_short(values: dict[str, Any]) -> str:
     """All values in one line, cut where it is long."""
-    text = "; ".join(_text(value) for value in values.values() if value not in (None, "", [], {}))
+    text = "; ".join(_text(value) for value in values.values() if value not in _NOTHING)
     return text if len(text) <= SHORT else f"{text[: SHORT - 1]}…"
 
 
@@ -19,6 +20,12 @@ def fields_in_words(fields: list[dict[str, Any]], values: dict[str, Any]) -> lis
         for field in fields
         if field["name"] in values
     ]
+
+
+def answer_in_short(fields: list[dict[str, Any]], values: dict[str, Any]) -> str:
+    """An answer in one line, its labels by their titles."""
+    said = [(field["name"], values.get(field["name"]), _titles(field)) for field in fields]
+    return values_in_short({name: _text(value, titles) for name, value, titles in said if value not in _NOTHING})
 
 
 def _titles(field: dict[str, Any]) -> dict[str, str]:

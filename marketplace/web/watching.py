@@ -15,7 +15,7 @@ from marketplace.batches.models import Batch
 from marketplace.common.money import exact
 from marketplace.pages.charts import Chart, Part, Point, bar_chart, parts_chart, shade
 from marketplace.pages.periods import DAYS_MAX
-from marketplace.pages.plain import values_in_short
+from marketplace.pages.plain import answer_in_short
 from marketplace.pages.templatetags.pages import duration, money, percent
 from marketplace.projects.answer_types.labels import title_of, titles_of
 from marketplace.results.queries.figures import Look, WorkerLook
@@ -478,7 +478,7 @@ def gold_of(verdicts: Verdicts) -> Table:
     return Table("gold", SHARE_COLUMNS, [line])
 
 
-def keys_of(keys: Iterable[KeyView]) -> Table:
+def keys_of(keys: Iterable[KeyView], declared: list[dict[str, Any]]) -> Table:
     """Each known answer and how it fares, for the file."""
     columns = (
         Column("task", gettext_lazy("Task")),
@@ -489,7 +489,7 @@ def keys_of(keys: Iterable[KeyView]) -> Table:
     )
     lines = [
         {
-            "task": key.task, "key": values_in_short(key.key), "state": key.state, "shown": key.shown,
+            "task": key.task, "key": answer_in_short(declared, key.key), "state": key.state, "shown": key.shown,
             "judged": key.judged, "right": key.passed, "share": key.passed / key.judged if key.judged else None,
             "low": key.low, "high": key.high,
         }

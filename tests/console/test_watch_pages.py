@@ -305,6 +305,7 @@ def test_gold_is_for_reviewers_and_who_looks_is_written_down() -> None:
     page = text_of(get(reviewer, f"{watched.path}gold/"))
 
     assert "g0" in page and "g1" in page
+    assert "Cat" in page and " cat " not in page, "a known answer is called as workers see it"
     assert value("SELECT count(*) FROM gold_look WHERE batch_id = %s", [watched.batch.pk]) == 1
     assert "Give it up" not in page, "that is for managers"
     assert "Give it up" in text_of(get(client_of(watched.people["manager"]), f"{watched.path}gold/"))

@@ -21,7 +21,7 @@ from marketplace.common.lots import lot, lots_of
 from marketplace.common.moments import moment_in
 from marketplace.common.transactions import one_transaction
 from marketplace.pages.paging import page_after, place_asked, with_place
-from marketplace.pages.plain import fields_in_words, values_in_short
+from marketplace.pages.plain import answer_in_short, fields_in_words
 from marketplace.projects.answer_types.labels import title_of, titles_of
 from marketplace.results.queries.figures import WorkerLook
 from marketplace.results.queries.tasks import Wanted, task_of, tasks_walked
@@ -289,15 +289,15 @@ def gold(request: ConsoleRequest, batch: Batch) -> HttpResponse:
             limit=SHOWN + 1,
         )
     keys, after = page_after(request, "batch gold", found, SHOWN, lambda key: key.cursor)
-    places = Places(batch)
+    places, declared = Places(batch), batch.version.interface["answer"]
     context = {
         **frame_of(request, batch),
         "rows": [
             {
                 "key": key,
                 "words": KEYS[KeyState(key.state)],
-                "says": values_in_short(key.key),
-                "instead": values_in_short(key.instead) if key.instead else "",
+                "says": answer_in_short(declared, key.key),
+                "instead": answer_in_short(declared, key.instead) if key.instead else "",
                 "rate": key.passed / key.judged if key.judged else None,
                 "link": places.task(key.task),
             }
@@ -343,7 +343,7 @@ def _says(declared: list[dict[str, Any]], row: dict[str, Any]) -> str:
         return _("Unclear")
     if row["values"] is None:
         return _("Withheld: a rejected answer is not paid")
-    return values_in_short(dict(fields_in_words(declared, row["values"]))) or _("(empty)")
+    return answer_in_short(declared, row["values"]) or _("(empty)")
 
 
 def _data_words(fields: list[dict[str, Any]], data: dict[str, Any]) -> list[tuple[str, str]]:
@@ -357,7 +357,7 @@ def _data_words(fields: list[dict[str, Any]], data: dict[str, Any]) -> list[tupl
 def _together(declared: list[dict[str, Any]], row: dict[str, Any]) -> str:
     """What the answers to a task come to so far, in one line."""
     values = {name: found["value"] for name, found in (row["values"] or {}).items() if found["value"] is not None}
-    return values_in_short(dict(fields_in_words(declared, values)))
+    return answer_in_short(declared, values)
 
 
 def _label_words(declared: list[dict[str, Any]], field: str | None, label: str | None) -> str:

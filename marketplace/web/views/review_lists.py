@@ -17,7 +17,7 @@ from marketplace.common.errors import DomainError, NotFound
 from marketplace.common.transactions import one_transaction
 from marketplace.pages.forms import once_form, problem_on
 from marketplace.pages.paging import page_after, place_asked
-from marketplace.pages.plain import values_in_short
+from marketplace.pages.plain import answer_in_short
 from marketplace.results.commands.rejections import give_back, reject
 from marketplace.results.queries import room_in
 from marketplace.results.queries.review import reviews_of
@@ -70,8 +70,9 @@ def _answers(
     rows, after = page_after(request, "waiting answers", found, SHOWN, lambda row: row["cursor"])
     with one_transaction(principal="names"):
         names = pseudonyms(requester_id=batch.requester_id, worker_ids={row["worker_id"] for row in rows})
+    declared = batch.version.interface["answer"]
     for row in rows:
-        row |= {"worker": names[row["worker_id"]], "says": values_in_short(row["values"] or {})}
+        row |= {"worker": names[row["worker_id"]], "says": answer_in_short(declared, row["values"] or {})}
         row["ticked"] = str(row["id"]) in ticked
     context = {
         "batch": batch,
