@@ -48,7 +48,7 @@ def concerns_of(
         return [Concern("few", f"There are {answers} answers so far; {ANSWERS_LEAST} are the least that say anything.")]
     found = [Concern("agreement", f"{title}: {one.advice}") for title, one in agreement if one.advice]
     if unclear / answers > UNCLEAR_ABOVE:
-        share = f"{unclear / answers:.0%}"
+        share = f"{100 * unclear / answers:.0f}\u00a0%"
         found.append(
             Concern(
                 "unclear", f"{share} of the answers say that the task is unclear: read their comments, then mend it."
