@@ -70,7 +70,9 @@ class FieldMatrixShape(MatrixShape):
 
 
 class ConcernShape(serializers.Serializer[Any]):
-    about = serializers.ChoiceField(choices=["few", "agreement", "unclear", "gold", "pay"])
+    about = serializers.ChoiceField(
+        choices=["few", "agreement", "unclear", "gold", "pay"], help_text="`few`: not enough was seen to judge"
+    )
     words = serializers.CharField()
 
 
@@ -87,7 +89,7 @@ class PilotReportShape(serializers.Serializer[Any]):
     run = RunShape(allow_null=True)
     quality = FieldQualityShape(many=True)
     forecasts = ForecastShape(many=True)
-    concerns = ConcernShape(many=True, help_text="What to mend before the rest is published; none: go on")
+    concerns = ConcernShape(many=True, help_text="What to mend or wait for before the rest is published; none: go on")
 
 
 def report_of(batch: Batch) -> PilotReport:

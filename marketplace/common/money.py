@@ -29,5 +29,10 @@ def exact(amount_micros: int) -> str:
 
 
 def shown(amount_micros: int, currency: str) -> str:
-    """The amount for people: `12.50 EUR`."""
-    return f"{exact(amount_micros)} {currency}"
+    """The amount in sentences for people, its thousands grouped as on pages.
+
+    >>> shown(1_012_500_000, "EUR"), shown(-1, "EUR")
+    ('1,012.50 EUR', '-0.000001 EUR')
+    """
+    whole, _point, digits = exact(abs(amount_micros)).partition(".")
+    return f"{'-' if amount_micros < 0 else ''}{int(whole):,}.{digits} {currency}"

@@ -5,12 +5,15 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import ceil
 
 WIDTH, HEIGHT, FOOT = 720, 160, 24
 # Words of the scale stand left of the bars, in so much room: a letter's width where a phone draws it, and the gap.
 LETTER, GAP = 13, 10
-# So many bars have a word below, if they have the whole width.
-LABELS = 6
+# So many bars have a word below each; of more, so many have one if they have the whole width.
+NAMED, LABELS = 12, 6
+# How much of its length a word takes down and to the left where it is slanted (45°), and its height in the drawing.
+SLANT, LETTER_HEIGHT = 0.71, 24
 # Steps of the scale: a person reads multiples of these at once.
 STEPS = (1, 2, 5)
 # A heat map has so many shades, from nothing up.
@@ -49,7 +52,8 @@ class Line:
 
 @dataclass(frozen=True)
 class Chart:
-    """What the template draws. The scale's words end `GAP` before `side`, where the bars begin."""
+    """What the template draws. The scale's words end `GAP` before `side`, where the bars begin. Words below the bars
+    are `slanted` where they have no room beside each other."""
 
     width: int
     height: int
@@ -57,6 +61,7 @@ class Chart:
     side: int
     bars: list[Bar]
     lines: list[Line]
+    slanted: bool = False
 
 
 @dataclass(frozen=True)
@@ -95,9 +100,16 @@ def bar_chart(points: Sequence[Point], scale: Callable[[int], str] = str) -> Cha
         lines = []
     # However long the words are, half of the drawing is for the bars.
     side = min(WIDTH // 2, max((LETTER * len(line.text) + GAP for line in lines), default=0))
+    count, foot = max(1, len(points)), FOOT
+    longest = LETTER * max((len(point.label) for point in points), default=0)
+    slanted = 1 < count <= NAMED and longest > (WIDTH - side) // count
+    if slanted:
+        # The first word ends below the middle of its bar and begins no further left than the drawing.
+        long = ceil(SLANT * longest)
+        side = min(WIDTH // 2, max(side, -(-(2 * count * long - WIDTH) // (2 * count - 1))))
+        foot = long + LETTER_HEIGHT
     room = WIDTH - side
-    count = max(1, len(points))
-    every = -(-count // -(-LABELS * room // WIDTH))
+    every = 1 if count <= NAMED else -(-count // -(-LABELS * room // WIDTH))
     bars = []
     for place, point in enumerate(points):
         left, right = side + place * room // count, side + (place + 1) * room // count
@@ -107,7 +119,7 @@ def bar_chart(points: Sequence[Point], scale: Callable[[int], str] = str) -> Cha
         bars.append(
             Bar(point.label, point.text, left + gap, HEIGHT - height, max(1, right - left - 2 * gap), height, label)
         )
-    return Chart(WIDTH, HEIGHT + FOOT, HEIGHT, side, bars, lines)
+    return Chart(WIDTH, HEIGHT + foot, HEIGHT, side, bars, lines, slanted)
 
 
 def parts_chart(parts: Sequence[tuple[str, int, str]]) -> list[Part]:

@@ -11,7 +11,7 @@ from marketplace.projects.answer_types.registry import aggregation_methods
 from marketplace.results.forecast import Forecast
 from marketplace.results.models import Run
 from marketplace.results.plans import SEED_MAX
-from marketplace.web.data_words import LIVES
+from marketplace.web.data_words import LIVES, method_in_short
 
 SPLIT = re.compile(r"\s*([^\s:=]+)\s*[:=\s]\s*(\d{1,3}(?:[.,]\d{1,2})?)\s*%?\s*")
 
@@ -24,8 +24,8 @@ class AggregateForm(forms.Form):
 
     def __init__(self, *args: Any, usual: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        choices = [("", _now("The batch's own (%(method)s)") % {"method": usual})]
-        choices += [(method, method.replace("_", " ")) for method in aggregation_methods()]
+        choices = [("", _now("The batch's own (%(method)s)") % {"method": method_in_short(usual)})]
+        choices += [(method, method_in_short(method)) for method in aggregation_methods()]
         self.fields["method"].choices = choices  # type: ignore[attr-defined]
 
 
@@ -106,7 +106,7 @@ def run_in_words(run: Run) -> str:
     """One aggregation in a line."""
     told = _now("%(moment)s · %(method)s · %(tasks)d tasks, %(answers)d answers") % {
         "moment": f"{run.made_at:%Y-%m-%d %H:%M} UTC",
-        "method": run.method.replace("_", " "),
+        "method": method_in_short(run.method),
         "tasks": run.tasks,
         "answers": run.answers,
     }

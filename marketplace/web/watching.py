@@ -16,8 +16,9 @@ from marketplace.batches.models import Batch
 from marketplace.common.money import exact
 from marketplace.pages.charts import Chart, Part, Point, bar_chart, parts_chart, shade
 from marketplace.pages.periods import DAYS_MAX
-from marketplace.pages.plain import values_in_short
+from marketplace.pages.plain import answer_in_short
 from marketplace.pages.templatetags.pages import duration, money, percent
+from marketplace.projects.answer_types.labels import title_of, titles_of
 from marketplace.results.queries.figures import Look, WorkerLook
 from marketplace.results.reports.figures import FieldAgreement, Figure
 from marketplace.results.reports.quality import FieldQuality
@@ -66,6 +67,7 @@ SHOWS: dict[str, Text] = {
     "unclear": gettext_lazy("Somebody found it unclear"),
     "unanswered": gettext_lazy("No answer yet"),
     "open": gettext_lazy("A place is not taken yet"),
+    "closed": gettext_lazy("A place is closed"),
     "working": gettext_lazy("Somebody works on it now"),
     "quarantine": gettext_lazy("In quarantine"),
 }
@@ -205,22 +207,6 @@ class Places:
     def _at(self, name: str, query: Mapping[str, Any]) -> str:
         address = reverse(name, args=[self.id])
         return f"{address}?{urlencode(query)}" if query else address
-
-
-def titles_of(declared: Mapping[str, Any]) -> dict[str, str]:
-    """The titles of a field's labels by their values, as answers and figures have these."""
-    if declared["type"] == "rating":
-        return {str(place): f"{place} · {title}" for place, title in enumerate(declared.get("labels", ()), 1)}
-    return {
-        label["value"]: label.get("title") or label["value"]
-        for label in declared.get("labels", ())
-        if isinstance(label, Mapping)
-    }
-
-
-def title_of(declared: Mapping[str, Any]) -> str:
-    """What a field is called."""
-    return str(declared.get("title") or declared["name"])
 
 
 def money_of(state: Mapping[str, Any], places: Places) -> tuple[list[Part], Table]:
@@ -500,7 +486,7 @@ def gold_of(verdicts: Verdicts) -> Table:
     return Table("gold", SHARE_COLUMNS, [line])
 
 
-def keys_of(keys: Iterable[KeyView]) -> Table:
+def keys_of(keys: Iterable[KeyView], declared: list[dict[str, Any]]) -> Table:
     """Each known answer and how it fares, for the file."""
     columns = (
         Column("task", gettext_lazy("Task")),
@@ -511,7 +497,7 @@ def keys_of(keys: Iterable[KeyView]) -> Table:
     )
     lines = [
         {
-            "task": key.task, "key": values_in_short(key.key), "state": key.state, "shown": key.shown,
+            "task": key.task, "key": answer_in_short(declared, key.key), "state": key.state, "shown": key.shown,
             "judged": key.judged, "right": key.passed, "share": key.passed / key.judged if key.judged else None,
             "low": key.low, "high": key.high,
         }

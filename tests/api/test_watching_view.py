@@ -30,7 +30,7 @@ def at(watched: Watched, what: str) -> str:
 def test_a_viewer_reads_where_the_batch_stands(watched: Watched, viewer: Caller) -> None:
     found = viewer.get(at(watched, "standing")).expect(200)
 
-    assert (found["state"], found["places_left"]) == ("published", 6)
+    assert (found["state"], found["places_left"], found["places_closed"]) == ("published", 6, 0)
     assert found["progress"]["submitted"] == 18
     assert found["money"]["escrow_micros"] == 24 * (make.PRICE + make.FEE)
     assert found["forecast_low_s"] < found["forecast_s"] < found["forecast_high_s"]
@@ -77,7 +77,7 @@ def test_tasks_are_listed_by_name_page_after_page_and_found_by_kind(watched: Wat
     both = viewer.all(at(watched, "tasks?field=label&one=cat&other=dog"))
     assert [one["task"] for one in both] == ["t2", "t4"]
     refused = viewer.get(at(watched, "tasks?show=gold")).expect(422)
-    kinds = "one of unclear, split, unsure, unanswered, open, working, quarantine"
+    kinds = "one of unclear, split, unsure, unanswered, open, closed, working, quarantine"
     assert refused["errors"] == [{"field": "show", "message": kinds}]
     viewer.get(at(watched, "tasks?one=%00")).expect(422)
 

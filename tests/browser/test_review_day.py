@@ -137,6 +137,45 @@ def test_answers_are_drawn_over_the_picture_that_they_are_about(
     assert faults_of(page) == []
 
 
+def make_pictured() -> tuple[Batch, User]:
+    """Two workers differ about how many there are on a picture."""
+    batch = batches.make_batch("number", 1, overlap=2, gold=NO_GOLD)
+    for number in (3, 9):
+        worker = make_worker()
+        [lease] = make.take(worker, batch)
+        in_one(
+            submit,
+            worker_id=worker.pk,
+            page=[Submission(lease.id, lease.token, {"answer": number})],
+            then_claim=None,
+            chance=Random(1),
+        )
+    make_consensus(batch)
+    return batch, make.owner_of(batch.requester)
+
+
+def test_an_item_is_seen_with_its_answers_and_what_can_be_done(market: Market, visit: Callable[..., Page]) -> None:
+    batch, owner = market.beside(make_pictured)
+    path = f"/console/batches/{batch.public_id}/review/?queue=disagreements&task=t0"
+    wide = visit(owner, path, width=1280, height=900)
+    settled(wide)
+    expect(wide.locator(".review-item .view")).to_be_visible()
+    item, answer = wide.locator(".review-item"), wide.locator(".look").first
+    bar = wide.locator(".review-bar")
+    for part in (item, answer):
+        expect(part).to_be_visible()
+        assert part.bounding_box()["y"] + 150 < bar.bounding_box()["y"]
+    assert item.bounding_box()["x"] + item.bounding_box()["width"] <= answer.bounding_box()["x"]
+
+    narrow = visit(owner, path, width=390, height=844, touch=True)
+    settled(narrow)
+    assert narrow.locator(".review-bar").bounding_box()["height"] < 844 / 8, "one row"
+    assert narrow.evaluate("document.documentElement.scrollWidth") <= 390
+    # What is beyond the edge is reached by the keyboard and the finger.
+    narrow.locator(".review-bar [data-act=next]").scroll_into_view_if_needed()
+    expect(narrow.locator(".review-bar [data-act=next]")).to_be_in_viewport()
+
+
 def test_an_export_is_made_opened_and_read(market: Market, visit: Callable[..., Page]) -> None:
     batch, owner = market.beside(make_disputed)
     market.beside(lambda: in_one(accept_answers, batch_id=batch.pk, assignments=None))

@@ -61,7 +61,9 @@ def test_a_batch_changes_while_one_watches_and_every_figure_leads_to_answers(
     shot(page, "watch")
 
     # What comes in moves the figures; the charts follow, and what is folded out stays so.
-    page.locator("#table-throughput > summary").click()
+    unfolds = page.locator("#table-throughput > summary")
+    assert unfolds.evaluate("summary => parseFloat(getComputedStyle(summary, '::before').width)") > 0, "an arrow"
+    unfolds.click()
     worker = market.beside(answer_more, watched)
     expect(answered).to_have_text("27", timeout=NEWS_MS)
     market.beside(make_figures, watched.batch.pk)

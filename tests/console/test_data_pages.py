@@ -86,9 +86,9 @@ def test_a_version_is_made_followed_and_opened(batch: Batch) -> None:
     assert f'href="{file}?table=splits"' in page.content.decode()
     header, *lines = client.get(f"{file}?table=splits").content.decode().splitlines()
     assert header == "split,label,items"
-    assert {tuple(line.split(",")) for line in lines} == {(name, "cat", splits[name]) for name in splits}
+    assert {tuple(line.split(",")) for line in lines} == {(name, "Cat", splits[name]) for name in splits}
     labels = re.search(rf'href="{file}\?table=(labels-[a-z]+)"', page.content.decode())
-    assert labels and client.get(f"{file}?table={labels[1]}").content.decode().splitlines() == ["what,times", "cat,4"]
+    assert labels and client.get(f"{file}?table={labels[1]}").content.decode().splitlines() == ["what,times", "Cat,4"]
     assert client.get(f"{file}?table=labels-nothing").status_code == 404
     archive = client.get(f"/api/v1/batches/{batch.public_id}/datasets/1/archive")
     names = zipfile.ZipFile(io.BytesIO(b"".join(archive.streaming_content)))  # type: ignore[attr-defined]
@@ -97,7 +97,9 @@ def test_a_version_is_made_followed_and_opened(batch: Batch) -> None:
     assert {item["external_id"]: item["values"]["label"] for item in items} == dict.fromkeys(
         ["t0", "t1", "t2", "t3"], "cat"
     )
-    assert "Version 1" in text_of(client.get(data_of(batch)))
+    listed = text_of(client.get(data_of(batch)))
+    assert "Version 1 JSON Lines" in listed and ", by Majority:" in listed
+    assert "Dawid and Skene" in listed and "dawid" not in listed
     assert "Version 1" in text_of(client.get(reverse("console_data", args=[batch.project.public_id])))
 
 

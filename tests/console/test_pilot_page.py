@@ -63,6 +63,7 @@ def test_it_tells_agreement_confusion_error_and_what_the_rest_will_take() -> Non
     # Of three pairs of answers to an item one agrees.
     assert "33 % of pairs of answers agree" in said
     assert "Cat Dog 12 67 % t" in said or "Dog Cat 12 67 % t" in said
+    assert "“Cat” and “Dog” (12)" in said or "“Dog” and “Cat” (12)" in said, "advice calls labels by their titles"
     assert "0 % said unclear (0 answers)" in said
     assert "no gold was answered yet" in said
     assert "Items left 24" in said
@@ -79,6 +80,28 @@ def test_it_tells_agreement_confusion_error_and_what_the_rest_will_take() -> Non
     [told] = Act.objects.filter(act="export.figures")
     assert (told.via, told.actor_id) == ("page", make.owner_of(pilot.requester).pk)
     assert (told.subject_id, told.after) == (str(pilot.public_id), {"table": "pilot"})
+
+
+def test_where_answers_are_too_few_to_judge_by_it_says_so_and_gives_no_leave() -> None:
+    requester = make.make_requester()
+    rest = make.make_draft(make.make_project(requester), lease_cap=100)
+    make.add_rows(rest, make.rows(24, 4))
+    with one_transaction(principal="test"):
+        pilot = start_pilot(batch_id=rest.pk, items=20, chance=Random(1))
+    client, worker = owner(requester), make.make_worker()
+    make.answer(worker, make.take(worker, pilot, 14))
+
+    said = text_of(client.get(at(pilot)))
+
+    assert "Not enough to judge by known answers:" in said
+    assert "Not enough to judge how far people agree: all answers are of one worker." in said
+    assert "Nothing speaks against going on." not in said
+
+
+def test_it_gives_leave_once_enough_people_agree() -> None:
+    client, pilot, _rest = a_pilot()
+    answered(pilot, "cat", "cat", "cat")
+    assert "Nothing speaks against going on." in text_of(client.get(at(pilot)))
 
 
 def test_going_on_publishes_the_rest_once() -> None:

@@ -128,7 +128,7 @@ def test_a_rule_that_held_says_of_whom_on_what_figures_and_what_came_of_it(marke
     # Of six that are all wrong it is not quite nothing.
     assert re.search(r"share of hidden check questions answered right: \d+\.\d %? ?\([\d.]+ % – [\d.]+ %\)", page)
     assert "the rule: below 50.0 %" in page
-    assert "No new tasks : limit in the project for 72 hours" in page
+    assert "No new tasks : in the project for 72 hours" in page
 
 
 def test_limits_are_lifted_by_managers_with_a_reason_and_those_of_staff_are_not(market: Market) -> None:

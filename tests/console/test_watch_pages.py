@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import NoReverseMatch, reverse
 
 from marketplace.accounts.models import Act
-from marketplace.batches.commands.lifecycle import pause_batch
+from marketplace.batches.commands.lifecycle import close_batch, pause_batch
 from marketplace.common.database import run, value
 from marketplace.results.models import Figures
 from marketplace.results.queries.figures import kept_figures
@@ -76,6 +76,22 @@ def test_the_page_says_where_the_batch_stands(watched: Watched, viewer: Client) 
     assert f"Krippendorff's alpha {alpha.low:.2f} to {alpha.high:.2f} {alpha.value:.2f}" in words
     assert "Worked out just now" in words
     assert "style=" not in page.content.decode() and "<script>" not in page.content.decode()
+
+
+def test_places_that_are_closed_are_named_so_that_the_parts_add_up(watched: Watched, viewer: Client) -> None:
+    assert "data-closed hidden" in get(viewer, watched.path).content.decode()
+    assert len(re.findall(r"/task/\?id=", get(viewer, f"{watched.path}tasks/?show=open").content.decode())) == 8
+    in_one(close_batch, batch_id=watched.batch.pk)
+
+    page = get(viewer, watched.path)
+
+    assert [figure(page, name) for name in ("submitted", "accepted", "leased", "places_left", "places_closed")] == [
+        "24", "0", "0", "0", "8",
+    ]  # fmt: skip
+    assert figure(page, "forecast") == "Closed"
+    [closed] = links(page, "show=closed")
+    assert len(re.findall(r"/task/\?id=", get(viewer, closed).content.decode())) == 8
+    assert "/task/?id=" not in get(viewer, f"{watched.path}tasks/?show=open").content.decode()
 
 
 def test_each_chart_has_its_table_and_its_file(watched: Watched, viewer: Client) -> None:
@@ -289,6 +305,7 @@ def test_gold_is_for_reviewers_and_who_looks_is_written_down() -> None:
     page = text_of(get(reviewer, f"{watched.path}gold/"))
 
     assert "g0" in page and "g1" in page
+    assert "Cat" in page and " cat " not in page, "a known answer is called as workers see it"
     assert value("SELECT count(*) FROM gold_look WHERE batch_id = %s", [watched.batch.pk]) == 1
     assert "Give it up" not in page, "that is for managers"
     assert "Give it up" in text_of(get(client_of(watched.people["manager"]), f"{watched.path}gold/"))

@@ -106,11 +106,11 @@ def test_what_gold_costs_is_told_before_and_while_the_batch_runs(market: Market)
     path = f"batches/{market.batch.public_id}"
     before = market["owner"].get(f"{path}/estimate").expect(200)["gold"]
     assert (before["places"], before["micros"]) == (0, 0)
-    assert before["words"] == "Gold costs 100.0% of this batch at most."
+    assert before["words"] == "Gold costs 100.0\u00a0% of this batch at most."
     make_answers(market)
     now = market["owner"].get(f"{path}/progress").expect(200)["gold"]
     assert (now["places"], now["micros"], now["share"]) == (2, 2 * (make.PRICE + make.FEE), 2 / 24)
-    assert now["words"].startswith("Gold has cost 8.3% of this batch so far")
+    assert now["words"].startswith("Gold has cost 8.3\u00a0% of this batch so far")
 
 
 def test_keys_are_retired_by_their_requester_and_repeats_change_nothing(market: Market) -> None:

@@ -29,6 +29,18 @@ def test_bars_stand_side_by_side_and_few_of_many_have_a_word_below() -> None:
     assert bar_chart([]).bars == []
 
 
+def test_each_of_a_few_bars_has_its_word_below_slanted_where_there_is_no_room() -> None:
+    short = bar_chart(points(*range(1, 11)))
+    long = bar_chart([Point(3, "Prominent one", "3") for _ in range(12)])
+
+    assert (short.slanted, all(bar.label_x is not None for bar in short.bars)) == (False, True)
+    assert (long.slanted, all(bar.label_x is not None for bar in long.bars)) == (True, True)
+    assert long.height > short.height
+    assert long.bars[0].label_x > 0.7 * LETTER * len("Prominent one"), "the first word is within the drawing"
+    drawn = render_to_string("pages/components/bar_chart.html", {"chart": long, "label": "Labels"})
+    assert drawn.count('<text class="slanted"') == 12 and "style=" not in drawn
+
+
 def test_the_words_of_the_scale_stand_left_of_all_bars_and_leave_them_half_of_the_room() -> None:
     short = bar_chart(points(2, 4), lambda value: f"{value}.00 EUR")
     long = bar_chart(points(2, 4), lambda value: "x" * 100)

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from marketplace.common.database import rows
+from marketplace.common.database import rows, value
 
 
 def places_left(batch_ids: Collection[int]) -> dict[int, int]:
@@ -28,5 +28,32 @@ def places_left(batch_ids: Collection[int]) -> dict[int, int]:
                    WHERE t.batch_id = q.id AND t.quarantined_at IS NOT NULL) r
             """,
             [sorted(set(batch_ids))],
+        )
+    )
+
+
+def places_closed(batch_id: int) -> int:
+    """How many places of the batch nobody is given any more, and their money went back or is about to: those of tasks
+    in quarantine and, once it takes no more work, all that nobody holds or has answered."""
+    return int(
+        value(
+            """
+            SELECT CASE WHEN b.state IN ('closing', 'settled', 'cancelled')
+                        THEN greatest(0, coalesce(l.places, 0) - n.taken + u.upheld) ELSE r.refunded END
+              FROM batches_batch b
+              LEFT JOIN batches_tail l ON l.batch_id = b.id
+              CROSS JOIN LATERAL (
+                  SELECT coalesce(sum(d.leased + d.submitted + d.accepted), 0) AS taken FROM (
+                      SELECT leased, submitted, accepted FROM batches_progress WHERE batch_id = b.id UNION ALL
+                      SELECT leased, submitted, accepted FROM batches_progressdelta WHERE batch_id = b.id) d) n
+              CROSS JOIN LATERAL (
+                  SELECT count(*) AS upheld FROM assignments_rejection j
+                    JOIN assignments_uphold o ON o.assignment_id = j.assignment_id WHERE j.batch_id = b.id) u
+              CROSS JOIN LATERAL (
+                  SELECT coalesce(sum(t.refunded), 0) AS refunded FROM batches_task t
+                   WHERE t.batch_id = b.id AND t.quarantined_at IS NOT NULL) r
+             WHERE b.id = %s
+            """,
+            [batch_id],
         )
     )

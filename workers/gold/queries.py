@@ -34,9 +34,14 @@ class GoldCost:
     @property
     def words(self) -> str:
         """One sentence for the requester."""
+        planned = self.planned_share
         if self.places:
-            return f"Gold has cost {self.share:.1%} of this batch so far, and costs {self.planned_share:.1%} at most."
-        return f"Gold costs {self.planned_share:.1%} of this batch at most."
+            return f"Gold has cost {_percent(self.share)} of this batch so far, and costs {_percent(planned)} at most."
+        return f"Gold costs {_percent(planned)} of this batch at most."
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}\u00a0%"
 
 
 @dataclass(frozen=True)

@@ -128,7 +128,7 @@ LINES: dict[str, Text] = {
     "upheld": _("Won on appeal"),
     "topup": _("Top-up to the promised hourly pay"),
     "bonus": _("Bonus"),
-    "payout-hold": _("Payout asked for"),
+    "payout": _("Payout asked for"),
     "payout-back": _("Payout came back"),
     "payout-returned": _("Payment sent back by the receiver"),
 }

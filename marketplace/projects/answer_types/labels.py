@@ -23,6 +23,22 @@ def label_field(fields: Iterable[Field]) -> str | None:
     return next((declared["name"] for declared in fields if is_single_label(declared)), None)
 
 
+def title_of(declared: Mapping[str, Any]) -> str:
+    """What a field is called."""
+    return str(declared.get("title") or declared["name"])
+
+
+def titles_of(declared: Mapping[str, Any]) -> dict[str, str]:
+    """The titles of a field's labels by their values, as answers and figures have these."""
+    if declared["type"] == "rating":
+        return {str(place): f"{place} · {title}" for place, title in enumerate(declared.get("labels", ()), 1)}
+    return {
+        label["value"]: label.get("title") or label["value"]
+        for label in declared.get("labels", ())
+        if isinstance(label, Mapping)
+    }
+
+
 def read_labels(
     read: Declaration, field: Field, option: str, *, least: int, most: int = LABELS_MAX
 ) -> list[dict[str, Any]]:

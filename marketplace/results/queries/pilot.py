@@ -10,7 +10,7 @@ from marketplace.batches.queries import BatchProgress, Estimate, estimate, progr
 from marketplace.batches.states import BatchState
 from marketplace.common.database import one
 from marketplace.common.lots import lots_of
-from marketplace.projects.answer_types.labels import is_single_label
+from marketplace.projects.answer_types.labels import is_single_label, title_of
 from marketplace.results.errors import NothingToReport
 from marketplace.results.models import Run
 from marketplace.results.queries.agreement import Compared, compared_answers
@@ -79,7 +79,7 @@ def pilot_report(batch: Batch, *, keys: Mapping[int, dict[str, Any]], gold: Verd
     """
     if batch.published_at is None:
         raise NothingToReport("There is something to report once a batch is published.")
-    answers, unclear, took_s = _counted(batch.pk)
+    answers, workers, unclear, took_s = _counted(batch.pk)
     compared = compared_answers(batch.pk)
     declared = batch.version.interface["answer"]
     work, lots = WORK // len(declared), lots_of(batch.public_id)
@@ -103,20 +103,22 @@ def pilot_report(batch: Batch, *, keys: Mapping[int, dict[str, Any]], gold: Verd
         forecasts=forecasts,
         concerns=concerns_of(
             answers=answers,
+            workers=workers,
             unclear=unclear,
-            advice=[(found.field, found.advice) for found in agreement if found.advice],
+            agreement=[(title_of(field), found) for field, found in zip(declared, agreement, strict=True)],
+            keys=len(keys),
             judged=gold.judged,
-            passed_high=gold.bounds[1],
+            passed=gold.bounds,
             hourly_micros=pay.median_micros if pay else None,
             target_micros=batch.target_hourly_micros,
         ),
     )
 
 
-def _counted(batch_id: int) -> tuple[int, int, float]:
-    """Answers, unclear ones among them, and the seconds from the first lease to the last answer."""
+def _counted(batch_id: int) -> tuple[int, int, int, float]:
+    """Answers, who gave them, unclear ones among them, and the seconds from the first lease to the last answer."""
     found = one(
-        "SELECT count(*), count(*) FILTER (WHERE w.unclear),"
+        "SELECT count(*), count(DISTINCT a.worker_id), count(*) FILTER (WHERE w.unclear),"
         " coalesce(extract(epoch FROM max(a.submitted_at) - min(a.leased_at)), 0)::float8"
         " FROM assignments_assignment a"
         " JOIN LATERAL (SELECT unclear FROM assignments_answer w WHERE w.assignment_id = a.id"

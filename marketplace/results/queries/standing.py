@@ -6,9 +6,10 @@ from typing import Any
 
 from marketplace.batches.models import Batch
 from marketplace.batches.queries import progress
+from marketplace.batches.states import BatchState
 from marketplace.common.database import one
 from workers.assignments.hourly import pay_of
-from workers.assignments.places import places_left
+from workers.assignments.places import places_closed, places_left
 from workers.assignments.waits import waiting_by_batch
 
 # Answers are counted over so many seconds, and among so many of the newest leases at most.
@@ -29,7 +30,8 @@ def batch_state(batch_id: int) -> dict[str, Any]:
     batch = Batch.objects.select_related("requester").get(pk=batch_id)
     all_of_it = asdict(progress(batch))
     money = {name: value for name, value in all_of_it.items() if name.endswith("_micros")}
-    left = places_left([batch_id])[batch_id]
+    takes_work = batch.state in (BatchState.PUBLISHED, BatchState.PAUSED)
+    left = places_left([batch_id])[batch_id] if takes_work else 0
     per_minute, working = _pace(batch_id)
     pay = pay_of([batch_id]).get(batch_id)
     return {
@@ -40,6 +42,7 @@ def batch_state(batch_id: int) -> dict[str, Any]:
         "wanted": _wanted(batch_id),
         "agreement": agreement_in(batch_id),
         "places_left": left,
+        "places_closed": places_closed(batch_id),
         "answers_per_minute": per_minute,
         "workers_active": working,
         "workers_waiting": waiting_by_batch().get(batch_id, 0),

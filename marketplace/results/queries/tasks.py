@@ -26,13 +26,17 @@ class Wanted:
     other: str | None = None
 
 
+_TAKES_WORK = "EXISTS (SELECT 1 FROM batches_batch b WHERE b.id = t.batch_id AND b.state IN ('published', 'paused'))"
 SHOWS = {
     "": "true",
     "unclear": "g.unclear > 0",
     "split": "g.ways > 1",
     "unsure": f"g.answers > 1 AND c.posterior < {UNSURE_BELOW}",
     "unanswered": "g.answers = 0",
-    "open": "t.taken < t.overlap - t.refunded AND t.quarantined_at IS NULL",
+    # As `workers.assignments.places` counts them.
+    "open": "t.taken < t.overlap - t.refunded AND t.quarantined_at IS NULL"
+    f" AND {_TAKES_WORK} AND assignments_has_open(t.batch_id)",
+    "closed": f"CASE WHEN {_TAKES_WORK} THEN t.refunded > 0 ELSE t.taken < t.overlap END",
     "working": "EXISTS (SELECT 1 FROM assignments_assignment l WHERE l.task_id = t.id AND l.state = 'leased')",
     "quarantine": "t.quarantined_at IS NOT NULL",
 }

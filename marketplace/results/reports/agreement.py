@@ -1,6 +1,6 @@
 """How far the workers of a batch agree on one field: figures with intervals, by label, worker, version and time."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -16,6 +16,7 @@ from marketplace.aggregation.agreement.words import INSTRUCTIONS_BELOW, landis_k
 from marketplace.aggregation.agreement.workers import by_pair, by_worker
 from marketplace.common.lots import lot
 from marketplace.projects.answer_types.base import Field
+from marketplace.projects.answer_types.labels import titles_of
 from marketplace.results.reports.breakdown import by_period, by_version
 from marketplace.results.reports.figures import (
     ClassAgreement,
@@ -71,7 +72,7 @@ def field_agreement(
         compared=len(units),
         figures=figures,
         words=landis_koch(found),
-        advice=advice_on(found, confused),
+        advice=advice_on(found, confused, titles_of(declared)),
         classes=look.classes()[:CLASSES_MAX],
         confused=confused,
         workers=look.workers(),
@@ -81,15 +82,19 @@ def field_agreement(
     )
 
 
-def advice_on(alpha: float, confused: Sequence[Confusion]) -> str:
-    """What low agreement asks for, with the labels that are confused most; empty where it is high enough or unknown."""
+def advice_on(alpha: float, confused: Sequence[Confusion], titles: Mapping[str, str]) -> str:
+    """What low agreement asks for, with the labels that are confused most, by their titles; empty where it is high
+    enough or unknown."""
     if not look_at_instructions(alpha):
         return ""
     words = (
         f"Agreement is {landis_koch(alpha)} ({alpha:.2f}), below {INSTRUCTIONS_BELOW}: look at the instructions first."
     )
     if confused:
-        most = "; ".join(f"“{found.one}” and “{found.other}” ({found.pairs})" for found in confused[:3])
+        most = "; ".join(
+            f"“{titles.get(found.one, found.one)}” and “{titles.get(found.other, found.other)}” ({found.pairs})"
+            for found in confused[:3]
+        )
         words += f" Most often confused, in so many pairs of answers: {most}."
     return words
 

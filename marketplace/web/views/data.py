@@ -19,6 +19,7 @@ from marketplace.common.transactions import one_transaction
 from marketplace.pages.forms import once_form, problem_on
 from marketplace.pages.paging import page_after, place_asked
 from marketplace.pages.plain import fields_in_words
+from marketplace.projects.answer_types.labels import title_of, titles_of
 from marketplace.projects.models import Project
 from marketplace.results.commands.aggregate import aggregate
 from marketplace.results.commands.datasets import ask_for_dataset
@@ -30,7 +31,7 @@ from marketplace.results.queries.datasets import dataset_for, datasets_in, datas
 from marketplace.results.queries.lineage import Lineage, lineage_of
 from marketplace.results.states import DatasetState
 from marketplace.web.data_forms import AggregateForm, DatasetForm, LinkForm
-from marketplace.web.data_words import CHECKS, STATES
+from marketplace.web.data_words import CHECKS, STATES, format_title, method_in_short
 from marketplace.web.people import ConsoleRequest, console_page
 from marketplace.web.review_words import ANSWERS, RULED_FOR
 from marketplace.web.views.watch import as_file
@@ -101,6 +102,7 @@ def batch_data(request: ConsoleRequest, batch: Batch) -> HttpResponse:
         "sets": [row_of(it) for it in shown],
         "after": after,
         "runs": runs,
+        "method": method_in_short(runs[0].method) if runs else "",
         "form": made,
         "put": put,
         "formats": [(one, one.name == chosen) for one in formats if one.possible],
@@ -125,7 +127,12 @@ def _asked_for(request: ConsoleRequest, batch: Batch, form: DatasetForm) -> int:
 
 def row_of(it: Dataset) -> dict[str, Any]:
     """A version in a list."""
-    return {"it": it, "state": STATES[it.state], "on_its_way": it.state in ON_ITS_WAY}
+    return {
+        "it": it,
+        "format_title": format_title(it.format),
+        "state": STATES[it.state],
+        "on_its_way": it.state in ON_ITS_WAY,
+    }
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -180,30 +187,49 @@ def dataset_file(request: ConsoleRequest, batch: Batch, number: int) -> HttpResp
 
 
 def _validation_tables(it: Dataset) -> list[Table]:
+    labels, splits = _labels_found(it)
+    tables = [counts_of(f"labels-{name}", gettext_lazy("Label"), counts) for name, _title, counts in labels]
+    return [*tables, *([splits_of(splits)] if splits else [])]
+
+
+def _labels_found(it: Dataset) -> tuple[list[tuple[str, str, dict[str, int]]], dict[str, dict[str, int]]]:
+    """How often each label is in the version, by field (name, title) and by split; labels by their titles."""
     validation = it.validation or {}
+    fields = {field["name"]: field for field in it.batch.version.interface["answer"]}
+
+    def titled(name: str | None, counts: dict[str, int]) -> dict[str, int]:
+        titles = titles_of(fields[name]) if name in fields else {}
+        found: dict[str, int] = {}
+        for label, count in counts.items():
+            title = titles.get(label, label)
+            # Two labels may be called the same.
+            found[f"{title} ({label})" if title in found else title] = count
+        return found
+
+    by = it.plan.get("stratify") or next((name for name, field in fields.items() if field.get("labels")), None)
     labels = [
-        counts_of(f"labels-{field}", gettext_lazy("Label"), counts)
-        for field, counts in (validation.get("labels") or {}).items()
+        (name, title_of(fields[name]) if name in fields else name, titled(name, counts))
+        for name, counts in (validation.get("labels") or {}).items()
     ]
-    splits = validation.get("splits") or {}
-    return [*labels, *([splits_of(splits)] if splits else [])]
+    splits = {name: titled(by, counts) for name, counts in (validation.get("splits") or {}).items()}
+    return labels, splits
 
 
 def _dataset_context(request: ConsoleRequest, batch: Batch, it: Dataset, form: LinkForm, new: str) -> dict[str, Any]:
     tasks = tasks_in(batch.pk) if it.state in ON_ITS_WAY else 0
     validation = it.validation or {}
-    splits = validation.get("splits") or {}
+    labels, splits = _labels_found(it)
     return {
         "batch": batch,
         **row_of(it),
+        "method": method_in_short(it.run.method),
         "progress": _progress(it, tasks),
         "checks": [(CHECKS.get(check["check"], check["check"]), check) for check in validation.get("checks", ())],
-        "labels": [(field, list(counts.items())) for field, counts in (validation.get("labels") or {}).items()],
+        "labels": [(name, title, list(counts.items())) for name, title, counts in labels],
         "splits": [(name, sum(counts.values()), list(counts.items())) for name, counts in splits.items()],
         "tables_at": reverse("console_dataset_file", args=[batch.public_id, it.number]),
         "files": it.manifest["files"]["first"][:FILES_SHOWN] if it.manifest else [],
         "files_count": it.manifest["files"]["count"] if it.manifest else 0,
-        "format": next((one for one in forecasts(batch.version.interface) if one.name == it.format), None),
         "form": form,
         "new": new,
         "links": links_of(it).order_by("-pk")[:SHOWN],
@@ -264,9 +290,11 @@ def _lineage_context(batch: Batch, found: Lineage) -> dict[str, Any]:
         return fields_in_words(fields, values or {})
 
     return {
+        "method": method_in_short(found.run.method),
         "results": [
             {
                 **result,
+                "method_words": method_in_short(result["method"]),
                 "title": titles.get(result["field"], result["field"]),
                 "said": said({result["field"]: result["value"]}),
             }

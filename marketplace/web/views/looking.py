@@ -22,12 +22,13 @@ from marketplace.common.moments import moment_in
 from marketplace.common.transactions import one_transaction
 from marketplace.pages.paging import page_after, place_asked, with_place
 from marketplace.pages.plain import answer_in_short, fields_in_words
+from marketplace.projects.answer_types.labels import title_of, titles_of
 from marketplace.results.queries.figures import WorkerLook
 from marketplace.results.queries.tasks import Wanted, task_of, tasks_walked
 from marketplace.web.people import ConsoleRequest, console_page
 from marketplace.web.review_words import ANSWERS, GIVEN_UP, Text
 from marketplace.web.views.watch import frame_of, wanted_figures
-from marketplace.web.watching import SHOWS, Places, title_of, titles_of
+from marketplace.web.watching import SHOWS, Places
 from workers.assignments.queries import Sought, answers_page, answers_walked, given_up_walked, quarantine_page
 from workers.gold.commands.audit import note_look
 from workers.gold.queries import keys_page, verdicts_of

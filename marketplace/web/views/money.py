@@ -36,7 +36,7 @@ from marketplace.pages.paging import page_after, place_asked
 from marketplace.pages.periods import months_back
 from marketplace.pages.templatetags.pages import money as money_text
 from marketplace.web.money_forms import AccountForm, BonusForm, DetailsForm, InvoiceForm
-from marketplace.web.money_words import EXTRAS, LINES
+from marketplace.web.money_words import EXTRAS, line_words
 from marketplace.web.people import ConsoleRequest, console_page
 from workers.assignments.commands.extras import pay_bonus
 from workers.assignments.queries import extras_page
@@ -118,8 +118,9 @@ def statement(request: ConsoleRequest, requester: Requester) -> HttpResponse:
     account = account_of(requester, currency, period, place=place, batch=batch)
     found = lines(account.stretch, after=place_asked(request, what) or 0, limit=SHOWN + 1) if account else []
     shown, after = page_after(request, what, found, SHOWN, lambda line: line["cursor"])
+    names = dict(requester.batches.filter(pk__in={line["batch_id"] for line in shown}).values_list("pk", "name"))
     for line in shown:
-        line["words"] = LINES.get(line["kind"], line["kind"])
+        line |= {"words": line_words(line["kind"], line["key"]), "about": names.get(line["batch_id"], "")}
     context |= {
         "period": period,
         "statement": statement_of(requester, currency, period),

@@ -22,6 +22,7 @@ from marketplace.batches.states import BatchKind, BatchState
 from marketplace.common.cells import as_csv
 from marketplace.common.errors import DomainError
 from marketplace.pages.forms import once_form
+from marketplace.projects.answer_types.labels import title_of, titles_of
 from marketplace.projects.queries import version_of
 from marketplace.results.commands.aggregate import aggregate
 from marketplace.results.queries.agreement import external_ids
@@ -31,17 +32,7 @@ from marketplace.web.batch_words import state_of
 from marketplace.web.people import ConsoleRequest, console_page
 from marketplace.web.setting_up import address_of, watched
 from marketplace.web.views.watch import as_file
-from marketplace.web.watching import (
-    Places,
-    Table,
-    error_of,
-    figures_of,
-    figures_table,
-    heat_of,
-    strength_of,
-    title_of,
-    titles_of,
-)
+from marketplace.web.watching import Places, Table, error_of, figures_of, figures_table, heat_of, strength_of
 
 CONFUSED_SHOWN = 12
 

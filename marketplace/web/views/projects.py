@@ -15,6 +15,7 @@ from marketplace.batches.queries import VersionAnswers, answers_by_version
 from marketplace.common.errors import DomainError
 from marketplace.pages.forms import once_form, problem_on
 from marketplace.pages.paging import page_after, place_asked
+from marketplace.projects.answer_types.labels import title_of, titles_of
 from marketplace.projects.changes import Affected, What
 from marketplace.projects.commands import create_project, rename_project
 from marketplace.projects.label_studio.configs import interface_of
@@ -24,7 +25,6 @@ from marketplace.projects.starters import starter_of
 from marketplace.results.queries.stale import stale_versions
 from marketplace.web.people import ConsoleRequest, console_page
 from marketplace.web.project_forms import LABEL_STUDIO, NameForm, NewProjectForm
-from marketplace.web.watching import title_of, titles_of
 
 PROJECTS_SHOWN, VERSIONS_SHOWN = 30, 50
 

@@ -194,7 +194,10 @@ def _firings(request: ConsoleRequest, batch: Batch) -> dict[str, Any]:
                 "did": [
                     {
                         "what": ACTIONS.get(one["action"]["do"], one["action"]["do"]),
-                        "outcome": one["outcome"] if one["done_at"] else _("waits"),
+                        # It begins with the name of what was done, which stands before it in words.
+                        "outcome": one["outcome"].removeprefix(f"{one['action']['do']} ")
+                        if one["done_at"]
+                        else _("waits"),
                     }
                     for one in shape["actions"]
                 ],

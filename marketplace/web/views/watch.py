@@ -104,7 +104,8 @@ def _gold_table(request: ConsoleRequest, batch: Batch, name: str) -> Table:
         if name == "gold":
             return gold_of(verdicts_in(batch.pk))
         note_look(batch_id=batch.pk, user_id=request.user.pk, what="keys")
-        return keys_of(keys_page(batch, state=None, after_id=0, limit=KEYS_MAX))
+        keys = keys_page(batch, state=None, after_id=0, limit=KEYS_MAX)
+        return keys_of(keys, batch.version.interface["answer"])
 
 
 def wanted_figures(batch: Batch) -> Kept | None:

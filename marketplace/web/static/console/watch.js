@@ -12,6 +12,7 @@ const PENDING_MS = 4_000;
 const CHANGED_MS = 6_000;
 // Whoever only looks on says so once in a while, so that figures are kept up.
 const LOOKS_ON_MS = 120_000;
+const RUNNING = ["published", "paused"];
 const PARTS = ["head", "notices", "cash", "figures"];
 
 const watch = document.getElementById("watch");
@@ -79,10 +80,12 @@ function heard({detail: {state}}) {
   const meter = watch.querySelector("[data-figure=meter] meter");
   meter.max = progress.places || 1;
   meter.value = answered;
-  for (const name of ["places_left", "workers_active", "workers_waiting"]) put(name, String(state[name]));
+  for (const name of ["places_left", "places_closed", "workers_active", "workers_waiting"]) put(name, String(state[name]));
   const digits = Number.isInteger(state.answers_per_minute) ? 0 : 2;
   put("answers_per_minute", new Intl.NumberFormat(document.documentElement.lang, {minimumFractionDigits: digits, maximumFractionDigits: digits}).format(state.answers_per_minute));
-  put("forecast", state.places_left === 0 ? gettext("All taken") : duration(state.forecast_s));
+  watch.querySelector("[data-closed]").hidden = state.places_closed === 0;
+  const none = RUNNING.includes(state.state) ? gettext("All taken") : gettext("Closed");
+  put("forecast", state.places_left === 0 ? none : duration(state.forecast_s));
   put("forecast_range", range(state));
   document.querySelector("[data-forecast]").hidden = state.places_left === 0;
   if (state.state !== document.getElementById("head").dataset.state) soon(0);
