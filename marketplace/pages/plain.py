@@ -12,17 +12,16 @@ SHORT = 120
 BELOW = " › "
 Field = Mapping[str, Any]
 Pairs = list[tuple[str, str]]
-_NOTHING: tuple[Any, ...] = (None, "", [], {})
 
 
 def values_in_short(values: Mapping[str, Any]) -> str:
     """All values in one line, cut where it is long."""
-    return _line(_text(value) for value in values.values() if value not in _NOTHING)
+    return _line(_text(value) for value in values.values() if value not in (None, "", [], {}))
 
 
 def answer_in_short(fields: Sequence[Field], values: Mapping[str, Any]) -> str:
     """An answer in one line, in the words of the interface that asked for it; cut where it is long."""
-    given = {name: value for name, value in values.items() if value not in _NOTHING}
+    given = {name: value for name, value in values.items() if value is not None}
     return _line(text for _title, text in fields_in_words(fields, given))
 
 
