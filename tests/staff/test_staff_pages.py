@@ -21,7 +21,7 @@ from tests import factories as make
 from tests.api.callers import caller_for
 from tests.api.market import make_appeal, make_review
 from tests.payouts import people
-from tests.staff.desk import at_desk, desk, make_staff, told
+from tests.staff.desk import at_desk, desk, make_staff, send, told
 from tests.web.visitors import client_of, key_in, text_of
 from workers.appeals.commands.open import contest_sanction
 from workers.appeals.models import Appeal
@@ -54,11 +54,6 @@ OWN = {
     "/staff/money/reconciliation/": {"finance", "superuser"},
     "/staff/money/attempts/": {"finance", "superuser"},
 }
-
-
-def send(client: Client, at: str, **fields: Any) -> Any:
-    """The form of a page, filled in and sent."""
-    return client.post(at, {"form_key": key_in(client.get(at)), **fields})
 
 
 @pytest.mark.parametrize("role", StaffRole.values)

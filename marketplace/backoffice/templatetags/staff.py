@@ -1,6 +1,7 @@
 """Words for what the staff's pages show by its name."""
 
 import json
+import re
 from typing import Any
 
 from django import template
@@ -108,6 +109,16 @@ def finding_in_words(kind: str) -> str:
         "amount-differs": _("Another amount or currency"),
         "doubled": _("Paid there more than once"),
     }.get(kind, kind)
+
+
+@register.filter
+def detail_in_words(detail: str) -> str:
+    """What differs in one row of a provider's report: it is kept with amounts in millionths.
+
+    >>> detail_in_words("settled here")
+    'settled here'
+    """
+    return spaced(re.sub(r"\b(\d+) ([A-Z]{3})\b", lambda match: money(int(match[1]), match[2]), detail))
 
 
 @register.filter
