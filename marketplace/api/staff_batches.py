@@ -35,6 +35,7 @@ from marketplace.results.queries import reviews_in
 from marketplace.results.queries.figures import kept_figures
 from marketplace.results.queries.standing import batch_state
 from workers.appeals.queries import appeals_with_all
+from workers.assignments.places import places_not_given
 from workers.gold.commands.audit import note_look
 from workers.gold.queries import key_counts, keys_page, verdicts_in
 from workers.reputation.queries import firings_everywhere
@@ -76,6 +77,9 @@ class StaffBatchFileShape(serializers.Serializer[Any]):
     requester_name = serializers.CharField()
     project_name = serializers.CharField()
     standing = WatchedBatchShape()
+    places_not_given = serializers.IntegerField(
+        help_text="Places that nobody will have: not needed, or nobody was left for them; check questions are counted"
+    )
     kept = KeptFiguresShape(allow_null=True, help_text="As it was worked out last; asking has it worked out anew")
     gold = KeyStandingShape()
     firings = StaffFiringShape(many=True, help_text=f"As all lists here the newest {SHOWN}")
@@ -96,6 +100,7 @@ def batch_file(batch: Batch) -> dict[str, Any]:
         "requester_name": batch.requester.name,
         "project_name": batch.project.name,
         "standing": batch_state(batch.pk),
+        "places_not_given": places_not_given(batch.pk),
         "kept": _kept(batch),
         "gold": asdict(keys) | {"judged": verdicts.judged, "right": verdicts.right, "low": low, "high": high},
         "firings": [

@@ -2,14 +2,17 @@
 
 import json
 import re
+from datetime import datetime
 from typing import Any
 
 from django import template
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from marketplace.backoffice.forms import MEASURES, REASONS
+from marketplace.backoffice.forms import MEASURES, REACHES, REASONS
 from marketplace.common.money import BASIS_POINTS
 from marketplace.pages.plain import values_in_short
+from marketplace.pages.rule_figures import figures_in_words
 from marketplace.pages.templatetags.pages import duration, money, percent
 from workers.appeals.states import Kind
 from workers.assignments.states import RejectReason
@@ -168,9 +171,34 @@ def measure_in_words(measure: str) -> str:
 
 
 @register.filter
+def reach_in_words(scope: str) -> str:
+    """Where a limit or a rule holds."""
+    return str(REACHES.get(scope, spaced(scope)))  # type: ignore[call-overload]
+
+
+@register.filter
+def is_over(moment: datetime) -> bool:
+    """Whether a moment has passed, as `when` tells it."""
+    return moment <= timezone.now()
+
+
+@register.filter
 def reason_in_words(reason: str) -> str:
     """Why somebody is limited."""
     return str(REASONS.get(reason, spaced(reason)))  # type: ignore[call-overload]
+
+
+@register.filter
+def evidence_in_words(evidence: dict[str, Any]) -> dict[str, Any]:
+    """What a limit or a rule rests on: the figures that were looked at, and whatever else is written down with it."""
+    given = [*evidence.get("figures", ()), *evidence.get("metrics", ())]
+    names = {"note": _("Said"), "rule": _("Rule"), "answers": _("Answers looked at")}
+    facts = [
+        (names.get(name, spaced(name)), value if isinstance(value, str | int | float) else json.dumps(value))
+        for name, value in evidence.items()
+        if name not in ("figures", "metrics")
+    ]
+    return {"figures": figures_in_words(given), "facts": facts}
 
 
 @register.filter

@@ -21,9 +21,10 @@ from marketplace.common.errors import DomainError, NotFound
 from marketplace.common.transactions import one_transaction
 from marketplace.pages.forms import once_form, problem_on
 from marketplace.pages.paging import page_after, place_asked
+from marketplace.pages.rule_figures import figures_in_words
 from marketplace.pages.sanction_words import MEASURES, REACHES, REASONS
 from marketplace.web.people import ConsoleRequest, console_page
-from marketplace.web.rule_words import ACTIONS, AUTHORS, figures_in_words
+from marketplace.web.rule_words import ACTIONS, AUTHORS
 from marketplace.web.views.watch import frame_of
 from workers.assignments.commands.holds import release_worker
 from workers.assignments.queries import holds_page
