@@ -6,9 +6,13 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
-from marketplace.billing.models import DepositReport
+from marketplace.billing.models import Deposit, DepositReport
+from marketplace.billing.queries import holds_of, liabilities
+from marketplace.pages.templatetags.pages import money
 from marketplace.payouts.models import Report
-from tests.staff.desk import desk, send
+from tests import factories as make
+from tests.payouts import people
+from tests.staff.desk import at_desk, desk, make_staff, send
 from tests.web.visitors import text_of
 
 pytestmark = pytest.mark.django_db
@@ -67,3 +71,68 @@ def test_a_providers_report_says_its_last_day_and_amounts_as_people_write_them()
     page = text_of(client.get(f"{PAID}{report.public_id}/"))
     assert "Jan. 1, 2026 – Jan. 31, 2026" in page and "12.50 EUR" in page and "12500000" not in page
     assert "Jan. 1, 2026 – Jan. 31, 2026" in text_of(client.get(PAID))
+
+
+def test_a_deposit_that_is_recorded_again_is_said_to_have_been_there() -> None:
+    client, requester = desk("finance"), make.make_requester(0)
+    said = {
+        "what": "deposit", "requester": str(requester.public_id), "amount": "12.50", "currency": "EUR",
+        "channel": "bank", "reference": "R-1", "evidence": "",
+    }  # fmt: skip
+    for words in ("Recorded.", "This deposit had been recorded before. Nothing new was recorded."):
+        assert send(client, IN, **said).url == IN
+        assert words in text_of(client.get(IN))
+    assert Deposit.objects.count() == 1
+    send(client, f"{IN}{Deposit.objects.get().public_id}/reverse/", reason="typed twice")
+    send(client, IN, **said)
+    assert "was taken back since. Nothing new was recorded." in text_of(client.get(IN))
+
+
+def test_who_recorded_a_deposit_without_evidence_is_named_by_his_address() -> None:
+    by, requester = make_staff("finance"), make.make_requester(0)
+    said = {"amount": "1", "currency": "EUR", "channel": "bank", "reference": "R-1", "evidence": ""}
+    assert send(at_desk(by), IN, what="deposit", requester=str(requester.public_id), **said).url == IN
+    for at in (IN, f"{IN}{Deposit.objects.get().public_id}/reverse/"):
+        page = text_of(desk("finance").get(at))
+        assert f"Recorded by {by.email}; no document" in page and str(by.public_id) not in page
+
+
+def test_a_deposit_that_is_spent_is_not_taken_back_and_one_that_was_has_no_form() -> None:
+    requester = make.make_requester(0)
+    deposit = make.make_deposit(requester, 300_000)
+    make.make_batch(1, project=make.make_project(requester), overlap=1)
+    client, at = desk("finance"), f"{IN}{deposit.public_id}/reverse/"
+    refused = send(client, at, reason="typed twice")
+    assert refused.status_code == 422 and "is spent or held for batches; only the whole amount" in text_of(refused)
+    assert "requester:" not in text_of(refused)
+    free = make.make_deposit(make.make_requester(0), 300_000)
+    at = f"{IN}{free.public_id}/reverse/"
+    assert send(client, at, reason="typed twice").url == IN
+    page = client.get(at)
+    assert "was taken back from" in text_of(page) and "typed twice" in text_of(page)
+    assert 'name="reason"' not in page.content.decode()
+
+
+def test_what_a_banks_report_differs_in_is_said_in_words_below_the_form() -> None:
+    make.make_deposit(make.make_requester(0), 12_500_000, reference="R1")
+    text = b"reference,amount,currency,date\nR1,12.50,EUR,2026-10-01\nR2,9.00,EUR,2026-10-01\n"
+    assert compared(IN, text).status_code == 303
+    page = text_of(desk("finance").get(IN))
+    before, _heading, after = page.partition("Organisation Amount Reference and evidence")
+    for part in (before, after):
+        assert "1 reported and not recorded here" in part, part
+    assert "1 of 2 rows agree." in before
+
+
+def test_what_is_owed_adds_up_and_what_is_told_by_age_says_what_it_leaves_out() -> None:
+    requester = make.make_requester(0)
+    make.make_deposit(requester, 5_000_000)
+    batch = make.make_batch(1, project=make.make_project(requester), overlap=1)
+    people.make_payee(7 * people.EURO)
+    page = text_of(desk("finance").get("/staff/money/"))
+    [held] = {one.total_micros for one in holds_of(batch.requester_id)}
+    amount = money(7_000_000 + held, "EUR").replace("\u00a0", " ")
+    assert f"By how long it has lain: {amount} All of it but the requesters' free funds" in page
+    whole = next(one.owed_micros for one in liabilities() if one.currency == "EUR")
+    whole_words = money(whole, "EUR").replace("\u00a0", " ")
+    assert f"Owed to others: {whole_words}" in page and f"Together {whole_words} Not owed to anybody" in page

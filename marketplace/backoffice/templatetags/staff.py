@@ -10,6 +10,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from marketplace.backoffice.forms import MEASURES, REACHES, REASONS
+from marketplace.billing.models import Deposit
+from marketplace.billing.queries import Liabilities
 from marketplace.common.money import BASIS_POINTS
 from marketplace.pages.plain import values_in_short
 from marketplace.pages.rule_figures import figures_in_words
@@ -34,6 +36,12 @@ def spaced(name: str) -> str:
 def aged(of: Any, what: str) -> Any:
     """A part by its name: of liabilities the ages of a place, and of those the amount of an age."""
     return of[what] if isinstance(of, dict) else of.ages[what]
+
+
+@register.filter
+def aged_in_all(of: Liabilities, what: str) -> int:
+    """What is told by its age, of all ages together."""
+    return of.aged(what)
 
 
 @register.filter
@@ -70,9 +78,9 @@ def place_in_words(name: str) -> str:
 def ageing_in_words(what: str) -> str:
     """What of the money that is owed is told by its age."""
     return {
-        "withdrawing": _("On its way out"),
-        "held": _("Held for batches"),
-        "earned": _("Earned, not claimed"),
+        "withdrawing": _("On its way to workers"),
+        "held": _("Held for batches and aside for them"),
+        "earned": _("Workers' earnings"),
     }.get(what, what)
 
 
@@ -112,6 +120,24 @@ def finding_in_words(kind: str) -> str:
         "amount-differs": _("Another amount or currency"),
         "doubled": _("Paid there more than once"),
     }.get(kind, kind)
+
+
+@register.filter
+def differences_in_words(findings: dict[str, list[Any]]) -> str:
+    """What differs between a bank's report and the deposits here, by number; nothing where all agree."""
+    words = {
+        "missing_here": _("%(n)d reported and not recorded here"),
+        "missing_there": _("%(n)d recorded here and not reported"),
+        "different": _("%(n)d with another amount or currency"),
+    }
+    return ", ".join(text % {"n": len(findings[name])} for name, text in words.items() if findings[name])
+
+
+@register.filter
+def evidence_of(deposit: Deposit) -> str:
+    """A deposit's evidence; who recorded it without any stands there by his id, and is shown by his address."""
+    by = deposit.recorded_by
+    return deposit.evidence.replace(str(by.public_id), by.email) if by else deposit.evidence
 
 
 @register.filter
