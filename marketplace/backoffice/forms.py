@@ -261,8 +261,7 @@ class RulesForm(forms.Form):
     quality = JsonField(
         label=_("Rules (JSON)"),
         widget=forms.Textarea(attrs={"rows": 18, "spellcheck": "false", "class": "code"}),
-        required=False,
-        help_text=_("A preset, or rules; {} is none"),
+        help_text=_("A preset, or rules. To have none of the site write {}"),
     )
     note = forms.CharField(label=_("Why they change"), max_length=2_000)
 
