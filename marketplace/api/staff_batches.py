@@ -35,7 +35,7 @@ from marketplace.results.queries import reviews_in
 from marketplace.results.queries.figures import kept_figures
 from marketplace.results.queries.standing import batch_state
 from workers.appeals.queries import appeals_with_all
-from workers.assignments.places import places_not_given
+from workers.assignments.places import places_untaken
 from workers.gold.commands.audit import note_look
 from workers.gold.queries import key_counts, keys_page, verdicts_in
 from workers.reputation.queries import firings_everywhere
@@ -95,12 +95,13 @@ def batch_file(batch: Batch) -> dict[str, Any]:
     with one_transaction(principal="gold"):
         keys, verdicts = key_counts(batch.pk), verdicts_in(batch.pk)
     low, high = verdicts.bounds
+    standing = batch_state(batch.pk)
     return {
         "batch": batch_shape(batch),
         "requester_name": batch.requester.name,
         "project_name": batch.project.name,
-        "standing": batch_state(batch.pk),
-        "places_not_given": places_not_given(batch.pk),
+        "standing": standing,
+        "places_not_given": max(0, places_untaken(batch.pk) - standing["places_left"]),
         "kept": _kept(batch),
         "gold": asdict(keys) | {"judged": verdicts.judged, "right": verdicts.right, "low": low, "high": high},
         "firings": [
