@@ -28,7 +28,7 @@ from marketplace.accounts.queries import (
 from marketplace.accounts.roles import covers
 from marketplace.api.looks import note_look
 from marketplace.batches.models import Batch
-from marketplace.batches.queries import any_batch, with_places
+from marketplace.batches.queries import any_batch, with_place_names, with_places
 from marketplace.common.errors import NotFound, Unprocessable
 from marketplace.projects.models import Project
 from marketplace.rest.ask import Ask
@@ -94,6 +94,7 @@ class SanctionShape(serializers.Serializer[Any]):
 
 class StaffSanctionShape(SanctionShape):
     worker = serializers.UUIDField(allow_null=True, help_text="None for an account without a worker")
+    place_name = serializers.CharField(allow_null=True, help_text="What the place is called")
     author = serializers.ChoiceField(choices=("rule", "person"))
     made_by = serializers.EmailField(allow_null=True, help_text="To support only, and none where a rule made it")
     lifted_by = serializers.EmailField(allow_null=True, help_text="To support only")
@@ -128,6 +129,7 @@ def staff_sanction_shape(row: Any, roles: Iterable[str]) -> dict[str, Any]:
     return {
         **sanction_shape(row),
         "worker": row.worker,
+        "place_name": row.place_name,
         "author": "rule" if row.made_by_id is None else "person",
         "made_by": row.made_by.email if mail and row.made_by else None,
         "lifted_by": row.lifted_by.email if mail and row.lifted_by else None,
@@ -261,7 +263,7 @@ class RequesterSanctionLiftView(APIView):
 def for_staff() -> QuerySet[Sanction]:
     """All, as staff sees them."""
     named = Worker.objects.filter(user_id=OuterRef("user_id")).values("public_id")
-    return with_places(all_sanctions()).annotate(worker=Subquery(named[:1]))
+    return with_place_names(with_places(all_sanctions())).annotate(worker=Subquery(named[:1]))
 
 
 def for_requester(requester: Requester) -> QuerySet[Sanction]:

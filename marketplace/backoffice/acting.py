@@ -26,14 +26,14 @@ def carried_out(
     said: Any = "",
 ) -> HttpResponse | None:
     """Do what a form asks for, once, and go on to an address by its name. None where it is not valid or the domain
-    refuses: the form says then what is wrong, and keeps what was typed."""
+    refuses: the form says then what is wrong, and keeps what was typed. `said` is shown there, or what it makes of what
+    the command returned."""
     if request.method != "POST" or not form.is_valid():
         return None
     try:
         with once_form(request) as sent:
-            if sent.first:
-                command()
-            return sent.redirect(to, *args, said=said)
+            found = command() if sent.first else None
+            return sent.redirect(to, *args, said=said(found) if sent.first and callable(said) else said)
     except NotFound:
         raise
     except DomainError as error:

@@ -19,7 +19,7 @@ from marketplace.pages.fields import DayField, JsonField
 from marketplace.pages.sanction_words import MEASURES as MEASURES
 from marketplace.pages.sanction_words import REACHES as REACHES
 from marketplace.pages.sanction_words import REASONS as REASONS
-from marketplace.payouts.models import PROVIDER_MAX, REASON_MAX
+from marketplace.payouts.models import REASON_MAX
 from marketplace.payouts.states import Outcome
 from workers.profiles.commands.links import LINK_MAX
 
@@ -158,15 +158,25 @@ class DepositReportForm(CsvForm):
 
 
 class PayoutReportForm(CsvForm):
-    provider = forms.CharField(label=_("Provider"), max_length=PROVIDER_MAX)
+    provider = forms.ChoiceField(label=_("Provider"))
     first = DayField(label=_("From"))
     last = DayField(label=_("Until, this day included"))
+
+    def __init__(self, *args: Any, providers: list[tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["provider"].choices = providers  # type: ignore[attr-defined]
 
     def clean_file(self) -> str:
         try:
             return str(super().clean_file().read().decode())
         except UnicodeDecodeError:
-            raise forms.ValidationError(_("The file is not UTF-8 text.")) from None
+            raise forms.ValidationError(_("The file is no text in UTF-8; save the table as CSV in UTF-8.")) from None
+
+    def clean(self) -> dict[str, Any]:
+        found = super().clean() or {}
+        if found.get("first") and found.get("last") and found["last"] < found["first"]:
+            self.add_error("last", _("This day is before the first one."))
+        return found
 
     def span(self) -> tuple[datetime, datetime]:
         """From the beginning of the first day to the end of the last, by UTC."""
@@ -251,8 +261,7 @@ class RulesForm(forms.Form):
     quality = JsonField(
         label=_("Rules (JSON)"),
         widget=forms.Textarea(attrs={"rows": 18, "spellcheck": "false", "class": "code"}),
-        required=False,
-        help_text=_("A preset, or rules; {} is none"),
+        help_text=_("A preset, or rules. To have none of the site write {}"),
     )
     note = forms.CharField(label=_("Why they change"), max_length=2_000)
 

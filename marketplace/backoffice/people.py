@@ -1,12 +1,11 @@
 """Who may see the staff's pages."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, cast
 from urllib.parse import urlencode
 
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -42,9 +41,9 @@ def staff_page(
 ) -> Callable[[Callable[Concatenate[StaffRequest, P], HttpResponse]], Callable[..., HttpResponse]]:
     """A view for staff with one of these roles, or with any where none is named; superusers have them all.
 
-    Strangers sign in first. To whoever is no staff there is nothing here (404); another role is refused (403), and so
-    is a session in which no code of a second factor was shown: it says where that is done. What does not exist is told
-    as such. Sets `request.roles`. Nothing is kept by caches.
+    Strangers sign in first. To whoever is no staff there is nothing here (404). Refused (403) is a session in which no
+    code of a second factor was shown, which says where that is done, and then another role, which says which is needed.
+    What does not exist is told as such. Sets `request.roles`. Nothing is kept by caches.
     """
 
     def gate_of(view: Callable[Concatenate[StaffRequest, P], HttpResponse]) -> Callable[..., HttpResponse]:
@@ -56,8 +55,6 @@ def staff_page(
             held = staff_roles(user_id)
             if not held:
                 raise Http404
-            if roles and not covers(held, roles):
-                raise PermissionDenied("another staff role is needed")
             if not shown_in(request):
                 return _second_factor_first(request, user_id)
             asked.roles = held
@@ -66,6 +63,9 @@ def staff_page(
                 "people": covers(held, PEOPLE),
                 "judge": covers(held, JUDGES),
             }
+            if roles and not covers(held, roles):
+                context = {"needed": _labels(roles), "held": _labels(held)}
+                return render(request, "staff/other_role.html", context, status=403)
             try:
                 return view(asked, *args, **kwargs)
             except NotFound as error:
@@ -74,6 +74,10 @@ def staff_page(
         return gate
 
     return gate_of
+
+
+def _labels(roles: Iterable[str]) -> str:
+    return ", ".join(sorted(str(StaffRole(role).label) for role in roles))
 
 
 def _second_factor_first(request: HttpRequest, user_id: int) -> HttpResponse:

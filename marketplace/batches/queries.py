@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Case, CharField, OuterRef, QuerySet, Subquery, Sum, UUIDField, When
+from django.db.models import Case, CharField, Field, OuterRef, QuerySet, Subquery, Sum, TextField, UUIDField, When
 
 from marketplace.accounts.models import Requester, Sanction, Where
 from marketplace.accounts.queries import own_of
@@ -66,16 +66,25 @@ class BatchProgress:
 
 def with_places(sanctions: QuerySet[Sanction]) -> QuerySet[Sanction]:
     """Sanctions with `place`: the public id of the batch, project or organisation that each reaches."""
+    return sanctions.annotate(place=_of_place("public_id", UUIDField()))
+
+
+def with_place_names(sanctions: QuerySet[Sanction]) -> QuerySet[Sanction]:
+    """Sanctions with `place_name`: what the batch, project or organisation is called that each reaches. For staff."""
+    return sanctions.annotate(place_name=_of_place("name", TextField()))
+
+
+def _of_place(column: str, kind: "Field[Any, Any]") -> Case:
     reached = {
         Where.BATCH: Batch.objects.all(),
         Where.PROJECT: Project.objects.all(),
         Where.REQUESTER: Requester.objects.all(),
     }
     found = [
-        When(scope=scope, then=Subquery(rows.filter(pk=OuterRef("scope_id")).values("public_id")[:1]))
+        When(scope=scope, then=Subquery(rows.filter(pk=OuterRef("scope_id")).values(column)[:1]))
         for scope, rows in reached.items()
     ]
-    return sanctions.annotate(place=Case(*found, default=None, output_field=UUIDField()))
+    return Case(*found, default=None, output_field=kind)
 
 
 def with_requesters(sanctions: QuerySet[Sanction]) -> QuerySet[Sanction]:

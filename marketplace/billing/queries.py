@@ -349,6 +349,8 @@ CASE WHEN starts_with(a.address, 'outside:') THEN 'outside' WHEN a.address = 'pl
      THEN split_part(a.address, ':', 3) ELSE 'other' END
 """
 PLACES = ("funds", "escrow", "disputes", "topup", "earned", "withdrawing", "fees", "other", "outside")
+# Of these, what belongs to nobody else.
+OURS = ("fees", "outside")
 # Upper ends of the ages that money is sorted into, in days; the last has none.
 AGES = {"up_to_1_day": 1, "up_to_7_days": 7, "up_to_30_days": 30, "up_to_90_days": 90, "older": None}
 AGEING = ("withdrawing", "held", "earned")
@@ -366,7 +368,26 @@ class Liabilities:
     @property
     def owed_micros(self) -> int:
         """What belongs to others: all but the platform's fees and the outside."""
-        return sum(amount for place, amount in self.places.items() if place not in ("fees", "outside"))
+        return sum(self.owed.values())
+
+    @property
+    def owed(self) -> dict[str, int]:
+        """The places of it."""
+        return {place: amount for place, amount in self.places.items() if place not in OURS}
+
+    @property
+    def others(self) -> dict[str, int]:
+        """The places that are not part of it."""
+        return {place: self.places[place] for place in OURS}
+
+    @property
+    def aged_micros(self) -> int:
+        """What is told by its age: all that is owed but the requesters' free funds, and what lies elsewhere."""
+        return sum(self.aged(what) for what in AGEING)
+
+    def aged(self, what: str) -> int:
+        """One of `AGEING`, of all ages together."""
+        return sum(self.ages[what].values())
 
     @property
     def sum_micros(self) -> int:

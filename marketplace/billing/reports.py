@@ -42,15 +42,23 @@ def read_report(body: bytes) -> list[Entry]:
     with the first 100 wrong rows, counted from 1 without the header; 0 is the file as a whole.
     """
     try:
-        reader = csv.reader(io.StringIO(body.decode("utf-8-sig"), newline=""), strict=True)
+        text = body.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise _invalid([_error(0, "", "is no text in UTF-8; save the table as CSV in UTF-8")]) from None
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
         header = [name.strip().lower() for name in next(reader, [])]
         places = {name: header.index(name) for name in COLUMNS if header.count(name) == 1}
         missing = [name for name in COLUMNS if name not in places]
+        if missing and len(header) == 1 and ";" in header[0]:
+            raise _invalid([_error(0, "", "has semicolons between its columns; put commas between them")])
         if missing:
-            raise _invalid([_error(0, missing[0], f"the header needs the columns {', '.join(COLUMNS)}, each once")])
+            message = f"must begin with a line of the columns {', '.join(COLUMNS)}, each once"
+            raise _invalid([_error(0, missing[0], message)])
         cells = [row for row in reader if any(cell.strip() for cell in row)]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise _invalid([_error(0, "", f"is not CSV in UTF-8: {error}")]) from None
+    except csv.Error:
+        message = f"is no CSV: its quotes do not fit together, up to line {reader.line_num}"
+        raise _invalid([_error(0, "", message)]) from None
     if not 1 <= len(cells) <= ROWS_MAX:
         raise _invalid([_error(0, "", f"has {len(cells)} rows; a report has 1 to {ROWS_MAX}")])
     return _entries(cells, places)
@@ -78,17 +86,17 @@ def _entries(cells: list[list[str]], places: Mapping[str, int]) -> list[Entry]:
 def _wrong(texts: Mapping[str, str]) -> list[tuple[str, str]]:
     found = []
     if not 1 <= len(texts["reference"]) <= REFERENCE_MAX or "\x00" in texts["reference"]:
-        found.append(("reference", f"has 1 to {REFERENCE_MAX} characters"))
+        found.append(("reference", f"must have 1 to {REFERENCE_MAX} characters"))
     if micros_of(texts["amount"]) is None:
-        found.append(("amount", "is a number above zero with a point and at most six digits after it"))
+        found.append(("amount", "must be a number above zero, as 12.50, with at most six digits after the point"))
     if not re.fullmatch(r"[A-Z]{3}", texts["currency"], re.ASCII):
-        found.append(("currency", "is three capitals"))
+        found.append(("currency", "must be three capital letters, as EUR"))
     try:
         if not _DAY.match(texts["date"]):
             raise ValueError
         date.fromisoformat(texts["date"])
     except ValueError:
-        found.append(("date", "is a day as YYYY-MM-DD"))
+        found.append(("date", "must be a day as 2026-01-31"))
     return found
 
 

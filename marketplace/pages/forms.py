@@ -13,6 +13,7 @@ from django.forms import Form
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import resolve_url
 from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext as _
 
 from marketplace.accounts.models import User
 from marketplace.common.errors import DomainError
@@ -95,11 +96,39 @@ def _key_of(request: HttpRequest, given: str) -> str:
 
 
 def problem_on(form: Form, error: DomainError) -> None:
-    """Tell what the domain refuses at the field that it names, or above the form; names of fields become labels."""
+    """Tell what the domain refuses at the field that it names, or above the form; names of fields become labels. What a
+    field does not say by itself stands in front: the row and column of a file, and the place within a text of JSON."""
     findings = error.facts.get("errors") or [{"field": error.facts.get("field"), "message": error.detail}]
     for finding in findings:
-        field = str(finding.get("field") or "").partition(".")[0]
-        form.add_error(field if field in form.fields else None, _in_words(form, str(finding["message"])))
+        field, place = _field_and_place(form, finding)
+        words = _in_words(form, str(finding["message"]))
+        form.add_error(field, f"{_capital(place)}{words}" if place else _capital(words))
+
+
+def _field_and_place(form: Form, finding: dict[str, Any]) -> tuple[str | None, str]:
+    """The field at which a finding is told, and what of its place has to be said with it."""
+    path, message, row = str(finding.get("field") or ""), str(finding["message"]), finding.get("row")
+    if row is not None:
+        at = "file" if "file" in form.fields else None
+        if not row:
+            return at, _("the file") + " "
+        return at, ", ".join(filter(None, [_("row %(row)d") % {"row": row}, _place_in_words(path)])) + ": "
+    name = re.split(r"[.\[]", path, maxsplit=1)[0]
+    if name in form.fields:
+        inside = path.removeprefix(name).removeprefix(".")
+        return name, _place_in_words(inside) + ": " if inside else ""
+    # What begins with a capital or with a name is a sentence, and needs no subject.
+    return None, _place_in_words(path) + ": " if path and message[:1].islower() else ""
+
+
+def _place_in_words(path: str) -> str:
+    """A place within a text of JSON, counted as people count.
+
+    >>> _place_in_words("rules[0].all[1].at_least")
+    'rule 1, all 2, at least'
+    """
+    counted = re.sub(r"(?:(?<=[^s])s)?\[(\d+)\]", lambda match: f" {int(match[1]) + 1}", path)
+    return counted.replace(".", ", ").replace("_", " ")
 
 
 def _in_words(form: Form, text: str) -> str:
@@ -107,5 +136,8 @@ def _in_words(form: Form, text: str) -> str:
         name = match[1]
         return f"“{form[name].label}”" if name in form.fields else name.replace("_", " ")
 
-    words = re.sub(r"`([^`]+)`", label, text)
+    return re.sub(r"`([^`]+)`", label, text)
+
+
+def _capital(words: str) -> str:
     return words[:1].upper() + words[1:]

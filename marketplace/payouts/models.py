@@ -2,6 +2,7 @@
 say never changes, money leaves only by the steps of `states`, and a payout always agrees with its transfers."""
 
 import uuid
+from datetime import datetime, timedelta
 
 from django.db import models
 from django.db.models import F, Func, Q
@@ -186,6 +187,11 @@ class Report(models.Model):
 
     class Meta:
         constraints = [models.CheckConstraint(condition=Q(until__gt=F("since")), name="report_has_time")]
+
+    @property
+    def last_at(self) -> datetime:
+        """The last moment that is within it; `until` is not."""
+        return self.until - timedelta(microseconds=1)
 
 
 class Turn(models.Model):

@@ -1,4 +1,4 @@
-"""What quality rules looked at and did, in words for the requester."""
+"""What quality rules did, in words for the requester."""
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _

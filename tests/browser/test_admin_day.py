@@ -233,7 +233,7 @@ def reconcile(desk: Desk, page: Page) -> None:
             }
         ]
     )
-    page.get_by_label("Provider", exact=True).fill("manual")
+    page.get_by_label("Provider", exact=True).select_option("manual")
     page.get_by_label("From").fill(day)
     page.get_by_label("Until, this day included").fill(day)
     page.get_by_role("button", name="Compare").click()

@@ -114,7 +114,7 @@ def test_what_formats_lose_is_said_before(batch: Batch) -> None:
     [
         ({"splits": "train and test"}, "Write names and percentages"),
         ({"splits": "train 50, test 30"}, "Must add up to 1"),
-        ({"splits": "Train 50, test 50"}, "Must be named by at most 20 small letters"),
+        ({"splits": "Train 50, test 50"}, "Train: must be named by at most 20 small letters"),
         ({"format": "coco"}, "can say anything"),
         ({"run": "00000000-0000-4000-8000-000000000000"}, "Select a valid choice"),
         ({"seed": "s"}, "Is required with seed and stratify"),

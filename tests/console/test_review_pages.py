@@ -132,7 +132,7 @@ def test_a_form_that_is_sent_twice_settles_once(batch: Batch, reviewer: Client) 
     [
         ({"act": "settle", "reason": "plain"}, "Choose an answer first"),
         ({"act": "settle", "reason": "other", "values": '{"label": "cat"}'}, "Say in words why this is the label"),
-        ({"act": "own", "reason": "plain", "values": '{"label": "horse"}'}, "Must be the value of one of the labels"),
+        ({"act": "own", "reason": "plain", "values": '{"label": "horse"}'}, "Label: must be the value of one"),
         ({"act": "accept"}, "Choose an answer first"),
         ({"act": "reject", "reason": "wrong", "comment": "No."}, "Choose an answer first"),
         ({"act": "confirm"}, "This is for managers"),

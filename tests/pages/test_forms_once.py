@@ -121,5 +121,19 @@ def test_each_of_several_findings_stands_at_its_own_field() -> None:
     }
 
 
+def test_the_place_within_a_field_and_the_row_of_a_file_are_said() -> None:
+    errors = [
+        {"field": "account.rules[0].all[1].at_least", "message": "must be a number"},
+        {"field": "other_thing", "message": "must be true"},
+        {"row": 3, "field": "amount", "message": "must be a number"},
+        {"row": 0, "field": "", "message": "is empty"},
+    ]
+
+    assert refused(Unprocessable("4 findings", errors=errors)) == {
+        "account": ["Rule 1, all 2, at least: must be a number"],
+        "__all__": ["Other thing: must be true", "Row 3, amount: must be a number", "The file is empty"],
+    }
+
+
 def test_a_refusal_of_the_whole_stands_above_the_form() -> None:
     assert refused(Conflict("This batch is not open.")) == {"__all__": ["This batch is not open."]}

@@ -1,5 +1,7 @@
 """Staff at their browsers, with a second factor that was shown in the session."""
 
+from typing import Any
+
 from allauth.account.internal.flows.login import record_authentication
 from django.contrib.auth import get_user
 from django.http import HttpRequest
@@ -10,7 +12,7 @@ from marketplace.accounts.models import Act, User
 from marketplace.common.transactions import one_transaction
 from tests import factories as make
 from tests.payouts import people
-from tests.web.visitors import client_of
+from tests.web.visitors import client_of, key_in
 
 
 def make_staff(role: str = "superuser") -> User:
@@ -40,6 +42,11 @@ def at_desk(user: User) -> Client:
 def desk(role: str = "superuser") -> Client:
     """Somebody of the staff at his browser."""
     return at_desk(make_staff(role))
+
+
+def send(client: Client, at: str, **fields: Any) -> Any:
+    """The form of a page, filled in and sent."""
+    return client.post(at, {"form_key": key_in(client.get(at)), **fields})
 
 
 def told(act: str) -> list[Act]:

@@ -19,19 +19,16 @@ from tests.api.market import make_appeal
 from tests.gold.test_audit import audit, wrong_key_batch
 from tests.payouts import people
 from tests.reputation.rules.test_applied import MISSES, batch_with, judged, wrong
-from tests.staff.desk import at_desk, desk, make_staff, told
-from tests.web.visitors import key_in, text_of
+from tests.staff.desk import at_desk, desk, make_staff, send, told
+from tests.web.visitors import text_of
 from workers.assignments.commands.leases import return_lease
 from workers.assignments.states import ReturnReason
+from workers.assignments.tasks import finish_batches
 from workers.profiles.models import Link
 
 pytestmark = pytest.mark.django_db
 # Loads every view: on a busy machine that takes longer than a test's transaction may sit idle.
 reverse("staff_health")
-
-
-def send(client: Any, at: str, **fields: Any) -> Any:
-    return client.post(at, {"form_key": key_in(client.get(at)), **fields})
 
 
 def caller(role: str) -> Any:
@@ -186,6 +183,25 @@ def test_a_strong_word_for_agreement_is_said_only_where_its_interval_allows_it()
         assert f'<span class="badge quiet">{told_of["words"]}</span>' not in page, at
 
 
+def test_the_parts_of_a_batch_add_up_to_its_places_though_some_were_never_given_out() -> None:
+    batch, worker = make.make_batch(1, gold=6, overlap=1, lease_cap=10), make.make_worker()
+    api, client, at = caller("quality"), desk("support"), f"/staff/quality/batches/{batch.public_id}/"
+
+    def parts() -> tuple[int, int, int, int]:
+        file = api.get(f"batches/{batch.public_id}/file").expect(200)
+        of = file["standing"]["progress"]
+        return of["places"], file["standing"]["places_left"], of["submitted"], file["standing"]["places_closed"]
+
+    places = parts()[0]
+    assert parts() == (places, places, 0, 0) and "Not given out" not in text_of(client.get(at))
+    while parts()[1]:
+        make.answer(worker, make.take(worker, batch, 1))
+    finish_batches()
+    answered = parts()[2]
+    assert 0 < answered < places and parts() == (places, 0, answered, places - answered)
+    assert f"Not given out: not needed, or nobody was left {places - answered}" in text_of(client.get(at))
+
+
 def test_keys_in_doubt_are_listed_and_every_look_at_them_is_written_down() -> None:
     batch, _crew = wrong_key_batch()
     audit()
@@ -215,7 +231,7 @@ def test_firings_name_worker_batch_and_project_everywhere_and_are_counted_by_day
     for at in ("/staff/quality/firings/", at_of(worker), f"/staff/quality/batches/{batch.public_id}/"):
         page = text_of(client.get(at))
         assert batch.name in page and batch.project.name in page and "Too many wrong." in page, at
-        assert "share of hidden check questions answered right:" in page, at
+        assert "hare of hidden check questions answered right" in page and "[{" not in page, at
         assert "from 10 It looked at 10 answers; each of their fields counts by itself." in page, at
     page = text_of(client.get(at_of(worker)))
     assert "from 10 judgements" in page and "An answer can be judged more than once" in page
@@ -261,6 +277,28 @@ def test_limits_in_force_are_a_list_and_past_ones_another() -> None:
     now, ever = (text_of(client.get(f"/staff/people/sanctions/{query}")) for query in ("", "?all=1"))
     assert "Too fast." in now and "Copied." not in now
     assert "Too fast." in ever and "It was not he." in ever
+
+
+def test_a_limit_says_how_slow_where_by_name_and_until_when_it_can_be_contested() -> None:
+    batch, worker, by = make.make_batch(1), make.make_worker(), make_staff("quality")
+    said = {"reason": "haste", "words": "Too fast.", "life": timedelta(days=3), "made_by": by.pk}
+    evidence = {"rule": "hasty", "metrics": [{"metric": "fast_share", "value": 0.5, "low": 0.4, "above": 0.3, "n": 40}]}
+    with one_transaction(principal="test"):
+        slow = impose(
+            user_id=worker.user_id, scope="project", scope_id=batch.project_id, measure="slow_down", pace_s=90,
+            evidence=evidence, **said,
+        )  # fmt: skip
+    client, at = desk("support"), at_of(worker)
+    page = text_of(client.get(at))
+    assert "Slow down: time between two tasks, 1 min 30 s" in page and "ends in 3 days" in page
+    assert f"One project: {batch.project.name} ·" in page and str(batch.project.public_id) not in page
+    assert "the time to contest it ends in 7 days" in page
+    assert "the rule: above 30.0 %" in page and "from 40" in page and "{" not in page
+    with one_transaction(principal="test"):
+        lift(sanction_id=slow.pk, reason="It was not he.", by=by.pk)
+    assert "to contest it" not in text_of(client.get(at))
+    [api] = caller("support").get("sanctions").expect(200)["results"]
+    assert api["place_name"] == batch.project.name
 
 
 def test_that_somebody_is_told_who_judges_is_written_down(market: Any) -> None:

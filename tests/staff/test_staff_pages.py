@@ -1,5 +1,6 @@
 """The staff's pages: what each shows, what its forms do, and what is said where something is wrong."""
 
+import json
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -12,6 +13,7 @@ from django.urls import reverse
 from marketplace.accounts.commands.sanctions import impose
 from marketplace.accounts.models import Act, Requester, Sanction, StaffRole
 from marketplace.accounts.queries import staff_roles
+from marketplace.backoffice.views.configuration import RULES_EXAMPLE
 from marketplace.billing.models import Deposit, DepositReport
 from marketplace.common.transactions import one_transaction
 from marketplace.ledger.addresses import funds_of
@@ -22,7 +24,7 @@ from tests import factories as make
 from tests.api.callers import caller_for
 from tests.api.market import make_appeal, make_review
 from tests.payouts import people
-from tests.staff.desk import at_desk, desk, make_staff, told
+from tests.staff.desk import at_desk, desk, make_staff, send, told
 from tests.web.visitors import client_of, key_in, text_of
 from workers.appeals.commands.open import contest_sanction
 from workers.appeals.models import Appeal
@@ -57,11 +59,6 @@ OWN = {
 }
 
 
-def send(client: Client, at: str, **fields: Any) -> Any:
-    """The form of a page, filled in and sent."""
-    return client.post(at, {"form_key": key_in(client.get(at)), **fields})
-
-
 @pytest.mark.parametrize("role", StaffRole.values)
 def test_each_role_sees_its_pages_and_is_linked_to_no_other(role: str) -> None:
     client = desk(role)
@@ -79,6 +76,13 @@ def test_to_others_there_is_nothing_and_strangers_sign_in(path: str) -> None:
     assert client_of(make.make_worker().user).get(path).status_code == 404
     assert client_of(make.owner_of(make.make_requester())).get(path).status_code == 404
     assert Client().get(path).url == f"/accounts/login/?next={path}"
+
+
+def test_a_page_of_another_role_says_which_and_leads_back() -> None:
+    page = desk("support").get("/staff/money/")
+    assert page.status_code == 403
+    assert "for staff with the role Finance, and for superusers. Your role is Support." in text_of(page)
+    assert 'href="/staff/"' in page.content.decode() and 'href="/staff/appeals/"' in page.content.decode()
 
 
 def test_health_tells_what_is_late_and_what_each_server_says() -> None:
@@ -262,7 +266,8 @@ def test_a_worker_is_limited_with_reason_evidence_and_an_end_and_the_limit_is_li
     [
         ({"words": ""}, "This field is required."),
         ({"evidence": ""}, "This field is required."),
-        ({"measure": "slow_down"}, "Is of slow down, and of nothing else"),
+        ({"measure": "slow_down"}, "Say how many seconds."),
+        ({"pace_s": "5"}, "Is of slow down, and of nothing else"),
         ({"scope": "batch"}, "The batch, project or organisation that it reaches"),
         ({"scope": "batch", "place": str(uuid4())}, "There is no such batch."),
         ({"measure": "ban", "scope": "requester", "place": "own"}, "Ban is made by a person, for the whole platform"),
@@ -377,11 +382,22 @@ def test_platform_rules_are_replaced_with_a_note_and_the_earlier_ones_stay() -> 
     assert list(PlatformRules.objects.order_by("pk").values_list("quality", flat=True)) == [{"preset": "fast"}, {}]
     page = text_of(client.get("/staff/configuration/"))
     assert "Not any more." in page and "From today." in page
+    assert "None: only the rules of each batch judge." in page
+    assert send(client, at, quality="", note="x").status_code == 422, "nothing typed is no wish to have none"
     assert send(client, at, quality='{"preset": "none there is"}', note="x").status_code == 422
     deep, long = "[" * 10_000, "9" * 5_000
     for wrong in ("{", f'{{"rules": {deep}', f'{{"rules": {long}}}', '{"\\ud800": 1}', '{"preset": "\\u0000"}', "[]"):
         assert send(client, at, quality=wrong, note="x").status_code == 422, wrong[:40]
     assert PlatformRules.objects.count() == 2
+
+
+def test_what_is_wrong_with_rules_is_said_with_its_rule_and_key_and_the_example_is_right() -> None:
+    client, at = desk("quality"), "/staff/configuration/rules/"
+    assert "fails check questions" in text_of(client.get(at)) and "/api/v1/docs" in client.get(at).content.decode()
+    wrong = {"rules": [*RULES_EXAMPLE["rules"], {"name": "odd", "all": [], "then": [{"do": "shout"}], "words": "Odd."}]}
+    page = text_of(send(client, at, quality=json.dumps(wrong), note="x"))
+    assert "Rule 2, all: " in page and "Rule 2, then 1, do: " in page
+    assert send(client, at, quality=json.dumps(RULES_EXAMPLE), note="From today.").status_code == 303
 
 
 def test_roles_are_given_and_taken_on_a_page_but_not_ones_own() -> None:
@@ -390,6 +406,9 @@ def test_roles_are_given_and_taken_on_a_page_but_not_ones_own() -> None:
     assert send(client, at, email="nobody@example.org", role="finance").status_code == 422
     assert send(client, at, email=user.email, role="finance").url == at
     assert staff_roles(user.pk) == {"finance"}
+    assert "The person signs in again." in text_of(client.get(at))
+    assert send(client, at, email=user.email, role="finance").url == at
+    assert "has this role already; nothing has changed." in text_of(client.get(at))
     assert user.email in text_of(client.get(at))
     own = send(client, at, email=boss.email, role="finance")
     assert own.status_code == 422 and "nobody his own" in text_of(own)

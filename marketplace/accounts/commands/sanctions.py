@@ -138,7 +138,8 @@ def _require_sense(
         "reason": reason not in SanctionReason.values and "is none that there is",
         "words": not words.strip() and "must not be empty: he reads them",
         "evidence": (not isinstance(evidence, dict) or not evidence) and "must not be empty",
-        "pace_s": (slow != (pace_s is not None) and "is of `slow_down`, and of nothing else")
+        "pace_s": (slow and pace_s is None and "Say how many seconds.")
+        or (not slow and pace_s is not None and "is of `slow_down`, and of nothing else")
         or (pace_s is not None and not 1 <= pace_s <= PACE_MAX_S and f"must be from 1 to {PACE_MAX_S}"),
         "life": not timedelta(0) < life <= LIFE_MAX and f"must be above 0 and at most {LIFE_MAX.days} days",
         "appeal_days": not 1 <= appeal_days <= LIFE_MAX.days and f"must be from 1 to {LIFE_MAX.days}",

@@ -1,14 +1,19 @@
 """Words for what the staff's pages show by its name."""
 
 import json
+import re
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from django import template
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from marketplace.aggregation.agreement.words import sure_word
-from marketplace.backoffice.forms import MEASURES, REASONS
+from marketplace.backoffice.forms import MEASURES, REACHES, REASONS
+from marketplace.billing.models import Deposit
+from marketplace.billing.queries import Liabilities
 from marketplace.common.money import BASIS_POINTS
 from marketplace.pages.plain import values_in_short
 from marketplace.pages.rule_figures import figures_in_words
@@ -17,7 +22,6 @@ from workers.appeals.states import Kind
 from workers.assignments.states import RejectReason
 
 register = template.Library()
-register.filter("figures_in_words", figures_in_words)
 
 
 @register.filter
@@ -34,6 +38,12 @@ def spaced(name: str) -> str:
 def aged(of: Any, what: str) -> Any:
     """A part by its name: of liabilities the ages of a place, and of those the amount of an age."""
     return of[what] if isinstance(of, dict) else of.ages[what]
+
+
+@register.filter
+def aged_in_all(of: Liabilities, what: str) -> int:
+    """What is told by its age, of all ages together."""
+    return of.aged(what)
 
 
 @register.filter
@@ -70,9 +80,9 @@ def place_in_words(name: str) -> str:
 def ageing_in_words(what: str) -> str:
     """What of the money that is owed is told by its age."""
     return {
-        "withdrawing": _("On its way out"),
-        "held": _("Held for batches"),
-        "earned": _("Earned, not claimed"),
+        "withdrawing": _("On its way to workers"),
+        "held": _("Held for batches and aside for them"),
+        "earned": _("Workers' earnings"),
     }.get(what, what)
 
 
@@ -116,6 +126,34 @@ def finding_in_words(kind: str) -> str:
         "amount-differs": _("Another amount or currency"),
         "doubled": _("Paid there more than once"),
     }.get(kind, kind)
+
+
+@register.filter
+def differences_in_words(findings: dict[str, list[Any]]) -> str:
+    """What differs between a bank's report and the deposits here, by number; nothing where all agree."""
+    words = {
+        "missing_here": _("%(n)d reported and not recorded here"),
+        "missing_there": _("%(n)d recorded here and not reported"),
+        "different": _("%(n)d with another amount or currency"),
+    }
+    return ", ".join(text % {"n": len(findings[name])} for name, text in words.items() if findings[name])
+
+
+@register.filter
+def evidence_of(deposit: Deposit) -> str:
+    """A deposit's evidence; who recorded it without any stands there by his id, and is shown by his address."""
+    by = deposit.recorded_by
+    return deposit.evidence.replace(str(by.public_id), by.email) if by else deposit.evidence
+
+
+@register.filter
+def detail_in_words(detail: str) -> str:
+    """What differs in one row of a provider's report: it is kept with amounts in millionths.
+
+    >>> detail_in_words("settled here")
+    'settled here'
+    """
+    return spaced(re.sub(r"\b(\d+) ([A-Z]{3})\b", lambda match: money(int(match[1]), match[2]), detail))
 
 
 @register.filter
@@ -165,9 +203,34 @@ def measure_in_words(measure: str) -> str:
 
 
 @register.filter
+def reach_in_words(scope: str) -> str:
+    """Where a limit or a rule holds."""
+    return str(REACHES.get(scope, spaced(scope)))  # type: ignore[call-overload]
+
+
+@register.filter
+def is_over(moment: datetime) -> bool:
+    """Whether a moment has passed, as `when` tells it."""
+    return moment <= timezone.now()
+
+
+@register.filter
 def reason_in_words(reason: str) -> str:
     """Why somebody is limited."""
     return str(REASONS.get(reason, spaced(reason)))  # type: ignore[call-overload]
+
+
+@register.filter
+def evidence_in_words(evidence: dict[str, Any]) -> dict[str, Any]:
+    """What a limit or a rule rests on: the figures that were looked at, and whatever else is written down with it."""
+    given = [*evidence.get("figures", ()), *evidence.get("metrics", ())]
+    names = {"note": _("Said"), "rule": _("Rule"), "answers": _("Answers looked at")}
+    facts = [
+        (names.get(name, spaced(name)), value if isinstance(value, str | int | float) else json.dumps(value))
+        for name, value in evidence.items()
+        if name not in ("figures", "metrics")
+    ]
+    return {"figures": figures_in_words(given), "facts": facts}
 
 
 @register.filter

@@ -18,11 +18,28 @@ from marketplace.api.staff import staff_person_shape
 from marketplace.backoffice.acting import carried_out, status_of
 from marketplace.backoffice.forms import RoleForm, RulesForm
 from marketplace.backoffice.people import StaffRequest, staff_page
+from marketplace.batches.quality.presets import PRESETS
 from marketplace.pages.paging import page_after, place_asked
 from workers.reputation.commands import set_platform_rules
 from workers.reputation.queries import platform_rules_history
 
 HISTORY_SHOWN, STARTS_SHOWN = 50, 20
+# What rules look like, for whoever writes some for the first time.
+RULES_EXAMPLE = {
+    "rules": [
+        {
+            "name": "fails check questions",
+            "scope": "project",
+            "window": {"answers": 100},
+            "all": [
+                {"metric": "gold_answers", "at_least": 5},
+                {"metric": "gold_accuracy", "below": 0.6, "bound": "high"},
+            ],
+            "then": [{"do": "limit", "scope": "project", "hours": 72}],
+            "words": "Too many of your answers were wrong.",
+        }
+    ]
+}
 
 
 @require_safe
@@ -61,12 +78,13 @@ def rules(request: StaffRequest) -> HttpResponse:
         request,
         form,
         lambda: set_platform_rules(
-            quality=form.cleaned_data["quality"] or {}, note=form.cleaned_data["note"], by=request.user.pk
+            quality=form.cleaned_data["quality"], note=form.cleaned_data["note"], by=request.user.pk
         ),
         to="staff_configuration",
         said=_("The new rules judge every answer from now on."),
     )
-    return done or render(request, "staff/rules.html", {"form": form, "newest": newest}, status=status_of(form))
+    context = {"form": form, "newest": newest, "example": RULES_EXAMPLE, "presets": list(PRESETS)}
+    return done or render(request, "staff/rules.html", context, status=status_of(form))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -75,14 +93,19 @@ def staff(request: StaffRequest) -> HttpResponse:
     """Who has which role; a superuser gives and takes them."""
     form = RoleForm(request.POST or None)
 
-    def give() -> None:
+    def give() -> bool:
         user = account_at(form.cleaned_data["email"])
         if user is None:
             errors = [{"field": "email", "message": _("Nobody has signed up with this address.")}]
             raise NoSuchAccount("Nobody has signed up with this e-mail address.", errors=errors)
-        give_role(user_id=user.pk, role=form.cleaned_data["role"], by=request.user.pk)
+        return give_role(user_id=user.pk, role=form.cleaned_data["role"], by=request.user.pk)
 
-    done = carried_out(request, form, give, to="staff_roles", said=_("Given. The person signs in again."))
+    def said(given: bool) -> str:
+        if given:
+            return _("Given. The person signs in again.")
+        return _("%(who)s has this role already; nothing has changed.") % {"who": form.cleaned_data["email"]}
+
+    done = carried_out(request, form, give, to="staff_roles", said=said)
     if done:
         return done
     note_look(request, "staff", "all")
@@ -101,7 +124,9 @@ def revoke(request: StaffRequest, user: UUID) -> HttpResponse:
         form,
         lambda: take_role(user_id=of.pk, role=form.cleaned_data["role"], by=request.user.pk),
         to="staff_roles",
-        said=_("Taken. What was open to it is closed."),
+        said=lambda taken: (
+            _("Taken. What was open to it is closed.") if taken else _("This role was not there; nothing has changed.")
+        ),
     )
     if done:
         return done

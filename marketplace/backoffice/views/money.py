@@ -16,6 +16,7 @@ from marketplace.backoffice.forms import DepositForm, DepositReportForm, ReasonF
 from marketplace.backoffice.people import MONEY, StaffRequest, staff_page
 from marketplace.billing.commands.deposits import record_deposit, reverse_deposit
 from marketplace.billing.commands.reconcile import reconcile_deposits
+from marketplace.billing.models import Deposit
 from marketplace.billing.queries import AGEING, AGES, any_deposit, any_report, deposits, liabilities, reports
 from marketplace.common.walks import last_walk
 from marketplace.ledger.queries import anchors, head, ledger_sum
@@ -63,8 +64,10 @@ def money_in(request: StaffRequest) -> HttpResponse:
     form = asked(DepositForm, request, "deposit", initial={"requester": request.GET.get("requester", "")})
     report = asked(DepositReportForm, request, "report")
 
-    def deposit() -> None:
+    def deposit() -> Deposit | None:
+        """The deposit where it had been recorded before."""
         said = form.cleaned_data
+        there = deposits().filter(channel=said["channel"], reference=said["reference"]).first()
         record_deposit(
             requester=said["requester"],
             amount_micros=form.amount_micros(),
@@ -74,13 +77,14 @@ def money_in(request: StaffRequest) -> HttpResponse:
             evidence=said["evidence"],
             recorded_by=request.user,
         )
+        return there
 
     def compare() -> None:
         found = report.cleaned_data
         reconcile_deposits(channel=found["channel"], body=found["file"].read(), by=request.user)
 
-    done = carried_out(request, form, deposit, to="staff_money_in", said=_("Recorded.")) or carried_out(
-        request, report, compare, to="staff_money_in", said=_("Compared; see below.")
+    done = carried_out(request, form, deposit, to="staff_money_in", said=_recorded) or carried_out(
+        request, report, compare, to="staff_money_in", said=_("Compared; what differs is said below the form.")
     )
     if done:
         return done
@@ -121,3 +125,11 @@ def reverse(request: StaffRequest, deposit: UUID) -> HttpResponse:
 def one_report(request: StaffRequest, deposit_report: UUID) -> HttpResponse:
     """What a bank's report was found to say."""
     return render(request, "staff/deposit_report.html", {"report": any_report(deposit_report)})
+
+
+def _recorded(before: Deposit | None) -> str:
+    if before is None:
+        return _("Recorded.")
+    if hasattr(before, "reversal"):
+        return _("This deposit had been recorded before, and was taken back since. Nothing new was recorded.")
+    return _("This deposit had been recorded before. Nothing new was recorded.")

@@ -21,7 +21,7 @@ from marketplace.payouts.commands.payouts import approve_payout, refuse_payout
 from marketplace.payouts.commands.reports import take_in_report
 from marketplace.payouts.commands.runs import make_run, release_run, report_outcome, take_file
 from marketplace.payouts.models import Payout
-from marketplace.payouts.providers.registry import given_a_file
+from marketplace.payouts.providers.registry import given_a_file, offered
 from marketplace.payouts.queries import (
     any_payout,
     any_report,
@@ -183,7 +183,8 @@ def file(request: StaffRequest, run: UUID) -> HttpResponse:
 @staff_page(*MONEY)
 def reconciliation(request: StaffRequest) -> HttpResponse:
     """What providers say to have paid, against what is written here."""
-    form = PayoutReportForm(request.POST or None, request.FILES or None)
+    providers = [(one.name, str(one.title)) for one in offered()]
+    form = PayoutReportForm(request.POST or None, request.FILES or None, providers=providers)
 
     def compare() -> None:
         since, until = form.span()

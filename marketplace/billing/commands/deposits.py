@@ -9,10 +9,11 @@ from marketplace.billing.models import BANK, Deposit
 from marketplace.billing.parts import require_no_part
 from marketplace.billing.queries import any_deposit
 from marketplace.common.database import one, run
+from marketplace.common.money import shown
 from marketplace.common.transactions import require_transaction
 from marketplace.ledger.addresses import funds_of, outside
 from marketplace.ledger.commands import Move, move, reverse
-from marketplace.ledger.errors import TransferKeyReused
+from marketplace.ledger.errors import NotEnough, TransferKeyReused
 
 
 def record_deposit(
@@ -96,7 +97,14 @@ def reverse_deposit(*, deposit: UUID, reason: str, by: User) -> Deposit:
     )
     if not first:
         raise DepositTakenBack("This deposit was taken back before.", deposit=str(found.public_id))
-    reverse(key=key, of=found.transfer_key, memo=f"by {by.public_id}: {reason}")
+    try:
+        reverse(key=key, of=found.transfer_key, memo=f"by {by.public_id}: {reason}")
+    except NotEnough as error:
+        missing = shown(error.facts["missing_micros"], found.currency)
+        raise NotEnough(
+            f"{missing} of it is spent or held for batches; only the whole amount can be taken back.",
+            **error.facts,
+        ) from error
     record(
         "money.deposit_reversed",
         subject="deposit",

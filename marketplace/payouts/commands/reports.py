@@ -20,7 +20,7 @@ from marketplace.payouts.providers.registry import provider
 
 COLUMNS = ["key", "reference", "amount", "currency", "state"]
 STATES = ("settled", "failed", "accepted")
-ROWS_MAX, FINDINGS_MAX, ERRORS_MAX = 50_000, 1_000, 100
+ROWS_MAX, FINDINGS_MAX, ERRORS_MAX, KEY_MAX = 50_000, 1_000, 100, 200
 AMOUNT = re.compile(r"(\d{1,11})\.(\d{2})")
 
 
@@ -82,19 +82,21 @@ def _lines(text: str) -> list[Line]:
     lines: list[Line] = []
     errors: list[dict[str, Any]] = []
     try:
-        if next(reader, None) != COLUMNS:
-            raise ReportInvalid(
-                f"The first line must be {','.join(COLUMNS)}.",
-                errors=[{"row": 0, "field": "csv", "message": f"must begin with {','.join(COLUMNS)}"}],
-            )
+        header = next(reader, [])
+        if header != COLUMNS:
+            message = f"must begin with the line {','.join(COLUMNS)}"
+            if header == [";".join(COLUMNS)]:
+                message = "has semicolons between its columns; put commas between them"
+            raise ReportInvalid(f"The file {message}.", errors=[{"row": 0, "field": "csv", "message": message}])
         for number, cells in enumerate(reader, 1):
             if number > ROWS_MAX:
                 raise ReportInvalid(f"A report has at most {ROWS_MAX} rows.", errors=[])
             line = _line(number, cells, errors)
             if line is not None:
                 lines.append(line)
-    except csv.Error as error:
-        raise ReportInvalid(f"The text is not CSV: {error}.", errors=[]) from None
+    except csv.Error:
+        message = f"is no CSV: its quotes do not fit together, up to line {reader.line_num}"
+        raise ReportInvalid(f"The file {message}.", errors=[{"row": 0, "field": "csv", "message": message}]) from None
     if errors:
         raise ReportInvalid("Some rows are wrong.", errors=errors[:ERRORS_MAX])
     return lines
@@ -102,17 +104,18 @@ def _lines(text: str) -> list[Line]:
 
 def _line(number: int, cells: list[str], errors: list[dict[str, Any]]) -> Line | None:
     if len(cells) != len(COLUMNS):
-        errors.append({"row": number, "field": "", "message": f"has {len(cells)} cells and not {len(COLUMNS)}"})
+        errors.append({"row": number, "field": "", "message": f"must have {len(COLUMNS)} cells and has {len(cells)}"})
         return None
     key, reference, amount, currency, state = (cell.strip() for cell in cells)
     parts = AMOUNT.fullmatch(amount)
     wrong = {
-        "key": not key or len(key) > 200,
-        "amount": parts is None or not amount.isascii(),
-        "currency": re.fullmatch("[A-Z]{3}", currency) is None,
-        "state": state not in STATES,
+        "key": (not key or len(key) > KEY_MAX or "\x00" in key) and f"must have 1 to {KEY_MAX} characters",
+        "amount": (parts is None or not amount.isascii())
+        and "must be a number with two digits after a point, as 12.50",
+        "currency": re.fullmatch("[A-Z]{3}", currency) is None and "must be three capital letters, as EUR",
+        "state": state not in STATES and f"must be one of {', '.join(STATES)}",
     }
-    errors += [{"row": number, "field": field, "message": "is not usable"} for field, bad in wrong.items() if bad]
+    errors += [{"row": number, "field": field, "message": message} for field, message in wrong.items() if message]
     if any(wrong.values()) or parts is None:
         return None
     return Line(key, reference[:200], (int(parts[1]) * 100 + int(parts[2])) * CENT_MICROS, currency, state)
