@@ -224,7 +224,7 @@ def reason_in_words(reason: str) -> str:
 def evidence_in_words(evidence: dict[str, Any]) -> dict[str, Any]:
     """What a limit or a rule rests on: the figures that were looked at, and whatever else is written down with it."""
     given = [*evidence.get("figures", ()), *evidence.get("metrics", ())]
-    names = {"note": _("Said"), "rule": _("Rule"), "answers": _("Answers looked at")}
+    names = {"note": _("Said"), "rule": _("Rule"), "answers": _("Answers looked at, each field by itself")}
     facts = [
         (names.get(name, spaced(name)), value if isinstance(value, str | int | float) else json.dumps(value))
         for name, value in evidence.items()

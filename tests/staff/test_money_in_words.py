@@ -69,8 +69,8 @@ def test_a_providers_report_says_its_last_day_and_amounts_as_people_write_them()
     assert compared(PAID, HEADER + b"ts-x,1,12.50,EUR,settled\n").status_code == 303
     client, report = desk("finance"), Report.objects.get()
     page = text_of(client.get(f"{PAID}{report.public_id}/"))
-    assert "Jan. 1, 2026 – Jan. 31, 2026" in page and "12.50 EUR" in page and "12500000" not in page
-    assert "Jan. 1, 2026 – Jan. 31, 2026" in text_of(client.get(PAID))
+    assert "1 January 2026 – 31 January 2026" in page and "12.50 EUR" in page and "12500000" not in page
+    assert "1 January 2026 – 31 January 2026" in text_of(client.get(PAID))
 
 
 def test_a_deposit_that_is_recorded_again_is_said_to_have_been_there() -> None:
