@@ -10,7 +10,7 @@ from django.forms import Form
 from django.http import HttpResponse
 from django.shortcuts import redirect, render, resolve_url
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from marketplace.api.gold import cost_shape
 from marketplace.api.imports import WHOLE_BYTES_MAX
@@ -27,6 +27,7 @@ from marketplace.batches.states import BatchKind, BatchState
 from marketplace.batches.zipped import ENTRIES_MAX, FILE_BYTES_MAX, UNPACKED_MAX
 from marketplace.common.errors import DomainError
 from marketplace.common.transactions import one_transaction
+from marketplace.pages.acts import act_only
 from marketplace.pages.forms import once_form
 from marketplace.results.queries.forecast import calendar_of
 from marketplace.web.batch_forms import AudienceForm, PilotForm, QualityForm, TermsForm
@@ -179,7 +180,7 @@ def check(request: ConsoleRequest, batch: Batch) -> HttpResponse:
     return _check(request, batch, PilotForm(initial={"items": PILOT_ITEMS}))
 
 
-@require_POST
+@act_only
 @console_page("manager")
 def pilot(request: ConsoleRequest, batch: Batch) -> HttpResponse:
     """Publish some items first."""
@@ -198,7 +199,7 @@ def pilot(request: ConsoleRequest, batch: Batch) -> HttpResponse:
     return _check(request, batch, form)
 
 
-@require_POST
+@act_only
 @console_page("manager")
 def discard(request: ConsoleRequest, batch: Batch) -> HttpResponse:
     """Give a draft up."""

@@ -7,10 +7,11 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from marketplace.batches.queries import answers_by_version
 from marketplace.common.errors import DomainError, NotFound
+from marketplace.pages.acts import act_only
 from marketplace.pages.forms import once_form, problem_on
 from marketplace.projects.changes import instruction_changes, interface_changes
 from marketplace.projects.commands import add_version, change_version, publish_version
@@ -48,7 +49,7 @@ def version(request: ConsoleRequest, project: Project, number: int) -> HttpRespo
     return render(request, "console/version.html", context)
 
 
-@require_POST
+@act_only
 @console_page("manager")
 def begin(request: ConsoleRequest, project: Project) -> HttpResponse:
     """A new draft that begins as one of the versions."""
