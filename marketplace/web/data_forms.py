@@ -7,10 +7,11 @@ from django import forms
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
-from marketplace.projects.answer_types.registry import aggregation_methods
+from marketplace.projects.answer_types.registry import methods_for
 from marketplace.results.forecast import Forecast
 from marketplace.results.models import Run
 from marketplace.results.plans import SEED_MAX
+from marketplace.web.batch_words import method_as, method_choices
 from marketplace.web.data_words import LIVES
 
 SPLIT = re.compile(r"\s*([^\s:=]+)\s*[:=\s]\s*(\d{1,3}(?:[.,]\d{1,2})?)\s*%?\s*")
@@ -22,10 +23,10 @@ class AggregateForm(forms.Form):
     method = forms.ChoiceField(label=_("Method"), required=False)
     with_gold = forms.BooleanField(label=_("Give your gold keys to methods that learn about workers"), required=False)
 
-    def __init__(self, *args: Any, usual: str, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, usual: str, interface: dict[str, Any], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        choices = [("", _now("The batch's own (%(method)s)") % {"method": usual})]
-        choices += [(method, method.replace("_", " ")) for method in aggregation_methods()]
+        choices: list[tuple[str, Any]] = [("", _now("The batch's own (%(method)s)") % {"method": method_as(usual)})]
+        choices += method_choices(methods_for(interface["answer"]))
         self.fields["method"].choices = choices  # type: ignore[attr-defined]
 
 
@@ -106,7 +107,7 @@ def run_in_words(run: Run) -> str:
     """One aggregation in a line."""
     told = _now("%(moment)s · %(method)s · %(tasks)d tasks, %(answers)d answers") % {
         "moment": f"{run.made_at:%Y-%m-%d %H:%M} UTC",
-        "method": run.method.replace("_", " "),
+        "method": method_as(run.method),
         "tasks": run.tasks,
         "answers": run.answers,
     }

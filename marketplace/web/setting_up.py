@@ -19,7 +19,6 @@ from marketplace.projects.models import Project
 
 # Ten cents of most currencies: seen on the page of terms, and never published unseen.
 FIRST_PRICE_MICROS = 100_000
-PILOT_ITEMS = 50
 # Below, a pilot is no smaller than the whole.
 PILOT_FROM = 20
 
