@@ -108,6 +108,16 @@ def test_a_batch_is_set_up_from_a_file_with_bad_rows_and_published(
     page.get_by_role("button", name="This is the right answer").click()
     expect(page.locator("#gold-count")).to_have_text("Item a3 · 1 answered now")
     expect(page.locator("#gold-have")).to_have_text("2")
+    # It is in the list at once; what was a mistake is taken back, and asked for again.
+    expect(page.get_by_role("row", name="a2")).to_contain_text("label: dog")
+    page.get_by_role("button", name="Take back a2").click()
+    expect(page.get_by_role("row", name="a2")).to_have_count(0)
+    expect(page.locator("#gold-have")).to_have_text("1")
+    page.get_by_role("button", name="Another item").click()
+    expect(page.locator("#gold-count")).to_have_text("Item a2")
+    page.get_by_role("radio", name="Dog").check()
+    page.get_by_role("button", name="This is the right answer").click()
+    expect(page.locator("#gold-have")).to_have_text("2")
     # And from a file, whose errors are told by row.
     chosen = page.get_by_label("Bring them in a file")
     keys = {"name": "keys.csv", "mimeType": "text/csv"}
