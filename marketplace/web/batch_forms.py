@@ -261,7 +261,10 @@ class GoOnForm(forms.Form):
 
 
 class AudienceForm(forms.Form):
-    """For whom the batch is. The page offers conditions to choose from and writes them here."""
+    """For whom the batch is. The page offers conditions to choose from and writes them here; `problems` says of each
+    that was refused where it stands, {path, message}."""
+
+    problems: tuple[dict[str, str], ...] = ()
 
     audience = JsonField(
         label=gettext_lazy("Conditions as data"),

@@ -28,6 +28,19 @@ ORDERS: tuple[tuple[str, Text], ...] = (
     (Order.PRIORITY, _("By the priority of each item")),
     (Order.UNCERTAINTY, _("The least certain first, by the score of each item")),
 )
+# The conditions of an audience, as its page calls them.
+CONDITIONS: dict[str, Text] = {
+    "country": _("Country"),
+    "languages": _("Languages"),
+    "device": _("Device"),
+    "content": _("Content that may disturb"),
+    "account_age": _("Age of the account"),
+    "score": _("Score in this project"),
+    "skill": _("Skill"),
+    "qualification": _("Qualification"),
+    "list": _("List of workers"),
+    "batch": _("Earlier work"),
+}
 # What each method of aggregation is called, and what it does.
 METHODS: dict[str, tuple[Text, Text]] = {
     "majority": (_("Majority"), _("what most said")),

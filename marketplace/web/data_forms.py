@@ -1,6 +1,7 @@
 """Forms for results and data sets."""
 
 import re
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -76,13 +77,18 @@ class DatasetForm(forms.Form):
         text = self.cleaned_data["splits"].strip()
         if not text:
             return None
-        found: dict[str, float] = {}
+        found: dict[str, Decimal] = {}
         for part in re.split(r"[,;\n]", text):
             match = SPLIT.fullmatch(part)
             if match is None:
                 raise forms.ValidationError(_("Write names and percentages, as “train 80, val 10, test 10”."))
-            found[match[1]] = round(float(match[2].replace(",", ".")) / 100, 6)
-        return found
+            if match[1] in found:
+                raise forms.ValidationError(_("“%(name)s” is named twice."), params={"name": match[1]})
+            found[match[1]] = Decimal(match[2].replace(",", "."))
+        if (total := sum(found.values(), Decimal())) != 100:
+            words = _("The parts add up to %(total)s %%; they must add up to 100 %%.")
+            raise forms.ValidationError(words, params={"total": f"{total.normalize():f}"})
+        return {name: float(percent / 100) for name, percent in found.items()}
 
     def plan(self) -> dict[str, Any]:
         """As the API takes it."""

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from marketplace.common.errors import Malformed
 from marketplace.common.strict_json import strict_json
+from marketplace.pages.fields import why_unread
 from marketplace.projects.interface import INTERFACE_BYTES_MAX
 from marketplace.projects.label_studio.configs import CONFIG_BYTES_MAX
 from marketplace.projects.starters import starters
@@ -83,7 +84,7 @@ class DraftForm(forms.Form):
         try:
             return strict_json(self.cleaned_data["interface"].encode("utf-8", "replace"))
         except Malformed as error:
-            raise forms.ValidationError(_("This cannot be read. %(why)s"), params={"why": error.detail}) from None
+            raise forms.ValidationError(why_unread(error)) from None
 
     def clean_instructions(self) -> str:
         # Browsers end lines of forms in their own way; a version that nobody changed stays the same.

@@ -79,7 +79,9 @@ def test_a_batch_is_set_up_from_a_file_with_bad_rows_and_published(
     truth.select_option("truth")
     expect(page.get_by_text("2 errors in the rows that were looked at.")).to_be_visible()
     expect(page.locator("#mapped-sample")).to_contain_text("A tabby on a sofa")
-    expect(page.locator("#mapped thead th")).to_have_text([re.compile(word) for word in ("Row", "wrong", "id", "se", "tr")])
+    expect(page.locator("#mapped thead th")).to_have_text(
+        [re.compile(word) for word in ("Row", "wrong", "id", "se", "tr")]
+    )
     looked_at("mapping")
     page.get_by_role("button", name="Import", exact=True).click()
     rows = page.locator("#problems li[data-row]")
@@ -147,6 +149,16 @@ def test_a_batch_is_set_up_from_a_file_with_bad_rows_and_published(
     looked_at("audience")
     page.get_by_role("button", name="Remove: Languages").click()
     expect(page.locator("#count")).not_to_contain_text("the language de")
+    # What was left empty is said at its condition.
+    page.get_by_label("Add a condition").select_option(label="Country")
+    page.get_by_role("button", name="Add", exact=True).click()
+    page.get_by_role("button", name="Save and go on").click()
+    country = page.get_by_role("group", name="Country")
+    expect(country).to_contain_text("Country: choose at least one")
+    expect(page.locator("#as-data")).not_to_have_attribute("open", re.compile(".*"))
+    page.get_by_label("Countries, as DE, AT").fill("D")
+    expect(country).not_to_contain_text("choose at least one")
+    page.get_by_role("button", name="Remove: Country").click()
     # Whoever goes to another step by its link loses nothing of what was typed.
     page.get_by_label("Add a condition").select_option(label="Device")
     page.get_by_role("button", name="Add", exact=True).click()

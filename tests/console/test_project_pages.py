@@ -245,6 +245,25 @@ def test_the_list_says_which_version_counts_and_how_many_batches_there_are() -> 
     assert "Pets version 2 1 batch" in text_of(client.get(listed))
 
 
+def test_a_project_leads_to_its_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(projects, "BATCHES_SHOWN", 2)
+    requester = make.make_requester()
+    project = make.make_project(requester)
+    client, page = browser_of(requester, "viewer"), at("project", project)
+    assert "Batches There are none yet." in text_of(client.get(page))
+    hidden, draft, open_one = (make.make_draft(project, name=name) for name in ("Oldest", "A draft", "An open one"))
+    make.add_rows(open_one, make.rows(1))
+    make.published(open_one)
+
+    shown = client.get(page).content.decode()
+
+    assert f'href="{reverse("console_batch_setup", args=[draft.public_id])}"' in shown
+    assert f'href="{reverse("console_batch", args=[open_one.public_id])}"' in shown
+    assert str(hidden.public_id) not in shown
+    assert f'href="{reverse("console_batches", args=[requester.public_id])}?project={project.public_id}"' in shown
+    assert "An open one Running" in text_of(client.get(page))
+
+
 def following(page: Any) -> str:
     found = re.search(r'href="(\?[^"]*)" rel="next"', page.content.decode())
     return found[1].replace("&amp;", "&") if found else ""

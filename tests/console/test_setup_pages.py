@@ -19,9 +19,11 @@ from marketplace.pages.templatetags.pages import duration
 from marketplace.projects.answer_types.registry import aggregation_methods
 from marketplace.results.queries.forecast import calendar_of
 from marketplace.web.batch_words import METHODS
+from marketplace.web.views import setup
 from tests import factories as make
 from tests.console.members import member, owner, send
 from tests.web.visitors import key_in, text_of
+from workers.assignments.hourly import Pace
 
 pytestmark = pytest.mark.django_db
 STEPS = ("items", "gold", "terms", "audience", "quality", "check")
@@ -167,10 +169,16 @@ def test_an_audience_is_saved_as_data_and_what_is_wrong_with_it_is_told_with_its
     assert "a country among DE" in text_of(client.get(at(batch, "audience")))
 
     wrong = send(client, at(batch, "audience"), audience='{"country": {"in": ["Germany"]}}')
+    empty = send(
+        client, at(batch, "audience"), audience='{"all": [{"device": {"in": ["phone"]}}, {"country": {"in": []}}]}'
+    )
+    assert "Country: choose at least one, and at most 250" in text_of(empty)
+    # The page shows it at the condition.
+    assert '"problems": [{"path": "all[1].country.in"' in empty.content.decode()
     assert wrong.status_code == 422
-    assert "Country.in[0]: must be a country as DE, in two capitals" in text_of(wrong)
-    assert "This cannot be read. The body is not valid JSON" in text_of(
-        send(client, at(batch, "audience"), audience="{")
+    assert "Country: must be a country as DE, in two capitals" in text_of(wrong)
+    assert "This is not valid JSON: line 2, character 1." in text_of(
+        send(client, at(batch, "audience"), audience="{\n1")
     )
     assert "in braces" in text_of(send(client, at(batch, "audience"), audience="[]"))
     batch.refresh_from_db()
@@ -320,6 +328,28 @@ def test_a_pilot_is_published_from_the_last_step_and_the_rest_waits() -> None:
 
     wrong = client.post(at(batch, "pilot"), {"form_key": "k" * 22, "items": "0"})
     assert (wrong.status_code, "greater than or equal to 1" in text_of(wrong)) == (422, True)
+
+
+@pytest.mark.parametrize(
+    ("pace", "said"),
+    [
+        (Pace(12, 40, "batch"), "at 12 s an answer, as measured in this batch"),
+        (Pace(12, 40, "project"), "at 12 s an answer, as measured in other batches of this project"),
+        (Pace(12, 40, "answers"), "at 12 s an answer, as measured where the same kinds of questions were asked"),
+        (Pace(0.4, 40, "project"), "not known: the answers measured so far took 0.4 s, which is too short"),
+        (None, "not known: nothing like it was measured yet"),
+    ],
+)
+def test_what_an_hour_pays_says_whose_measure_it_is(
+    pace: Pace | None, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requester, batch = a_draft(2)
+    monkeypatch.setattr(setup, "pace_for", lambda batch: pace)
+    client = owner(requester)
+    assert said in text_of(client.get(at(batch, "check")))
+    terms = text_of(client.get(at(batch, "terms")))
+    assert ("no price is suggested" in terms) == bool(pace and pace.median_s < 1)
+    assert ("At this price an hour pays" in terms) == bool(pace and pace.median_s >= 1)
 
 
 def test_a_pilot_is_smaller_than_the_whole() -> None:

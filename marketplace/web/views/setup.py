@@ -36,6 +36,7 @@ from marketplace.web.choices import audience_choices
 from marketplace.web.people import ConsoleRequest, console_page
 from marketplace.web.setting_up import (
     PILOT_FROM,
+    PLAUSIBLE_S,
     STEPS,
     Missing,
     address_of,
@@ -126,7 +127,8 @@ def terms(request: ConsoleRequest, batch: Batch) -> HttpResponse:
         "form": form,
         "pace": pace,
         "seconds": seconds,
-        "hourly": hourly_for(seconds, batch.price_micros) if seconds else None,
+        "hourly": hourly_for(seconds, batch.price_micros) if seconds and seconds >= PLAUSIBLE_S else None,
+        "hasty": bool(pace and pace.median_s < PLAUSIBLE_S),
         "settings": {"batch": str(batch.public_id), "measured": pace.median_s if pace else None},
     }
     return _step(request, batch, "terms", context, form)
@@ -143,7 +145,11 @@ def audience(request: ConsoleRequest, batch: Batch) -> HttpResponse:
     context = {
         "form": form,
         "explained": explain(batch.audience, project_id=batch.project_id),
-        "settings": {"project": str(batch.project.public_id), **audience_choices(batch)},
+        "settings": {
+            "project": str(batch.project.public_id),
+            "problems": form.problems,
+            **audience_choices(batch),
+        },
     }
     return _step(request, batch, "audience", context, form)
 
@@ -249,7 +255,8 @@ def _summary(batch: Batch) -> dict[str, Any]:
         "cost": cost,
         "pace": pace,
         "seconds": seconds,
-        "hourly": hourly_for(seconds, batch.price_micros) if seconds else None,
+        "hourly": hourly_for(seconds, batch.price_micros) if seconds and seconds >= PLAUSIBLE_S else None,
+        "hasty": bool(pace and pace.median_s < PLAUSIBLE_S),
         "work_s": cost.places * seconds if seconds else None,
         "gold_cost": gold_cost,
         "order": dict(ORDERS)[batch.order],
