@@ -198,6 +198,22 @@ def test_publishing_says_what_it_means_and_marks_the_answers_before_it() -> None
     assert client.get(at("version_publish", project, 2)).url == at("version", project, 2)
 
 
+def test_publishing_says_what_workers_could_not_make_sense_of() -> None:
+    requester = make.make_requester()
+    project = make.make_project(requester)
+    twice = [{"value": "a", "title": "Cat"}, {"value": "b", "title": "cat"}, {"value": "c", "title": "Dog"}]
+    tree = [{"value": "x", "children": [{"value": "y", "title": "Fish"}, {"value": "z", "title": "Fish"}]}]
+    draft_of(project, interface={"answer": [
+        {"name": "animal", "type": "choice", "title": "Which?", "labels": twice},
+        {"name": "kind", "type": "taxonomy", "tree": tree},
+        {"name": "much", "type": "rating", "title": "How much?", "labels": ["No", "Some", "No", "All", "Most"]},
+    ]})  # fmt: skip
+    said = text_of(browser_of(requester).get(at("version_publish", project, 2)))
+    assert "“Which?” has two labels that are called “cat”." in said
+    assert "A question has no words: workers see “kind”. “kind” has two labels that are called “Fish”." in said
+    assert "How much?" not in said.split("Publish it")[0]
+
+
 def test_two_versions_are_compared_in_words() -> None:
     project = make.make_project()
     labels = [{"value": "dog", "title": "Dog", "definition": "Any <i>dog</i>."}, {"value": "cat", "title": "Cat"}]

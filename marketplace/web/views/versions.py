@@ -21,7 +21,7 @@ from marketplace.projects.queries import version_of, versions_listed
 from marketplace.projects.starters import starters
 from marketplace.web.change_words import told
 from marketplace.web.people import ConsoleRequest, console_page
-from marketplace.web.project_forms import INSTRUCTIONS_MAX, DraftForm, asked_elsewhere
+from marketplace.web.project_forms import INSTRUCTIONS_MAX, DraftForm, asked_elsewhere, hardly_meant
 from marketplace.web.samples import samples
 
 PAGE = "console_version"
@@ -87,6 +87,7 @@ def publish(request: ConsoleRequest, project: Project, number: int) -> HttpRespo
         "changes": _differences(before, found) if before else None,
         "answers": sum(one.answers for one in answers_by_version(project) if one.version < number),
         "elsewhere": asked_elsewhere(found.interface),
+        "doubts": hardly_meant(found.interface),
     }
     return render(request, "console/version_publish.html", context)
 
