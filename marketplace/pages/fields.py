@@ -34,9 +34,7 @@ class JsonField(forms.CharField):
         try:
             found = strict_json(text.encode(errors="replace"))
         except Malformed as error:
-            raise forms.ValidationError(
-                _("This cannot be read. %(why)s"), params={"why": error.detail[:200]}, code="invalid"
-            ) from None
+            raise forms.ValidationError(why_unread(error), code="invalid") from None
         if found is not None and not isinstance(found, dict):
             raise forms.ValidationError(_("This must be a JSON object, in braces."), code="invalid")
         return found
@@ -63,6 +61,14 @@ class DayField(forms.DateField):
         super().validate(value)
         if value is not None and value.year not in YEARS:
             raise forms.ValidationError(_("Choose a day of this century."), code="invalid")
+
+
+def why_unread(error: Malformed) -> str:
+    """Why a text is no JSON of ours, for whoever wrote it."""
+    found = error.__context__
+    if isinstance(found, json.JSONDecodeError):
+        return _("This is not valid JSON: line %(line)d, character %(at)d.") % {"line": found.lineno, "at": found.colno}
+    return _("This cannot be read. %(why)s") % {"why": error.detail[:200]}
 
 
 def written(value: Mapping[str, Any]) -> str:

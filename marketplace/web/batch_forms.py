@@ -5,8 +5,9 @@ from typing import Any
 
 from django import forms
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
+from marketplace.batches.commands.pilots import PILOT_MAX
 from marketplace.batches.models import (
     LEASE_CAP_MAX,
     LIMIT_MAX,
@@ -22,14 +23,16 @@ from marketplace.batches.queries import Lacks
 from marketplace.batches.states import BatchKind
 from marketplace.common.money import AMOUNT_MAX, BASIS_POINTS, MICROS
 from marketplace.pages.fields import JsonField
-from marketplace.projects.answer_types.registry import aggregation_methods
+from marketplace.projects.answer_types.registry import methods_for
 from marketplace.projects.models import Project
-from marketplace.web.batch_words import ORDERS, method_as
+from marketplace.web.batch_words import ORDERS, method_choices, method_of
 
 DAY_S, MINUTE_S, HOUR_S = 86_400, 60, 3_600
 # What the command takes at most, in units of the currency.
 PRICE_MAX = AMOUNT_MAX // 10**6 // MICROS
 OWN = "own"
+# A pilot begins with so many items, but with no more than one in so many of those that there are.
+PILOT_ITEMS, PILOT_SHARE = 50, 5
 
 
 def _number(label: Any, low: Any, high: Any, *, required: bool = True, step: str = "1", **more: Any) -> Any:
@@ -258,7 +261,10 @@ class GoOnForm(forms.Form):
 
 
 class AudienceForm(forms.Form):
-    """For whom the batch is. The page offers conditions to choose from and writes them here."""
+    """For whom the batch is. The page offers conditions to choose from and writes them here; `problems` says of each
+    that was refused where it stands, {path, message}."""
+
+    problems: tuple[dict[str, str], ...] = ()
 
     audience = JsonField(
         label=gettext_lazy("Conditions as data"),
@@ -311,10 +317,13 @@ class QualityForm(forms.Form):
     )
     method = forms.ChoiceField(label=gettext_lazy("How answers become one result"))
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, interface: dict[str, Any], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        choices = [(name, method_as(name)) for name in aggregation_methods()]
-        self.fields["method"].choices = choices  # type: ignore[attr-defined]
+        method: Any = self.fields["method"]
+        method.choices = method_choices(methods_for(interface["answer"]))
+        method.error_messages["invalid_choice"] = _("This does not fit what is asked. Choose one of those below.")
+        if len({field["type"] for field in interface["answer"]}) > 1:
+            method.help_text = _("Where it does not fit a question, that question has the usual way of its kind.")
 
     def clean(self) -> dict[str, Any]:
         said = super().clean() or {}
@@ -361,14 +370,31 @@ class QualityForm(forms.Form):
             "max_share": _percent(gold["max_share"]),
             "probation": gold["probation"],
             "refill": gold["refill"],
-            "method": batch.aggregation["method"],
+            "method": method_of(batch),
         }
 
 
 class PilotForm(forms.Form):
     """How many items a pilot has."""
 
-    items = _number(gettext_lazy("Items in the pilot"), 1, 5_000)
+    items = _number(gettext_lazy("Items in the pilot"), 1, PILOT_MAX)
+
+    def __init__(self, *args: Any, ordinary: int, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.ordinary = ordinary
+        self.initial.setdefault("items", max(1, min(PILOT_ITEMS, ordinary // PILOT_SHARE)))
+        self.fields["items"].widget.attrs["max"] = min(PILOT_MAX, max(1, ordinary - 1))
+
+    def clean_items(self) -> int:
+        items: int = self.cleaned_data["items"]
+        if items >= self.ordinary:
+            words = ngettext(
+                "The batch has %(n)d item: publish all of it instead.",
+                "The batch has %(n)d items: take fewer for the pilot, or publish all of it instead.",
+                self.ordinary,
+            )
+            raise forms.ValidationError(words % {"n": self.ordinary})
+        return items
 
 
 def _whole(number: Decimal | int, unit: int) -> int:

@@ -1,17 +1,19 @@
 """Forms for results and data sets."""
 
 import re
+from decimal import Decimal
 from typing import Any
 
 from django import forms
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
-from marketplace.projects.answer_types.registry import aggregation_methods
+from marketplace.projects.answer_types.registry import methods_for
 from marketplace.results.forecast import Forecast
 from marketplace.results.models import Run
 from marketplace.results.plans import SEED_MAX
-from marketplace.web.data_words import LIVES, method_in_short
+from marketplace.web.batch_words import method_as, method_choices
+from marketplace.web.data_words import LIVES
 
 SPLIT = re.compile(r"\s*([^\s:=]+)\s*[:=\s]\s*(\d{1,3}(?:[.,]\d{1,2})?)\s*%?\s*")
 
@@ -22,10 +24,10 @@ class AggregateForm(forms.Form):
     method = forms.ChoiceField(label=_("Method"), required=False)
     with_gold = forms.BooleanField(label=_("Give your gold keys to methods that learn about workers"), required=False)
 
-    def __init__(self, *args: Any, usual: str, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, usual: str, interface: dict[str, Any], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        choices = [("", _now("The batch's own (%(method)s)") % {"method": method_in_short(usual)})]
-        choices += [(method, method_in_short(method)) for method in aggregation_methods()]
+        choices: list[tuple[str, Any]] = [("", _now("The batch's own (%(method)s)") % {"method": method_as(usual)})]
+        choices += method_choices(methods_for(interface["answer"]))
         self.fields["method"].choices = choices  # type: ignore[attr-defined]
 
 
@@ -75,13 +77,18 @@ class DatasetForm(forms.Form):
         text = self.cleaned_data["splits"].strip()
         if not text:
             return None
-        found: dict[str, float] = {}
+        found: dict[str, Decimal] = {}
         for part in re.split(r"[,;\n]", text):
             match = SPLIT.fullmatch(part)
             if match is None:
                 raise forms.ValidationError(_("Write names and percentages, as “train 80, val 10, test 10”."))
-            found[match[1]] = round(float(match[2].replace(",", ".")) / 100, 6)
-        return found
+            if match[1] in found:
+                raise forms.ValidationError(_("“%(name)s” is named twice."), params={"name": match[1]})
+            found[match[1]] = Decimal(match[2].replace(",", "."))
+        if (total := sum(found.values(), Decimal())) != 100:
+            words = _("The parts add up to %(total)s %%; they must add up to 100 %%.")
+            raise forms.ValidationError(words, params={"total": f"{total.normalize():f}"})
+        return {name: float(percent / 100) for name, percent in found.items()}
 
     def plan(self) -> dict[str, Any]:
         """As the API takes it."""
@@ -106,7 +113,7 @@ def run_in_words(run: Run) -> str:
     """One aggregation in a line."""
     told = _now("%(moment)s · %(method)s · %(tasks)d tasks, %(answers)d answers") % {
         "moment": f"{run.made_at:%Y-%m-%d %H:%M} UTC",
-        "method": method_in_short(run.method),
+        "method": method_as(run.method),
         "tasks": run.tasks,
         "answers": run.answers,
     }

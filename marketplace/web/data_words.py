@@ -5,7 +5,6 @@ from django.utils.translation import gettext_lazy as _
 
 from marketplace.results.states import DatasetState
 from marketplace.results.writers.registry import writers
-from marketplace.web.batch_words import method_as
 
 Text = str | Promise
 
@@ -26,11 +25,6 @@ CHECKS: dict[str, Text] = {
     "apart": _("Near-duplicates stay together"),
 }
 LIVES = {3_600: _("an hour"), 86_400: _("a day"), 7 * 86_400: _("a week"), 30 * 86_400: _("30 days")}
-
-
-def method_in_short(name: str) -> str:
-    """What a method of aggregation is called, without what it does."""
-    return str(method_as(name)).partition(":")[0]
 
 
 def format_title(name: str) -> str:

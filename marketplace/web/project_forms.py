@@ -1,6 +1,6 @@
 """Forms about projects and their versions."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django import forms
@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from marketplace.common.errors import Malformed
 from marketplace.common.strict_json import strict_json
+from marketplace.pages.fields import why_unread
 from marketplace.projects.interface import INTERFACE_BYTES_MAX
 from marketplace.projects.label_studio.configs import CONFIG_BYTES_MAX
 from marketplace.projects.starters import starters
@@ -83,7 +84,7 @@ class DraftForm(forms.Form):
         try:
             return strict_json(self.cleaned_data["interface"].encode("utf-8", "replace"))
         except Malformed as error:
-            raise forms.ValidationError(_("This cannot be read. %(why)s"), params={"why": error.detail}) from None
+            raise forms.ValidationError(why_unread(error)) from None
 
     def clean_instructions(self) -> str:
         # Browsers end lines of forms in their own way; a version that nobody changed stays the same.
@@ -96,6 +97,34 @@ def _card(title: Any, summary: Any, *, here: bool = True) -> Any:
     if not here:
         said = format_html('{}<br><span class="badge warn">{}</span>', said, ELSEWHERE)
     return format_html("<span>{}</span>", said)
+
+
+def hardly_meant(interface: Mapping[str, Any]) -> list[str]:
+    """What workers could not make sense of: questions without words, and labels that are called the same."""
+    said = []
+    for field in interface.get("answer", ()):
+        if field["title"] == field["name"]:
+            said.append(_("A question has no words: workers see “%(name)s”.") % {"name": field["name"]})
+        for name in _called_twice([*field.get("labels", ()), *field.get("items", ())]) + _twice_in_tree(field):
+            words = _("“%(question)s” has two labels that are called “%(label)s”.")
+            said.append(words % {"question": field["title"], "label": name})
+    return said
+
+
+def _twice_in_tree(field: Mapping[str, Any]) -> list[str]:
+    found, waiting = [], [field.get("tree", ())]
+    while waiting:
+        nodes = waiting.pop()
+        found += _called_twice(nodes)
+        waiting += [node["children"] for node in nodes if node.get("children")]
+    return found
+
+
+def _called_twice(labels: Sequence[Any]) -> list[str]:
+    """The titles that more than one label of a list has; plain words are points of a scale."""
+    titles = [str(label["title"]) for label in labels if isinstance(label, Mapping)]
+    plain = [title.casefold() for title in titles]
+    return [title for at, title in enumerate(titles) if plain.index(title.casefold()) < at]
 
 
 def asked_elsewhere(interface: Mapping[str, Any]) -> list[str]:

@@ -1,5 +1,6 @@
 """The steps of setting a batch up: where they are, what each is still missing, and how a refusal is told there."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from django.forms import Form
 from django.urls import NoReverseMatch, reverse
 from django.utils.functional import Promise
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from marketplace.batches.commands.create import Terms, terms_of
@@ -16,10 +18,12 @@ from marketplace.batches.queries import Estimate
 from marketplace.common.errors import DomainError
 from marketplace.pages.forms import problem_on
 from marketplace.projects.models import Project
+from marketplace.web.batch_words import CONDITIONS
 
 # Ten cents of most currencies: seen on the page of terms, and never published unseen.
 FIRST_PRICE_MICROS = 100_000
-PILOT_ITEMS = 50
+# Who is quicker has not looked: of such a time no pay of an hour is told.
+PLAUSIBLE_S = 1
 # Below, a pilot is no smaller than the whole.
 PILOT_FROM = 20
 
@@ -31,6 +35,11 @@ STEPS: tuple[tuple[str, str | Promise], ...] = (
     ("quality", gettext_lazy("Quality")),
     ("check", gettext_lazy("Check and publish")),
 )
+
+
+# Where a condition stands by itself or in a list of which all hold, as the page builds them; and an empty list.
+PLAIN = re.compile(r"(?:all\[\d+\]\.)?(?:not\.)?([a-z_]+)")
+LISTED = re.compile(r"must be a list of 1 to (\d+)")
 
 
 @dataclass(frozen=True)
@@ -110,8 +119,21 @@ def refused_on(form: Form, error: DomainError, names: Mapping[str, str]) -> None
         part = path.partition(".")[0]
         if path in names:
             finding["field"] = names[path]
-        elif part in ("audience", "quality"):
+        elif part == "audience":
+            at = path.partition(".")[2]
+            words = _condition_in_words(at, str(finding["message"]))
+            form.problems = (*getattr(form, "problems", ()), {"path": at, "message": words})  # type: ignore[attr-defined]
+            finding.update(field=names.get(part, part), message=words)
+        elif part == "quality":
             # Where in the data it is wrong helps more than anything else.
             finding["field"] = names.get(part, part)
             finding["message"] = f"{path.partition('.')[2] or part}: {finding['message']}"
     problem_on(form, error)
+
+
+def _condition_in_words(at: str, message: str) -> str:
+    """What is wrong with a part of an audience, by the name of its condition where it is one of a plain list."""
+    if empty := LISTED.fullmatch(message):
+        message = _("choose at least one, and at most %(n)s") % {"n": empty[1]}
+    plain = PLAIN.match(at)
+    return f"{CONDITIONS[plain[1]] if plain and plain[1] in CONDITIONS else at or _('Audience')}: {message}"

@@ -27,15 +27,6 @@ from marketplace.results.reports.watching import FieldLook, Given, Matrix
 from marketplace.web.review_words import GIVEN_UP, Text
 from workers.gold.queries import KeyView, Verdicts
 
-# The words and the tone of the badge.
-STATES: dict[str, tuple[Text, str]] = {
-    "draft": (gettext_lazy("Draft"), "quiet"),
-    "published": (gettext_lazy("Open"), "good"),
-    "paused": (gettext_lazy("Paused"), "warn"),
-    "closing": (gettext_lazy("Closing"), ""),
-    "settled": (gettext_lazy("Settled"), "quiet"),
-    "cancelled": (gettext_lazy("Cancelled"), "quiet"),
-}
 # As Landis and Koch called them in 1977.
 STRENGTHS: dict[str, tuple[Text, str]] = {
     "unknown": (gettext_lazy("Not known yet"), "quiet"),

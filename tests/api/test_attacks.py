@@ -17,6 +17,7 @@ from tests import factories as make
 from tests.acts import broken
 from tests.api.callers import Caller, caller_for
 from tests.api.market import Market, make_market
+from tests.api_client import opened
 from workers.assignments.models import Answer, Assignment
 from workers.gold.commands import score_due
 from workers.profiles.commands import pseudonym_for
@@ -335,7 +336,7 @@ def test_what_is_no_key_opens_nothing(market: Market, header: str) -> None:
 
 def test_a_password_opens_only_the_making_of_keys(market: Market) -> None:
     email = f"{uuid4()}@people.example"
-    market["anonymous"].post("accounts", {"email": email, "password": "twelve apples"}).expect(201)
+    assert opened(email, "twelve apples").status_code == 201
     basic = Caller("basic", Authorization="Basic " + b64encode(f"{email}:twelve apples".encode()).decode())
 
     assert basic.get("requesters").status == 401
@@ -349,7 +350,7 @@ def test_a_password_opens_only_the_making_of_keys(market: Market) -> None:
 
 def test_an_unknown_address_and_a_wrong_password_look_the_same_and_guessing_ends(market: Market) -> None:
     email = f"{uuid4()}@people.example"
-    market["anonymous"].post("accounts", {"email": email, "password": "twelve apples"}).expect(201)
+    assert opened(email, "twelve apples").status_code == 201
     body = {"name": "k", "scopes": ["requester"]}
 
     def guess(address: str, password: str = "wrong") -> Any:

@@ -70,15 +70,23 @@ def test_a_batch_is_set_up_from_a_file_with_bad_rows_and_published(
     )
     text, truth = page.locator('[id="column-data.text"]'), page.locator('[id="column-gold.label"]')
     expect(text).to_have_value("")
+    # Before that is said, nothing is said of the rows.
+    expect(page.get_by_text("Say first which column holds the data.")).to_be_visible()
+    expect(page.locator("#mapping")).not_to_contain_text("looked at")
+    expect(page.get_by_role("columnheader", name="What is wrong")).to_have_count(0)
     text.select_option("sentence")
     expect(page.get_by_text("1 error in the rows that were looked at.")).to_be_visible()
     truth.select_option("truth")
     expect(page.get_by_text("2 errors in the rows that were looked at.")).to_be_visible()
     expect(page.locator("#mapped-sample")).to_contain_text("A tabby on a sofa")
+    expect(page.locator("#mapped thead th")).to_have_text(
+        [re.compile(word) for word in ("Row", "wrong", "id", "se", "tr")]
+    )
     looked_at("mapping")
     page.get_by_role("button", name="Import", exact=True).click()
     rows = page.locator("#problems li[data-row]")
     expect(rows).to_have_count(2)
+    expect(page.locator("#problems")).not_to_contain_text("null")
     expect(rows.nth(0)).to_contain_text("Row 3")
     expect(rows.nth(0).get_by_label("sentence")).to_be_focused()
     looked_at("problems")
@@ -101,6 +109,16 @@ def test_a_batch_is_set_up_from_a_file_with_bad_rows_and_published(
     looked_at("gold")
     page.get_by_role("button", name="This is the right answer").click()
     expect(page.locator("#gold-count")).to_have_text("Item a3 · 1 answered now")
+    expect(page.locator("#gold-have")).to_have_text("2")
+    # It is in the list at once; what was a mistake is taken back, and asked for again.
+    expect(page.get_by_role("row", name="a2")).to_contain_text("label: dog")
+    page.get_by_role("button", name="Take back a2").click()
+    expect(page.get_by_role("row", name="a2")).to_have_count(0)
+    expect(page.locator("#gold-have")).to_have_text("1")
+    page.get_by_role("button", name="Another item").click()
+    expect(page.locator("#gold-count")).to_have_text("Item a2")
+    page.get_by_role("radio", name="Dog").check()
+    page.get_by_role("button", name="This is the right answer").click()
     expect(page.locator("#gold-have")).to_have_text("2")
     # And from a file, whose errors are told by row.
     chosen = page.get_by_label("Bring them in a file")
@@ -131,6 +149,16 @@ def test_a_batch_is_set_up_from_a_file_with_bad_rows_and_published(
     looked_at("audience")
     page.get_by_role("button", name="Remove: Languages").click()
     expect(page.locator("#count")).not_to_contain_text("the language de")
+    # What was left empty is said at its condition.
+    page.get_by_label("Add a condition").select_option(label="Country")
+    page.get_by_role("button", name="Add", exact=True).click()
+    page.get_by_role("button", name="Save and go on").click()
+    country = page.get_by_role("group", name="Country")
+    expect(country).to_contain_text("Country: choose at least one")
+    expect(page.locator("#as-data")).not_to_have_attribute("open", re.compile(".*"))
+    page.get_by_label("Countries, as DE, AT").fill("D")
+    expect(country).not_to_contain_text("choose at least one")
+    page.get_by_role("button", name="Remove: Country").click()
     # Whoever goes to another step by its link loses nothing of what was typed.
     page.get_by_label("Add a condition").select_option(label="Device")
     page.get_by_role("button", name="Add", exact=True).click()
@@ -203,6 +231,38 @@ def test_a_file_is_dropped_and_an_upload_that_is_called_off_brings_nothing(marke
     page.get_by_role("button", name="Import", exact=True).click()
     expect(page.locator("#sample-task")).to_contain_text("A tabby on a sofa")
     assert market.beside(what_is_there, batch) == (["a1", "a2"], {})
+
+
+def test_columns_that_are_chosen_one_right_after_the_other_are_all_kept(market: Any, visit: Any) -> None:
+    owner, project = market.beside(made)
+    batch = market.beside(make.make_draft, project)
+    page: Page = visit(owner, f"/console/batches/{batch.public_id}/setup/items/")
+    rows = "name,what,right,many\n" + "".join(f"b{n},A cat on sofa {n},cat,{n + 1}\n" for n in range(3))
+    page.get_by_label("Drop a file here").set_input_files(
+        {"name": "pets.csv", "mimeType": "text/csv", "buffer": rows.encode()}
+    )
+    chosen = {"external_id": "name", "data.text": "what", "gold.label": "right"}
+    menus = {name: page.locator(f'[id="column-{name}"]') for name in chosen}
+    expect(menus["data.text"]).to_have_value("")
+    held: list[Route] = []
+    page.route(re.compile(r"/preview\?"), lambda route: held.append(route))
+    for name, column in chosen.items():
+        menus[name].select_option(column)
+        # An answer to the first choice that comes late puts nothing back.
+        if name != "gold.label":
+            page.wait_for_timeout(400)
+    while len(held) < 3:
+        page.wait_for_timeout(50)
+    for route in held:
+        route.continue_()
+    page.unroute(re.compile(r"/preview\?"))
+    expect(page.get_by_text("3 rows were looked at, and all are right.")).to_be_visible()
+    for name, column in chosen.items():
+        expect(menus[name]).to_have_value(column)
+    page.get_by_role("button", name="Import", exact=True).click()
+    expect(page.locator("#held")).to_contain_text("3")
+    names, keys = market.beside(what_is_there, batch)
+    assert (names, sorted(keys)) == (["b0", "b1", "b2"], ["b0", "b1", "b2"])
 
 
 def test_a_file_that_was_chosen_before_the_page_was_ready_is_looked_at(market: Any, visit: Any) -> None:

@@ -64,6 +64,13 @@ def test_a_newcomer_makes_a_project_and_sees_what_workers_will_see(
     last.get_by_label("Key", exact=True).fill("m")
     expect(state).to_have_text("All is well.")
 
+    # What may be published and is hardly meant is said too.
+    last.get_by_label("Name", exact=True).fill("negative")
+    expect(last.locator(".problem")).to_contain_text("Another label is called so too")
+    expect(state).to_have_text("It can be published; 1 thing is worth a look.")
+    last.get_by_label("Name", exact=True).fill("Mixed")
+    expect(state).to_have_text("All is well.")
+
     instructions = page.get_by_label("What workers read first")
     instructions.fill("## Read well\n\nAnd then *think*.")
     expect(preview.get_by_role("heading", name="Read well")).to_be_visible()
@@ -153,7 +160,17 @@ def test_a_small_picture_goes_into_the_instructions_and_relations_into_the_inter
     chosen.set_input_files(small)
     expect(said).to_contain_text("The picture is in the text")
     expect(preview.get_by_alt_text("a tabby")).to_be_visible()
-    assert instructions.input_value().startswith("Look:\n![a tabby](data:image/png;base64,")
+    # Its address stands where nobody writes.
+    assert instructions.input_value().startswith(
+        "Look:\n![a tabby][picture-1]\n\n\n[picture-1]: data:image/png;base64,"
+    )
+    instructions.evaluate("(area) => area.setSelectionRange(5, 5)")
+    chosen.set_input_files({**small, "name": "other.png"})
+    expect(preview.get_by_alt_text("other")).to_be_visible()
+    expect(preview.get_by_alt_text("a tabby")).to_be_visible()
+    lines = instructions.input_value().split("\n")
+    assert lines[:3] == ["Look:", "![other][picture-2]", ""]
+    assert [line.partition(" ")[0] for line in lines[-2:]] == ["[picture-1]:", "[picture-2]:"]
     # Pasted too; what is too large says how large it may be.
     paste = """(area, size) => {
       const held = new DataTransfer();

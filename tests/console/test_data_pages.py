@@ -113,7 +113,9 @@ def test_what_formats_lose_is_said_before(batch: Batch) -> None:
     ("fields", "says"),
     [
         ({"splits": "train and test"}, "Write names and percentages"),
-        ({"splits": "train 50, test 30"}, "Must add up to 1"),
+        ({"splits": "train 50, test 30"}, "The parts add up to 80 %; they must add up to 100 %."),
+        ({"splits": "train 80, val 10, test 20"}, "The parts add up to 110 %; they must add up to 100 %."),
+        ({"splits": "train 50, train 50"}, "“train” is named twice"),
         ({"splits": "Train 50, test 50"}, "Train: must be named by at most 20 small letters"),
         ({"format": "coco"}, "can say anything"),
         ({"run": "00000000-0000-4000-8000-000000000000"}, "Select a valid choice"),

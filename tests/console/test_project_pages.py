@@ -198,6 +198,22 @@ def test_publishing_says_what_it_means_and_marks_the_answers_before_it() -> None
     assert client.get(at("version_publish", project, 2)).url == at("version", project, 2)
 
 
+def test_publishing_says_what_workers_could_not_make_sense_of() -> None:
+    requester = make.make_requester()
+    project = make.make_project(requester)
+    twice = [{"value": "a", "title": "Cat"}, {"value": "b", "title": "cat"}, {"value": "c", "title": "Dog"}]
+    tree = [{"value": "x", "children": [{"value": "y", "title": "Fish"}, {"value": "z", "title": "Fish"}]}]
+    draft_of(project, interface={"answer": [
+        {"name": "animal", "type": "choice", "title": "Which?", "labels": twice},
+        {"name": "kind", "type": "taxonomy", "tree": tree},
+        {"name": "much", "type": "rating", "title": "How much?", "labels": ["No", "Some", "No", "All", "Most"]},
+    ]})  # fmt: skip
+    said = text_of(browser_of(requester).get(at("version_publish", project, 2)))
+    assert "“Which?” has two labels that are called “cat”." in said
+    assert "A question has no words: workers see “kind”. “kind” has two labels that are called “Fish”." in said
+    assert "How much?" not in said.split("Publish it")[0]
+
+
 def test_two_versions_are_compared_in_words() -> None:
     project = make.make_project()
     labels = [{"value": "dog", "title": "Dog", "definition": "Any <i>dog</i>."}, {"value": "cat", "title": "Cat"}]
@@ -243,6 +259,25 @@ def test_the_list_says_which_version_counts_and_how_many_batches_there_are() -> 
     with one_transaction(principal="test"):
         publish_version(project=project, number=draft.number)
     assert "Pets version 2 1 batch" in text_of(client.get(listed))
+
+
+def test_a_project_leads_to_its_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(projects, "BATCHES_SHOWN", 2)
+    requester = make.make_requester()
+    project = make.make_project(requester)
+    client, page = browser_of(requester, "viewer"), at("project", project)
+    assert "Batches There are none yet." in text_of(client.get(page))
+    hidden, draft, open_one = (make.make_draft(project, name=name) for name in ("Oldest", "A draft", "An open one"))
+    make.add_rows(open_one, make.rows(1))
+    make.published(open_one)
+
+    shown = client.get(page).content.decode()
+
+    assert f'href="{reverse("console_batch_setup", args=[draft.public_id])}"' in shown
+    assert f'href="{reverse("console_batch", args=[open_one.public_id])}"' in shown
+    assert str(hidden.public_id) not in shown
+    assert f'href="{reverse("console_batches", args=[requester.public_id])}?project={project.public_id}"' in shown
+    assert "An open one Running" in text_of(client.get(page))
 
 
 def following(page: Any) -> str:

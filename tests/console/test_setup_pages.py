@@ -1,6 +1,7 @@
 """A batch set up step by step: each step is saved by itself, and the last one says what is missing."""
 
 import json
+import re
 from html import unescape
 from math import sqrt
 
@@ -15,10 +16,14 @@ from marketplace.batches.queries import estimate
 from marketplace.batches.zipped import FILE_BYTES_MAX
 from marketplace.common.database import run, value
 from marketplace.pages.templatetags.pages import duration
+from marketplace.projects.answer_types.registry import aggregation_methods
 from marketplace.results.queries.forecast import calendar_of
+from marketplace.web.batch_words import METHODS
+from marketplace.web.views import setup
 from tests import factories as make
 from tests.console.members import member, owner, send
 from tests.web.visitors import key_in, text_of
+from workers.assignments.hourly import Pace
 
 pytestmark = pytest.mark.django_db
 STEPS = ("items", "gold", "terms", "audience", "quality", "check")
@@ -164,10 +169,16 @@ def test_an_audience_is_saved_as_data_and_what_is_wrong_with_it_is_told_with_its
     assert "a country among DE" in text_of(client.get(at(batch, "audience")))
 
     wrong = send(client, at(batch, "audience"), audience='{"country": {"in": ["Germany"]}}')
+    empty = send(
+        client, at(batch, "audience"), audience='{"all": [{"device": {"in": ["phone"]}}, {"country": {"in": []}}]}'
+    )
+    assert "Country: choose at least one, and at most 250" in text_of(empty)
+    # The page shows it at the condition.
+    assert '"problems": [{"path": "all[1].country.in"' in empty.content.decode()
     assert wrong.status_code == 422
-    assert "Country.in[0]: must be a country as DE, in two capitals" in text_of(wrong)
-    assert "This cannot be read. The body is not valid JSON" in text_of(
-        send(client, at(batch, "audience"), audience="{")
+    assert "Country: must be a country as DE, in two capitals" in text_of(wrong)
+    assert "This is not valid JSON: line 2, character 1." in text_of(
+        send(client, at(batch, "audience"), audience="{\n1")
     )
     assert "in braces" in text_of(send(client, at(batch, "audience"), audience="[]"))
     batch.refresh_from_db()
@@ -197,6 +208,37 @@ def test_data_that_nothing_could_hold_is_refused_in_words_and_kept_as_it_was_typ
         assert typed in unescape(refused.content.decode())
     batch.refresh_from_db()
     assert (batch.audience, batch.quality) == kept
+
+
+def test_ways_to_make_results_are_those_that_fit_what_is_asked() -> None:
+    requester = make.make_requester()
+    boxes = {
+        "data": [{"name": "picture", "type": "image"}],
+        "answer": [
+            {"name": "things", "type": "boxes", "of": "picture", "labels": [{"value": "a"}]},
+            {"name": "count", "type": "number", "required": False},
+        ],
+    }
+    draft = make.make_draft(make.make_project(requester))
+    drawn = make.make_draft(make.make_project(requester, interface=boxes))
+    client = owner(requester)
+    said = text_of(client.get(at(draft, "quality")))
+    assert ("Dawid and Skene: learns how each worker errs (usual)" in said, "Clusters" in said) == (True, False)
+    page = client.get(at(drawn, "quality"))
+    offered = re.findall(r'<option value="(\w+)"( selected)?>', page.content.decode().split('name="method"')[1])
+    assert offered == [("clusters", " selected"), ("median", ""), ("trimmed_mean", ""), ("worker_bias", "")]
+    assert "Where it does not fit a question, that question has the usual way of its kind." in text_of(page)
+    assert "Results by Clusters" in text_of(client.get(at(drawn, "check")))
+
+    refused = send(client, at(draft, "quality"), **{**QUALITY, "method": "clusters"})
+
+    assert (refused.status_code, "This does not fit what is asked." in text_of(refused)) == (422, True)
+    assert send(client, at(drawn, "quality"), **{**QUALITY, "method": "median"}).status_code == 303
+
+
+@pytest.mark.parametrize("name", aggregation_methods())
+def test_every_way_to_make_results_has_words(name: str) -> None:
+    assert name in METHODS
 
 
 def test_a_known_answer_of_no_item_is_not_taken_back() -> None:
@@ -286,6 +328,44 @@ def test_a_pilot_is_published_from_the_last_step_and_the_rest_waits() -> None:
 
     wrong = client.post(at(batch, "pilot"), {"form_key": "k" * 22, "items": "0"})
     assert (wrong.status_code, "greater than or equal to 1" in text_of(wrong)) == (422, True)
+
+
+@pytest.mark.parametrize(
+    ("pace", "said"),
+    [
+        (Pace(12, 40, "batch"), "at 12 s an answer, as measured in this batch"),
+        (Pace(12, 40, "project"), "at 12 s an answer, as measured in other batches of this project"),
+        (Pace(12, 40, "answers"), "at 12 s an answer, as measured where the same kinds of questions were asked"),
+        (Pace(0.4, 40, "project"), "not known: the answers measured so far took 0.4 s, which is too short"),
+        (None, "not known: nothing like it was measured yet"),
+    ],
+)
+def test_what_an_hour_pays_says_whose_measure_it_is(
+    pace: Pace | None, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requester, batch = a_draft(2)
+    monkeypatch.setattr(setup, "pace_for", lambda batch: pace)
+    client = owner(requester)
+    assert said in text_of(client.get(at(batch, "check")))
+    terms = text_of(client.get(at(batch, "terms")))
+    assert ("no price is suggested" in terms) == bool(pace and pace.median_s < 1)
+    assert ("At this price an hour pays" in terms) == bool(pace and pace.median_s >= 1)
+
+
+def test_a_pilot_is_smaller_than_the_whole() -> None:
+    requester, batch = a_draft(23)
+    client = owner(requester)
+    assert 'name="items" value="4" inputmode="numeric" step="1" autocomplete="off" min="1" max="22"' in (
+        client.get(at(batch, "check")).content.decode()
+    )
+
+    refused = send(client, at(batch, "check"), to=at(batch, "pilot"), items="23")
+
+    words = "The batch has 23 items: take fewer for the pilot, or publish all of it instead."
+    assert (refused.status_code, words in text_of(refused)) == (422, True)
+    batch.refresh_from_db()
+    assert (batch.state, Batch.objects.count()) == ("draft", 1)
+    assert send(client, at(batch, "check"), to=at(batch, "pilot"), items="22").status_code == 303
 
 
 def test_a_draft_is_given_up_and_a_published_batch_is_not() -> None:

@@ -136,7 +136,14 @@ def test_a_single_choice_accepts_label_values_only(value):
     declared = field("choice")
 
     assert clean(declared, "cat") == "cat"
-    assert refusal(declared, value) == "must be the value of one of the labels"
+    assert refusal(declared, value) == "must be the value of one of the labels: cat, dog, emu"
+
+
+def test_a_refusal_names_no_more_labels_than_one_reads():
+    many = field("choice", labels=[{"value": f"v{number}"} for number in range(12)])
+    assert refusal(many, "x").endswith(": v0, v1, v2, v3, v4, v5, v6, v7, v8, v9 and 2 more")
+    long = field("choice", labels=[{"value": letter * 200} for letter in "abc"], multiple=True)
+    assert refusal(long, ["x"]) == f"names a label that does not exist; there are {'a' * 200} and 2 more"
 
 
 def test_several_labels_come_back_in_the_order_of_the_declaration():
@@ -145,7 +152,7 @@ def test_several_labels_come_back_in_the_order_of_the_declaration():
     assert clean(declared, ["dog", "cat"]) == ["cat", "dog"]
     assert refusal(declared, "dog") == "must be a list of label values"
     assert refusal(declared, [["dog"]]) == "must be a list of label values"
-    assert refusal(declared, ["cow"]) == "names a label that does not exist"
+    assert refusal(declared, ["cow"]) == "names a label that does not exist; there are cat, dog, emu"
     assert refusal(declared, ["dog", "dog"]) == "names a label twice"
     assert refusal(declared, ["cat", "dog", "emu"]) == "must name 1 to 2 labels"
     assert refusal(declared, []) == "must name 1 to 2 labels"

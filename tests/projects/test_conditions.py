@@ -77,7 +77,7 @@ def test_only_the_field_that_is_wrong_is_named():
     asked = interface(KIND, wheels(**{"is": "car"}), flat)
 
     assert refused(clean_values, asked, {"kind": "cra", "wheels": 4, "flat": "yes"}) == {
-        "kind": "must be the value of one of the labels"
+        "kind": "must be the value of one of the labels: car, bike, none"
     }
 
 

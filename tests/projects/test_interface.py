@@ -17,6 +17,7 @@ from marketplace.projects.interface import (
 )
 
 LABELS = [{"value": "same", "hotkey": "1"}, {"value": "different", "hotkey": "2"}]
+VALUES = ", ".join(label["value"] for label in LABELS)
 CHOICE = {"name": "label", "type": "choice", "labels": LABELS}
 RAW = {
     "data": [
@@ -328,7 +329,9 @@ def test_values_are_typed_and_complete():
         "why": "must have at most 20 characters",
         "note": "is not a field",
     }
-    assert refusals(clean_values, interface, {"label": "equal"}) == {"label": "must be the value of one of the labels"}
+    assert refusals(clean_values, interface, {"label": "equal"}) == {
+        "label": f"must be the value of one of the labels: {VALUES}"
+    }
 
 
 @given(json_values)
@@ -356,7 +359,7 @@ def test_a_key_may_answer_some_fields_but_not_none():
     assert refusals(clean_key, interface, {}) == {"": "must give the right value of at least one answer field"}
     assert refusals(clean_key, interface, {"why": ""}) == {"": "must give the right value of at least one answer field"}
     assert refusals(clean_key, interface, {"label": "equal", "left": 1}) == {
-        "label": "must be the value of one of the labels",
+        "label": f"must be the value of one of the labels: {VALUES}",
         "left": "is not a field",
     }
     assert refusals(clean_key, interface, "same") == {"": "must be an object"}

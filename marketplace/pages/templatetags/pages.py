@@ -96,9 +96,11 @@ def cents(micros: float) -> int:
 
 @register.filter
 def duration(seconds: float | None) -> str:
-    """A length of time by its two largest units: `2 min 30 s`."""
+    """A length of time by its two largest units: `2 min 30 s`; under a second by its tenths: `0.4 s`."""
     if seconds is None:
         return "–"
+    if 0 < seconds < 0.95:
+        return _("%(n)s s") % {"n": formats.number_format(max(0.1, seconds), 1)}
     whole = round(seconds)
     days, rest = divmod(whole, 86_400)
     hours, rest = divmod(rest, 3_600)

@@ -1,6 +1,6 @@
 """Labels as a requester declares them: a value, a title, and what tells people when it is meant."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from marketplace.projects.answer_types.base import Field
@@ -10,6 +10,8 @@ LABELS_MAX = 500
 VALUE_MAX = 200
 # As many as the pages have colours for labels (`--label-1` … in tokens.css), each seen well in both schemes.
 COLOURS = 8
+# Of the labels that a value could be, a refusal names so many, in so many characters.
+NAMED_MAX, NAMED_LENGTH = 10, 300
 GUIDES = ("includes", "excludes", "examples", "counter_examples")
 
 
@@ -37,6 +39,17 @@ def titles_of(declared: Mapping[str, Any]) -> dict[str, str]:
         for label in declared.get("labels", ())
         if isinstance(label, Mapping)
     }
+
+
+def values_in_words(labels: Sequence[Field]) -> str:
+    """The values of the first labels, and how many more there are; for people whose value is none of them."""
+    named: list[str] = []
+    for label in labels[:NAMED_MAX]:
+        if named and sum(map(len, named)) + len(label["value"]) > NAMED_LENGTH:
+            break
+        named.append(label["value"])
+    more = len(labels) - len(named)
+    return ", ".join(named) + (f" and {more} more" if more else "")
 
 
 def read_labels(

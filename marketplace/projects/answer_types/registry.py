@@ -1,10 +1,11 @@
 """Finds the answer types: every folder of this package that has an `ANSWER_TYPE`. To add a type is to add a folder."""
 
 import pkgutil
+from collections.abc import Iterable
 from functools import cache
 from importlib import import_module
 
-from marketplace.projects.answer_types.base import AnswerType
+from marketplace.projects.answer_types.base import AnswerType, Field
 
 
 @cache
@@ -29,3 +30,8 @@ def answer_type(name: str) -> AnswerType:
 def aggregation_methods() -> tuple[str, ...]:
     """The names of all methods of all types, in the order of the alphabet."""
     return tuple(sorted({method for kind in answer_types().values() for method in kind.methods}))
+
+
+def methods_for(fields: Iterable[Field]) -> tuple[str, ...]:
+    """The names of the methods that apply to at least one of the fields: in order, the usual one of each first."""
+    return tuple(dict.fromkeys(method for field in fields for method in answer_type(field["type"]).methods))

@@ -11,7 +11,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods
 
 from marketplace.batches.commands.lifecycle import close_batch, pause_batch, resume_batch
 from marketplace.batches.models import OVERLAP_MAX, Batch
@@ -21,6 +21,7 @@ from marketplace.batches.states import BatchState
 from marketplace.common.errors import DomainError
 from marketplace.ledger.addresses import funds_of
 from marketplace.ledger.queries import balance
+from marketplace.pages.acts import act_only
 from marketplace.pages.forms import once_form, problem_on
 from marketplace.pages.templatetags.pages import money
 from marketplace.results.queries.figures import kept_figures
@@ -215,7 +216,7 @@ def places(request: ConsoleRequest, batch: Batch) -> HttpResponse:
     return render(request, "console/watch_places.html", context, status=422 if form.errors else 200)
 
 
-@require_POST
+@act_only
 @console_page("manager")
 def release(request: ConsoleRequest, batch: Batch) -> HttpResponse:
     """Put a task that several workers gave up back to work."""
@@ -228,7 +229,7 @@ def release(request: ConsoleRequest, batch: Batch) -> HttpResponse:
     )
 
 
-@require_POST
+@act_only
 @console_page("manager")
 def key(request: ConsoleRequest, batch: Batch) -> HttpResponse:
     """Say of a key that it is right, or give it up."""

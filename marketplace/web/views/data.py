@@ -30,8 +30,9 @@ from marketplace.results.queries import run_for
 from marketplace.results.queries.datasets import dataset_for, datasets_in, datasets_of, links_of, tasks_in
 from marketplace.results.queries.lineage import Lineage, lineage_of
 from marketplace.results.states import DatasetState
+from marketplace.web.batch_words import method_as, method_of
 from marketplace.web.data_forms import AggregateForm, DatasetForm, LinkForm
-from marketplace.web.data_words import CHECKS, STATES, format_title, method_in_short
+from marketplace.web.data_words import CHECKS, STATES, format_title
 from marketplace.web.people import ConsoleRequest, console_page
 from marketplace.web.review_words import ANSWERS, RULED_FOR
 from marketplace.web.views.watch import as_file
@@ -74,7 +75,9 @@ def batch_data(request: ConsoleRequest, batch: Batch) -> HttpResponse:
     made = DatasetForm(
         request.POST if act == "make" else None, interface=batch.version.interface, runs=runs, formats=formats
     )
-    put = AggregateForm(request.POST if act == "aggregate" else None, usual=batch.aggregation["method"])
+    put = AggregateForm(
+        request.POST if act == "aggregate" else None, usual=method_of(batch), interface=batch.version.interface
+    )
     if request.method == "POST":
         if act not in ("make", "aggregate"):
             raise BadRequest("there is no such act")
@@ -102,7 +105,7 @@ def batch_data(request: ConsoleRequest, batch: Batch) -> HttpResponse:
         "sets": [row_of(it) for it in shown],
         "after": after,
         "runs": runs,
-        "method": method_in_short(runs[0].method) if runs else "",
+        "method": method_as(runs[0].method) if runs else "",
         "form": made,
         "put": put,
         "formats": [(one, one.name == chosen) for one in formats if one.possible],
@@ -222,7 +225,7 @@ def _dataset_context(request: ConsoleRequest, batch: Batch, it: Dataset, form: L
     return {
         "batch": batch,
         **row_of(it),
-        "method": method_in_short(it.run.method),
+        "method": method_as(it.run.method),
         "progress": _progress(it, tasks),
         "checks": [(CHECKS.get(check["check"], check["check"]), check) for check in validation.get("checks", ())],
         "labels": [(name, title, list(counts.items())) for name, title, counts in labels],
@@ -290,11 +293,11 @@ def _lineage_context(batch: Batch, found: Lineage) -> dict[str, Any]:
         return fields_in_words(fields, values or {})
 
     return {
-        "method": method_in_short(found.run.method),
+        "method": method_as(found.run.method),
         "results": [
             {
                 **result,
-                "method_words": method_in_short(result["method"]),
+                "by": method_as(result["method"]),
                 "title": titles.get(result["field"], result["field"]),
                 "said": said({result["field"]: result["value"]}),
             }

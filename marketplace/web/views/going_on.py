@@ -15,7 +15,7 @@ from marketplace.common.errors import DomainError
 from marketplace.pages.forms import once_form
 from marketplace.web.batch_forms import GoOnForm
 from marketplace.web.people import ConsoleRequest, console_page
-from marketplace.web.setting_up import address_of, refused_on
+from marketplace.web.setting_up import PLAUSIBLE_S, address_of, refused_on
 from marketplace.web.views.watch import RUNNING, frame_of
 from workers.assignments.hourly import hourly_for, pace_for
 
@@ -52,7 +52,8 @@ def go(request: ConsoleRequest, batch: Batch) -> HttpResponse:
         "goes_on_in": goes_on_in(batch),
         "pace": pace,
         "seconds": seconds,
-        "hourly": hourly_for(seconds, batch.price_micros) if seconds else None,
+        "hourly": hourly_for(seconds, batch.price_micros) if seconds and seconds >= PLAUSIBLE_S else None,
+        "hasty": bool(pace and pace.median_s < PLAUSIBLE_S),
         "settings": {"batch": str(batch.public_id), "measured": seconds, "currency": batch.currency},
     }
     return render(request, "console/go_on.html", context, status=422 if form.errors else 200)

@@ -5,7 +5,7 @@ from uuid import UUID
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from marketplace.accounts.commands import create_key, revoke_key
 from marketplace.accounts.models import Requester
@@ -14,6 +14,7 @@ from marketplace.accounts.second_factor import has_second_factor, spend
 from marketplace.api.proofs import password_proof_of
 from marketplace.common.database import value
 from marketplace.common.errors import DomainError, NotFound
+from marketplace.pages.acts import act_only
 from marketplace.pages.forms import once_form, problem_on
 from marketplace.web.people import ConsoleRequest, console_page
 from marketplace.web.start_forms import KeyForm
@@ -65,7 +66,7 @@ def new(request: ConsoleRequest, requester: Requester) -> HttpResponse:
     return render(request, "console/key_new.html", context, status=422 if form.is_bound else 200)
 
 
-@require_POST
+@act_only
 @console_page()
 def revoke(request: ConsoleRequest, requester: Requester, key: UUID) -> HttpResponse:
     """It opens nothing any more, at once."""

@@ -10,13 +10,14 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods
 
 from marketplace.accounts.commands import change_role, invite_member, join, remove_member, withdraw_invitation
 from marketplace.accounts.errors import InvitationInvalid, LastOwner
 from marketplace.accounts.models import Member, Requester, User
 from marketplace.accounts.queries import invitation_by, member_of, members_of, open_invitations
 from marketplace.common.errors import DomainError, NotFound
+from marketplace.pages.acts import act_only
 from marketplace.pages.forms import once_form, problem_on
 from marketplace.web.people import ConsoleRequest, console_page
 from marketplace.web.start_forms import InviteForm, RoleForm
@@ -77,7 +78,7 @@ def member(request: ConsoleRequest, requester: Requester, member: UUID) -> HttpR
     return _member_page(request, requester, found, form)
 
 
-@require_POST
+@act_only
 @console_page()
 def remove(request: ConsoleRequest, requester: Requester, member: UUID) -> HttpResponse:
     """Let somebody go; everybody may go by himself."""
@@ -99,7 +100,7 @@ def remove(request: ConsoleRequest, requester: Requester, member: UUID) -> HttpR
         return _member_page(request, requester, _member(requester, member), form)
 
 
-@require_POST
+@act_only
 @console_page("owner")
 def withdraw(request: ConsoleRequest, requester: Requester, invitation: UUID) -> HttpResponse:
     """Take an invitation back."""

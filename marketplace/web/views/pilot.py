@@ -10,7 +10,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 
 from marketplace.api.looks import note_table
 from marketplace.api.pilots import report_of
@@ -21,6 +21,7 @@ from marketplace.batches.models import Batch
 from marketplace.batches.states import BatchKind, BatchState
 from marketplace.common.cells import as_csv
 from marketplace.common.errors import DomainError
+from marketplace.pages.acts import act_only
 from marketplace.pages.forms import once_form
 from marketplace.projects.answer_types.labels import title_of, titles_of
 from marketplace.projects.queries import version_of
@@ -108,7 +109,7 @@ def file_of(request: ConsoleRequest, batch: Batch) -> HttpResponse:
     return as_file(request, batch, _tables(batch, _report(batch)).get(name))
 
 
-@require_POST
+@act_only
 @console_page("manager")
 def go(request: ConsoleRequest, batch: Batch) -> HttpResponse:
     """Publish the rest; where all items were in the pilot, a draft for more of them."""
@@ -125,7 +126,7 @@ def go(request: ConsoleRequest, batch: Batch) -> HttpResponse:
     return _decide(request, batch, act)
 
 
-@require_POST
+@act_only
 @console_page("manager")
 def change(request: ConsoleRequest, batch: Batch) -> HttpResponse:
     """Another try with all items, under the version that was chosen."""
@@ -143,7 +144,7 @@ def change(request: ConsoleRequest, batch: Batch) -> HttpResponse:
     return _decide(request, batch, act)
 
 
-@require_POST
+@act_only
 @console_page("reviewer")
 def work_out(request: ConsoleRequest, batch: Batch) -> HttpResponse:
     """Make results of the accepted answers now, so that their error can be told."""

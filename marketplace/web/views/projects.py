@@ -23,10 +23,11 @@ from marketplace.projects.models import Project
 from marketplace.projects.queries import versions_listed
 from marketplace.projects.starters import starter_of
 from marketplace.results.queries.stale import stale_versions
+from marketplace.web.batch_words import state_of
 from marketplace.web.people import ConsoleRequest, console_page
 from marketplace.web.project_forms import LABEL_STUDIO, NameForm, NewProjectForm
 
-PROJECTS_SHOWN, VERSIONS_SHOWN = 30, 50
+PROJECTS_SHOWN, VERSIONS_SHOWN, BATCHES_SHOWN = 30, 50, 10
 
 
 @require_safe
@@ -84,8 +85,11 @@ def project(request: ConsoleRequest, project: Project) -> HttpResponse:
     versions, after = page_after(
         request, "project versions", list(found[: VERSIONS_SHOWN + 1]), VERSIONS_SHOWN, lambda one: one.number
     )
+    batches = list(project.batches.order_by("-pk")[: BATCHES_SHOWN + 1])
     context: dict[str, Any] = {
         "project": project,
+        "batches": [(batch, *state_of(batch)) for batch in batches[:BATCHES_SHOWN]],
+        "more_batches": len(batches) > BATCHES_SHOWN,
         "requester": project.requester,
         "manager": request.may("manager"),
         "form": form,

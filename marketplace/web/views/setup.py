@@ -7,10 +7,10 @@ from typing import Any
 from django.conf import settings
 from django.contrib import messages
 from django.forms import Form
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render, resolve_url
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from marketplace.api.gold import cost_shape
 from marketplace.api.imports import WHOLE_BYTES_MAX
@@ -27,15 +27,16 @@ from marketplace.batches.states import BatchKind, BatchState
 from marketplace.batches.zipped import ENTRIES_MAX, FILE_BYTES_MAX, UNPACKED_MAX
 from marketplace.common.errors import DomainError
 from marketplace.common.transactions import one_transaction
+from marketplace.pages.acts import act_only
 from marketplace.pages.forms import once_form
 from marketplace.results.queries.forecast import calendar_of
 from marketplace.web.batch_forms import AudienceForm, PilotForm, QualityForm, TermsForm
-from marketplace.web.batch_words import ORDERS, method_as, state_of
+from marketplace.web.batch_words import ORDERS, method_as, method_of, state_of
 from marketplace.web.choices import audience_choices
 from marketplace.web.people import ConsoleRequest, console_page
 from marketplace.web.setting_up import (
     PILOT_FROM,
-    PILOT_ITEMS,
+    PLAUSIBLE_S,
     STEPS,
     Missing,
     address_of,
@@ -126,7 +127,8 @@ def terms(request: ConsoleRequest, batch: Batch) -> HttpResponse:
         "form": form,
         "pace": pace,
         "seconds": seconds,
-        "hourly": hourly_for(seconds, batch.price_micros) if seconds else None,
+        "hourly": hourly_for(seconds, batch.price_micros) if seconds and seconds >= PLAUSIBLE_S else None,
+        "hasty": bool(pace and pace.median_s < PLAUSIBLE_S),
         "settings": {"batch": str(batch.public_id), "measured": pace.median_s if pace else None},
     }
     return _step(request, batch, "terms", context, form)
@@ -143,7 +145,11 @@ def audience(request: ConsoleRequest, batch: Batch) -> HttpResponse:
     context = {
         "form": form,
         "explained": explain(batch.audience, project_id=batch.project_id),
-        "settings": {"project": str(batch.project.public_id), **audience_choices(batch)},
+        "settings": {
+            "project": str(batch.project.public_id),
+            "problems": form.problems,
+            **audience_choices(batch),
+        },
     }
     return _step(request, batch, "audience", context, form)
 
@@ -152,7 +158,7 @@ def audience(request: ConsoleRequest, batch: Batch) -> HttpResponse:
 @console_page("manager")
 def quality(request: ConsoleRequest, batch: Batch) -> HttpResponse:
     """Rules, the share of gold, and how results are made."""
-    form = QualityForm(request.POST or None, initial=QualityForm.says(batch))
+    form = QualityForm(request.POST or None, initial=QualityForm.says(batch), interface=batch.version.interface)
     saved = _save(request, batch, "quality", form, QualityForm.NAMES)
     if saved is not None:
         return saved
@@ -176,14 +182,14 @@ def check(request: ConsoleRequest, batch: Batch) -> HttpResponse:
             to=_after(batch),
             said=_("It is published. Workers see it now."),
         )
-    return _check(request, batch, PilotForm(initial={"items": PILOT_ITEMS}))
+    return _check(request, batch)
 
 
-@require_POST
+@act_only
 @console_page("manager")
 def pilot(request: ConsoleRequest, batch: Batch) -> HttpResponse:
     """Publish some items first."""
-    form = PilotForm(request.POST)
+    form = _pilot_form(batch, request.POST)
     if form.is_valid():
         try:
             with once_form(request) as sent:
@@ -198,7 +204,7 @@ def pilot(request: ConsoleRequest, batch: Batch) -> HttpResponse:
     return _check(request, batch, form)
 
 
-@require_POST
+@act_only
 @console_page("manager")
 def discard(request: ConsoleRequest, batch: Batch) -> HttpResponse:
     """Give a draft up."""
@@ -214,9 +220,14 @@ def discard(request: ConsoleRequest, batch: Batch) -> HttpResponse:
     )
 
 
-def _check(request: ConsoleRequest, batch: Batch, form: PilotForm) -> HttpResponse:
+def _pilot_form(batch: Batch, data: QueryDict | None = None) -> PilotForm:
     cost = estimate(batch)
-    ordinary = cost.tasks - cost.gold_tasks
+    return PilotForm(data, ordinary=cost.tasks - cost.gold_tasks)
+
+
+def _check(request: ConsoleRequest, batch: Batch, form: PilotForm | None = None) -> HttpResponse:
+    form = form or _pilot_form(batch)
+    cost, ordinary = estimate(batch), form.ordinary
     explained = explain(batch.audience, project_id=batch.project_id)
     context = {
         **_summary(batch),
@@ -244,11 +255,12 @@ def _summary(batch: Batch) -> dict[str, Any]:
         "cost": cost,
         "pace": pace,
         "seconds": seconds,
-        "hourly": hourly_for(seconds, batch.price_micros) if seconds else None,
+        "hourly": hourly_for(seconds, batch.price_micros) if seconds and seconds >= PLAUSIBLE_S else None,
+        "hasty": bool(pace and pace.median_s < PLAUSIBLE_S),
         "work_s": cost.places * seconds if seconds else None,
         "gold_cost": gold_cost,
         "order": dict(ORDERS)[batch.order],
-        "method": method_as(batch.aggregation["method"]),
+        "method": method_as(method_of(batch)),
         "preset": batch.quality.get("preset", ""),
         "own_rules": len(batch.quality.get("rules", ())),
         "topup_percent": batch.topup_basis_points // 100,

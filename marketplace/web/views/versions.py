@@ -7,10 +7,11 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from marketplace.batches.queries import answers_by_version
 from marketplace.common.errors import DomainError, NotFound
+from marketplace.pages.acts import act_only
 from marketplace.pages.forms import once_form, problem_on
 from marketplace.projects.changes import instruction_changes, interface_changes
 from marketplace.projects.commands import add_version, change_version, publish_version
@@ -20,7 +21,7 @@ from marketplace.projects.queries import version_of, versions_listed
 from marketplace.projects.starters import starters
 from marketplace.web.change_words import told
 from marketplace.web.people import ConsoleRequest, console_page
-from marketplace.web.project_forms import INSTRUCTIONS_MAX, DraftForm, asked_elsewhere
+from marketplace.web.project_forms import INSTRUCTIONS_MAX, DraftForm, asked_elsewhere, hardly_meant
 from marketplace.web.samples import samples
 
 PAGE = "console_version"
@@ -48,7 +49,7 @@ def version(request: ConsoleRequest, project: Project, number: int) -> HttpRespo
     return render(request, "console/version.html", context)
 
 
-@require_POST
+@act_only
 @console_page("manager")
 def begin(request: ConsoleRequest, project: Project) -> HttpResponse:
     """A new draft that begins as one of the versions."""
@@ -86,6 +87,7 @@ def publish(request: ConsoleRequest, project: Project, number: int) -> HttpRespo
         "changes": _differences(before, found) if before else None,
         "answers": sum(one.answers for one in answers_by_version(project) if one.version < number),
         "elsewhere": asked_elsewhere(found.interface),
+        "doubts": hardly_meant(found.interface),
     }
     return render(request, "console/version_publish.html", context)
 

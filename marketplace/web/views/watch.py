@@ -17,9 +17,9 @@ from marketplace.results.commands.figures import want_figures
 from marketplace.results.queries.agreement import external_ids
 from marketplace.results.queries.figures import Kept, kept_figures
 from marketplace.results.queries.standing import batch_state
+from marketplace.web.batch_words import state_of
 from marketplace.web.people import ConsoleRequest, console_page
 from marketplace.web.watching import (
-    STATES,
     Places,
     Table,
     fields_of,
@@ -117,7 +117,7 @@ def wanted_figures(batch: Batch) -> Kept | None:
 
 def frame_of(request: ConsoleRequest, batch: Batch) -> dict[str, Any]:
     """What every page of a batch shows above its own."""
-    words, tone = STATES[batch.state]
+    words, tone = state_of(batch)
     return {
         "batch": batch,
         "requester": request.requester,

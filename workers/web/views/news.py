@@ -5,8 +5,9 @@ from uuid import UUID
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 
+from marketplace.pages.acts import act_only
 from marketplace.pages.forms import once_form
 from marketplace.pages.paging import page_after, place_asked
 from marketplace.streams.commands import KEPT_DAYS, note_read
@@ -38,7 +39,7 @@ def news(request: WorkerRequest) -> HttpResponse:
     return render(request, "work/news.html", context)
 
 
-@require_POST
+@act_only
 @worker_page
 def read(request: WorkerRequest) -> HttpResponse:
     """All of it up to a number is read."""

@@ -10,12 +10,13 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods
 
 from marketplace.accounts.second_factor import has_second_factor
 from marketplace.api.proofs import proof_of
 from marketplace.common.errors import DomainError, NotFound
 from marketplace.common.money import AMOUNT_MAX, MICROS
+from marketplace.pages.acts import act_only
 from marketplace.pages.forms import once_form, problem_on
 from marketplace.pages.paging import page_after, place_asked
 from marketplace.payouts.commands.payouts import cancel_payout
@@ -98,7 +99,7 @@ def withdraw(request: WorkerRequest) -> HttpResponse:
     return render(request, "work/withdraw.html", context, status=422 if form.errors else 200)
 
 
-@require_POST
+@act_only
 @worker_page
 def cancel(request: WorkerRequest, payout: UUID) -> HttpResponse:
     """Call one off while it is not sent."""

@@ -14,9 +14,12 @@ export function money(micros, currency = "") {
   return `${micros < 0 ? "−" : ""}${whole}${point}${digits}${currency ? `\u00a0${currency}` : ""}`;
 }
 
-/** `2 min 30 s`: a length of time by its two largest units. */
+/** `2 min 30 s`: a length of time by its two largest units; under a second by its tenths. */
 export function duration(seconds) {
   if (seconds === null || seconds === undefined) return "–";
+  if (seconds > 0 && seconds < 0.95) {
+    return interpolate(gettext("%(n)s s"), {n: new Intl.NumberFormat(language, {minimumFractionDigits: 1, maximumFractionDigits: 1}).format(Math.max(0.1, seconds))});
+  }
   const whole = Math.round(seconds);
   const days = Math.floor(whole / 86_400);
   const parts = [

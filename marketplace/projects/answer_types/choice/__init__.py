@@ -12,7 +12,7 @@ from marketplace.projects.answer_types.base import AnswerTable, Field, FieldOutc
 from marketplace.projects.answer_types.credit import f1
 from marketplace.projects.answer_types.declaration import COMMON, Declaration
 from marketplace.projects.answer_types.labelling import METHODS, accuracies, in_order, labelled, method_used
-from marketplace.projects.answer_types.labels import read_labels
+from marketplace.projects.answer_types.labels import read_labels, values_in_words
 from marketplace.projects.answer_types.parts import Class
 
 
@@ -47,7 +47,7 @@ class Choice:
     def clean(self, field: Field, value: Any) -> Any:
         if not field["multiple"]:
             if not isinstance(value, str) or not any(label["value"] == value for label in field["labels"]):
-                raise ValueRefused("must be the value of one of the labels")
+                raise ValueRefused(f"must be the value of one of the labels: {values_in_words(field['labels'])}")
             return value
         if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
             raise ValueRefused("must be a list of label values")
@@ -56,7 +56,7 @@ class Choice:
         given = set(value)
         chosen = [label["value"] for label in field["labels"] if label["value"] in given]
         if len(chosen) < len(given):
-            raise ValueRefused("names a label that does not exist")
+            raise ValueRefused(f"names a label that does not exist; there are {values_in_words(field['labels'])}")
         if len(given) < len(value):
             raise ValueRefused("names a label twice")
         if not field["min"] <= len(chosen) <= field["max"]:

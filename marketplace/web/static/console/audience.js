@@ -13,6 +13,8 @@ const list = document.getElementById("conditions");
 const add = document.getElementById("add");
 const count = document.getElementById("count");
 let conditions = [];
+// What was refused when it was sent, until that condition is changed.
+let problems = settings.problems;
 let waiting = 0;
 let asked = 0;
 
@@ -33,22 +35,32 @@ function write() {
   later();
 }
 
+/** Which of the conditions a path of the server is about, as `all[1].country.in`. */
+function placeOf(path) {
+  return Number(/^all\[(\d+)\]/.exec(path)?.[1] ?? 0);
+}
+
 function draw() {
-  list.replaceChildren(...conditions.map((condition) => {
+  list.replaceChildren(...conditions.map((condition, at) => {
     const kind = KINDS[condition.name];
     const changed = (terms, not = condition.not) => {
       condition.terms = terms;
       condition.not = not;
+      wrong.remove();
+      problems = problems.filter(({path}) => placeOf(path) !== at);
       write();
     };
+    const said = problems.filter(({path}) => placeOf(path) === at).map(({message}) => el("li", {}, message));
+    const wrong = el("ul", {class: "errorlist", role: "alert", hidden: said.length === 0}, said);
     const remove = el("button", {class: "button small quiet", type: "button", "aria-label": `${gettext("Remove")}: ${kind.label}`}, icon("trash"));
     remove.addEventListener("click", () => {
       conditions = conditions.filter((one) => one !== condition);
+      problems = [];
       draw();
       write();
       add.focus();
     });
-    return el("li", {}, el("fieldset", {class: "condition"}, el("legend", {}, kind.label), el("div", {class: "fields-2"}, kind.fields(condition, settings, changed)), remove));
+    return el("li", {}, el("fieldset", {class: "condition"}, el("legend", {}, kind.label), el("div", {class: "fields-2"}, kind.fields(condition, settings, changed)), wrong, remove));
   }));
 }
 
@@ -61,6 +73,7 @@ function read() {
   if (usable) {
     conditions = found;
     draw();
+    if (problems.length > 0 && conditions.length > 0) document.getElementById("as-data").open = false;
   } else {
     document.getElementById("as-data").open = true;
   }
@@ -111,6 +124,7 @@ document.getElementById("add-one").addEventListener("click", () => {
   list.lastElementChild.querySelector("input, select").focus();
 });
 text.addEventListener("input", () => {
+  problems = [];
   read();
   later();
 });

@@ -1,5 +1,6 @@
 /** Answer items of the batch oneself, with the tools that workers have: each answer makes its item gold. */
 import {Offline, api} from "../pages/api.js";
+import {el, icon} from "../pages/dom.js";
 import {gettext, interpolate, ngettext} from "../pages/i18n.js";
 import {hotkeys} from "../pages/keys.js";
 
@@ -9,7 +10,7 @@ const AT_ONCE = 20;
 if (host) begin(JSON.parse(document.getElementById("settings").textContent));
 
 function begin({batch, interface: asks}) {
-  const [task, count, problem, acts, keep, skip, have] = ["gold-task", "gold-count", "gold-problem", "gold-acts", "gold-keep", "gold-skip", "gold-have"].map((id) => document.getElementById(id));
+  const [task, count, problem, acts, keep, skip, have, rows] = ["gold-task", "gold-count", "gold-problem", "gold-acts", "gold-keep", "gold-skip", "gold-have", "gold-rows"].map((id) => document.getElementById(id));
   let items = [];
   let after = `/batches/${batch}/items?gold=false&limit=${AT_ONCE}`;
   let item = null;
@@ -44,6 +45,30 @@ function begin({batch, interface: asks}) {
     if (focus) view.focus();
   }
 
+  /** An answer that was just given stands above the others, and can be taken back. */
+  function list(given, values) {
+    const titles = Object.fromEntries(asks.answer.map(({name, title}) => [name, title]));
+    const said = Object.entries(values).map(([name, value]) => `${titles[name] ?? name}: ${typeof value === "string" ? value : JSON.stringify(value)}`).join(", ");
+    const back = el("button", {class: "button small quiet", type: "button"}, icon("trash"), gettext("Take back"), el("span", {class: "visually-hidden"}, ` ${given.task}`));
+    const row = el("tr", {}, el("th", {scope: "row"}, given.task), el("td", {"data-label": gettext("Right answer")}, el("span", {class: "key"}, said)), el("td", {class: "end"}, back));
+    back.addEventListener("click", safely(() => takeBack(given, row)));
+    rows.prepend(row);
+    rows.closest("table").hidden = false;
+  }
+
+  async function takeBack(given, row) {
+    const {status, body} = await api("POST", `/batches/${batch}/gold/remove`, {body: {tasks: [given.task]}});
+    if (status !== 200) return say(body?.detail);
+    row.remove();
+    rows.closest("table").hidden = rows.children.length === 0;
+    made -= 1;
+    have.textContent = String(Number(have.textContent) - 1);
+    // It is the next item to be asked for.
+    items.unshift(given);
+    if (item === null) await next();
+    else keep.focus();
+  }
+
   /** Some fields may stay open: a key says what is known. At least one must be answered. */
   async function save() {
     const values = view.values;
@@ -56,6 +81,7 @@ function begin({batch, interface: asks}) {
       const {status, body} = await api("POST", `/batches/${batch}/gold/keys`, {body: {keys: [{task: item.task, key: values}]}});
       if (status !== 200) return say((body?.errors ?? []).map(({field, message}) => `${field}: ${message}`).join(" ") || body?.detail);
       made += 1;
+      list(item, values);
       have.textContent = String(Number(have.textContent) + 1);
       await next();
     } finally {

@@ -3,7 +3,7 @@
  * mend rows that are wrong. All of it goes through the API, which is the one way in.
  */
 import {Offline, api} from "../pages/api.js";
-import {el} from "../pages/dom.js";
+import {el, show} from "../pages/dom.js";
 import {gettext, interpolate, ngettext} from "../pages/i18n.js";
 import {Sheet, showProblems} from "./mend.js";
 import {showSample} from "./sample.js";
@@ -22,7 +22,7 @@ const settings = JSON.parse(document.getElementById("settings").textContent);
 const at = `/batches/${settings.batch}/imports`;
 const parts = Object.fromEntries(["drop", "file", "mapping", "problems", "progress", "progress-words", "progress-bar", "cancel", "said"].map((id) => [id, document.getElementById(id)]));
 
-/** What is being brought: the file, its type, how its columns are called, and its text where it is small. */
+/** What is being brought: the file, its type, which column is what as last chosen, and its text where it is small. */
 let bringing = null;
 let calledOff = null;
 let waiting = 0;
@@ -35,8 +35,10 @@ function say(words, tone = "") {
 
 async function choose(file) {
   say("");
+  clearTimeout(waiting);
   parts.problems.hidden = true;
   parts.mapping.hidden = true;
+  parts.mapping.replaceChildren();
   const ending = file.name.split(".").pop().toLowerCase();
   const type = TYPES[ending];
   if (!type) {
@@ -69,8 +71,10 @@ async function look(mapping = null) {
   try {
     const {status, body: seen} = await send(`${at}/preview${query}`, part, {type, key: crypto.randomUUID(), progress: () => {}, signal: new AbortController().signal});
     if (mine !== looks) return;
-    if (status === 200) showMapping(seen);
-    else say(seen?.detail ?? gettext("The file cannot be read."), "bad");
+    if (status === 200) {
+      say("");
+      showMapping(seen);
+    } else say(seen?.detail ?? gettext("The file cannot be read."), "bad");
   } catch (error) {
     if (!(error instanceof Offline)) throw error;
     say(gettext("No connection. Try again when you are online."), "bad");
@@ -90,22 +94,34 @@ function showMapping(seen) {
     return;
   }
   bringing.mapping = seen.mapping;
+  if (!document.getElementById("mapped")) ask(seen);
+  const ready = holdsData(seen.mapping);
+  show(
+    document.getElementById("mapped"),
+    el("h3", {}, gettext("The first rows")),
+    preview(seen),
+    ready ? told(seen) : null,
+    el("div", {class: "sample", id: "mapped-sample"}),
+    importButton(ready),
+  );
+  parts.mapping.hidden = false;
+  if (seen.sample) showSample(document.getElementById("mapped-sample"), {interface: settings.interface, data: seen.sample});
+}
+
+function holdsData(mapping) {
+  return Object.keys(mapping).some((name) => name.startsWith("data."));
+}
+
+/** The fields to say which column is what. They stay while rows are looked at: somebody may be at the next one. */
+function ask(seen) {
   const usual = seen.can_be.filter(({name}) => name === "external_id" || name.startsWith("data.") || name.startsWith("gold."));
   const others = seen.can_be.filter((one) => !usual.includes(one));
-  const typing = document.activeElement?.id;
   parts.mapping.replaceChildren(
     el("h3", {}, interpolate(gettext("Which column of %(file)s is what?"), {file: bringing.file.name})),
     el("div", {class: "mapping-fields"}, usual.map((one) => columnField(one, seen))),
     el("details", {open: others.some(({name}) => seen.mapping[name])}, el("summary", {}, gettext("More columns")), el("div", {class: "mapping-fields"}, others.map((one) => columnField(one, seen)))),
-    el("h3", {}, gettext("The first rows")),
-    preview(seen),
-    told(seen),
-    el("div", {class: "sample", id: "mapped-sample"}),
-    importButton(Object.keys(seen.mapping).some((name) => name.startsWith("data."))),
+    el("div", {id: "mapped"}),
   );
-  parts.mapping.hidden = false;
-  if (typing) document.getElementById(typing)?.focus();
-  if (seen.sample) showSample(document.getElementById("mapped-sample"), {interface: settings.interface, data: seen.sample});
 }
 
 function columnField({name, title, type, required}, seen) {
@@ -118,6 +134,9 @@ function columnField({name, title, type, required}, seen) {
     const next = {...bringing.mapping};
     if (select.selectedIndex === 0) delete next[name];
     else next[name] = select.value;
+    bringing.mapping = next;
+    // What is on its way was asked of an older choice.
+    looks += 1;
     clearTimeout(waiting);
     waiting = setTimeout(() => (Object.keys(next).length ? look(next) : say(gettext("Choose at least one column."), "warn")), TYPED_MS);
   });
@@ -128,14 +147,15 @@ function columnField({name, title, type, required}, seen) {
 function preview(seen) {
   const meant = Object.fromEntries(Object.entries(seen.mapping).map(([name, column]) => [column, name]));
   const wrong = new Map();
-  for (const {row, field, message} of seen.row_errors) wrong.set(row, [...(wrong.get(row) ?? []), `${seen.mapping[field] ?? field}: ${message}`.replace(/^: /, "")]);
-  const head = el("tr", {}, el("th", {scope: "col"}, gettext("Row")), seen.columns.map((column) => el("th", {scope: "col", class: meant[column] ? "meant" : "left-out"}, column, meant[column] ? el("span", {class: "soft small"}, ` → ${meant[column]}`) : null)), el("th", {scope: "col"}, gettext("What is wrong")));
+  // Before it is said which column holds the data, all rows lack it.
+  for (const {row, field, message} of holdsData(seen.mapping) ? seen.row_errors : []) wrong.set(row, [...(wrong.get(row) ?? []), `${seen.mapping[field] ?? field}: ${message}`.replace(/^: /, "")]);
+  const head = el("tr", {}, el("th", {scope: "col"}, gettext("Row")), wrong.size ? el("th", {scope: "col"}, gettext("What is wrong")) : null, seen.columns.map((column) => el("th", {scope: "col", class: meant[column] ? "meant" : "left-out"}, column, meant[column] ? el("span", {class: "soft small"}, ` → ${meant[column]}`) : null)));
   const body = seen.rows.map(({row, cells}) => el(
     "tr",
     {class: wrong.has(row) ? "wrong" : null},
     el("th", {scope: "row"}, row),
+    wrong.size ? el("td", {class: "bad"}, (wrong.get(row) ?? []).join(" · ")) : null,
     seen.columns.map((column) => el("td", {class: meant[column] ? null : "left-out"}, cells[column] ?? "")),
-    el("td", {class: "bad"}, (wrong.get(row) ?? []).join(" · ")),
   ));
   return el("div", {class: "scrolls", tabindex: "0", role: "group", "aria-label": gettext("The first rows")}, el("table", {}, el("thead", {}, head), el("tbody", {}, body)));
 }
@@ -156,6 +176,8 @@ function importButton(ready = true) {
 async function bring() {
   const {body, type, mapping} = bringing;
   const query = type === LABEL_STUDIO ? "?format=label_studio" : mapping ? `?mapping=${encodeURIComponent(JSON.stringify(mapping))}` : "";
+  clearTimeout(waiting);
+  looks += 1;
   calledOff = new AbortController();
   parts.problems.hidden = true;
   parts.mapping.hidden = true;

@@ -3,7 +3,7 @@
  *
  * Of a small file the text is in memory; of a larger one rows can only be named.
  */
-import {el} from "../pages/dom.js";
+import {el, show} from "../pages/dom.js";
 import {gettext, interpolate, ngettext} from "../pages/i18n.js";
 import {format, line, parse} from "./csv.js";
 
@@ -61,7 +61,8 @@ export function showProblems(host, {errors, count, sheet, mapping, again}) {
   const left = byRow.size > ROWS_SHOWN || count > errors.length;
   const mends = sheet !== null && rows.some(({mends}) => mends);
   const title = el("h3", {id: "problems-title", tabindex: "-1"}, gettext("Rows to mend"));
-  host.replaceChildren(
+  show(
+    host,
     title,
     el("p", {class: "notice bad", role: "alert"}, interpolate(words, {n: count})),
     el("ul", {class: "rows problems"}, rows.map(({element}) => element)),

@@ -5,6 +5,8 @@ import {gettext, interpolate} from "../pages/i18n.js";
 
 const MICROS = 1_000_000;
 const CENT = 10_000;
+// Who is quicker has not looked; as `PLAUSIBLE_S` of the server.
+const PLAUSIBLE_S = 1;
 
 const number = (input) => (input.value === "" ? null : Number(input.value));
 
@@ -21,10 +23,12 @@ export function pricing({batch, measured, price, expected, currency, taken}) {
   const take = document.getElementById("take-price");
   const hourly = document.getElementById("hourly");
   const seconds = () => measured ?? (expected ? number(expected) : null);
+  const hasty = measured !== null && measured < PLAUSIBLE_S;
   let offered = null;
 
   /** What the server makes of the wish and of the guess. */
   async function suggest() {
+    if (hasty) return;
     const query = new URLSearchParams();
     if (number(wish) > 0) query.set("hourly_micros", Math.round(number(wish) * MICROS));
     if (measured === null && expected && number(expected) > 0) query.set("expected_s", Math.round(number(expected)));
@@ -38,7 +42,7 @@ export function pricing({batch, measured, price, expected, currency, taken}) {
   }
 
   function tellHourly() {
-    const known = seconds() > 0 && number(price) > 0;
+    const known = !hasty && seconds() > 0 && number(price) > 0;
     hourly.textContent = known
       ? interpolate(gettext("At this price an hour pays about %(pay)s."), {pay: money(Math.round((number(price) * 3_600 / seconds()) * 100) * CENT, currency())})
       : "";

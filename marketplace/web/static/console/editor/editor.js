@@ -5,6 +5,7 @@
 import {api} from "../../pages/api.js";
 import {gettext, interpolate, ngettext} from "../../pages/i18n.js";
 import {hotkeys} from "../../pages/keys.js";
+import {doubtsOf} from "./doubts.js";
 import {fieldRows} from "./fields.js";
 import {takePictures} from "./pictures.js";
 import {Preview, sampleData, sampleOf} from "./preview.js";
@@ -90,7 +91,7 @@ async function check() {
     const {status, body} = await api("POST", "/interfaces/check", {body: {interface: editor.interface}});
     if (number !== asked) return;
     if (status === 200) {
-      judged([]);
+      judged([], doubtsOf(editor.interface));
       await preview.show(body.interface, sampleData(body.interface.data, samples, own));
     } else {
       judged(body?.errors ?? [{field: "", message: body?.detail ?? gettext("It could not be checked.")}]);
@@ -100,15 +101,18 @@ async function check() {
   }
 }
 
-function judged(errors) {
-  const rest = showProblems(form, errors);
+/** Say what is wrong, or else what may be saved and is hardly meant. */
+function judged(errors, doubts = []) {
+  const rest = showProblems(form, [...errors, ...doubts]);
   jsonProblem.hidden = !rest.length;
   jsonProblem.textContent = rest.map(({field, message}) => sentence(message, field)).join(" ");
   if (rest.length) form.querySelector("[data-json]").open = true;
   if (errors.length) preview.outdated();
   const words = errors.length
     ? interpolate(ngettext("%s thing is not right yet.", "%s things are not right yet.", errors.length), [errors.length])
-    : gettext("All is well.");
+    : doubts.length
+      ? interpolate(ngettext("It can be published; %s thing is worth a look.", "It can be published; %s things are worth a look.", doubts.length), [doubts.length])
+      : gettext("All is well.");
   if (state.textContent !== words) state.textContent = words;
 }
 
