@@ -34,7 +34,8 @@ def test_money_has_the_digits_that_it_needs(micros: int | None, text: str) -> No
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0, "0 s"), (0.03, "0.1 s"), (0.4, "0.4 s"), (0.97, "1 s"), (59.6, "1 min"), (150, "2 min 30 s"), (3_600, "1 h"), (7_265, "2 h 1 min"), (90_000, "1 day 1 h"),
+    [(0, "0 s"), (0.03, "0.1 s"), (0.4, "0.4 s"), (0.97, "1 s"),
+     (59.6, "1 min"), (150, "2 min 30 s"), (3_600, "1 h"), (7_265, "2 h 1 min"), (90_000, "1 day 1 h"),
      (172_800, "2 days"), (None, "–")],
 )  # fmt: skip
 def test_durations_have_two_units_at_most(seconds: float | None, text: str) -> None:

@@ -329,7 +329,9 @@ def test_values_are_typed_and_complete():
         "why": "must have at most 20 characters",
         "note": "is not a field",
     }
-    assert refusals(clean_values, interface, {"label": "equal"}) == {"label": f"must be the value of one of the labels: {VALUES}"}
+    assert refusals(clean_values, interface, {"label": "equal"}) == {
+        "label": f"must be the value of one of the labels: {VALUES}"
+    }
 
 
 @given(json_values)
