@@ -29,7 +29,8 @@ def broken_views() -> list[str]:
 
 
 def horizon() -> None:
-    """Wait until no older transaction, even of another database, hides what was published."""
+    """Wait until no older transaction, even of another test's database beside this one, hides what was published:
+    a reader of the outbox may see the first events of a test before the last."""
     deadline = time.monotonic() + 60
     while value("SELECT max(xid) >= pg_snapshot_xmin(pg_current_snapshot()) FROM common_outbox"):
         assert time.monotonic() < deadline, "an older transaction never ends"

@@ -1,14 +1,13 @@
 """One transaction at a time reads for a reader: a second finds nothing and waits for nobody."""
 
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from marketplace.common.database import value
 from marketplace.common.outbox import Event, publish, read
 from marketplace.common.transactions import one_transaction
+from tests.acts import horizon
 
 
 @dataclass(frozen=True)
@@ -20,10 +19,7 @@ def tell(number: int) -> None:
     """Publish, and wait until the horizon has passed it: transactions in other databases hold it back too."""
     with one_transaction(principal="test"):
         publish(Told(number))
-    deadline = time.monotonic() + 60
-    while not value("SELECT max(xid) < pg_snapshot_xmin(pg_current_snapshot()) FROM common_outbox"):
-        assert time.monotonic() < deadline, "an older transaction never ends"
-        time.sleep(0.01)
+    horizon()
 
 
 def next_for(reader: str) -> int | None:

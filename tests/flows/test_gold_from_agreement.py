@@ -1,6 +1,5 @@
 """What the first workers agree on beyond doubt becomes gold for those who come later, and they are judged by it."""
 
-import time
 from contextlib import suppress
 from random import Random
 from typing import Any
@@ -11,6 +10,7 @@ from marketplace.common.promises import check_promises
 from marketplace.common.transactions import one_transaction
 from marketplace.results.tasks import follow_consensus
 from tests import factories as make
+from tests.acts import horizon
 from workers.assignments.commands.submit import Submission, submit
 from workers.assignments.errors import NothingToClaim
 from workers.gold.commands.supply import Candidate, drawn_for_gold
@@ -49,10 +49,7 @@ def known(batch: Batch, count: int) -> list[Worker]:
 
 def swept() -> None:
     """Score, and read what was published, once no older transaction hides it."""
-    deadline = time.monotonic() + 60
-    while value("SELECT max(xid) >= pg_snapshot_xmin(pg_current_snapshot()) FROM common_outbox"):
-        assert time.monotonic() < deadline, "an older transaction never ends"
-        time.sleep(0.01)
+    horizon()
     score_due()
     follow_consensus()
 

@@ -23,6 +23,7 @@ from marketplace.streams.queries import after, anything_to_relay, head
 from marketplace.streams.routes import BOARD, address_of_requester, address_of_worker, topic_of_batch
 from marketplace.streams.wake import CHANNEL, announce
 from tests import factories as make
+from tests.acts import horizon
 from workers.assignments.commands.leases import return_lease
 from workers.assignments.commands.waiting import wait_for_work
 from workers.assignments.queries import live_leases
@@ -88,7 +89,7 @@ def test_what_was_relayed_is_announced_to_the_live_servers(committed: str) -> No
     heard = client.pubsub()
     heard.subscribe(CHANNEL)
     batch = make.make_batch()
-    wait_for(anything_to_relay, "an older transaction never ends")
+    horizon()
     done = step()
     assert done.events and done.topics.keys() >= {BOARD, topic_of_batch(batch.pk)}
 
@@ -123,6 +124,7 @@ def test_without_redis_the_relay_goes_on(committed: str, settings: pytest.Fixtur
     settings.REDIS_URL = "redis://127.0.0.1:1/0"  # type: ignore[attr-defined]
     announce({"worker:1": 1}, {})
     batch = make.make_batch()
+    horizon()
     steps = iter(range(50))
     relay_until(lambda: next(steps, None) is None or head(address_of_requester(batch.requester_id)) == 1)
     assert head(address_of_requester(batch.requester_id)) == 1
@@ -131,6 +133,7 @@ def test_without_redis_the_relay_goes_on(committed: str, settings: pytest.Fixtur
 def test_a_relay_waits_for_a_database_that_is_away(committed: str) -> None:
     batch = make.make_batch()
     stream = address_of_requester(batch.requester_id)
+    horizon()
     rounds = iter(range(30))
 
     def stopped() -> bool:

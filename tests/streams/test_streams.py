@@ -22,6 +22,7 @@ from marketplace.streams import routes
 from marketplace.streams.commands import append, relay, touch, trim
 from marketplace.streams.queries import after, anything_to_relay, epoch, head, health, versions
 from marketplace.streams.routes import Fact, Touch
+from tests.acts import horizon
 
 Clock = Callable[[timedelta], None]
 
@@ -61,10 +62,7 @@ def fact(stream: str, event_id: int, kind: str = "heard") -> Fact:
 
 def relayed() -> None:
     """Relay all there is, once no older transaction of the cluster hides it."""
-    deadline = time.monotonic() + 60
-    while value("SELECT max(xid) >= pg_snapshot_xmin(pg_current_snapshot()) FROM common_outbox"):
-        assert time.monotonic() < deadline, "an older transaction never ends"
-        time.sleep(0.01)
+    horizon()
     while anything_to_relay():
         with one_transaction(principal="test"):
             relay()
@@ -194,9 +192,7 @@ def test_a_relay_that_dies_before_its_commit_has_done_nothing(committed: str) ->
         tell(Heard(["a"], number))
     relayed_before = value("SELECT count(*) FROM streams_entry")
     tell(Heard(["a"], 3))
-    deadline = time.monotonic() + 60
-    while not anything_to_relay():
-        assert time.monotonic() < deadline
+    horizon()
     with pytest.raises(KeyboardInterrupt), one_transaction(principal="test"):
         assert relay().events >= 1
         raise KeyboardInterrupt

@@ -7,13 +7,12 @@ from uuid import UUID
 
 from marketplace.accounts.commands.sanctions import impose
 from marketplace.batches.models import Batch
-from marketplace.common.database import value
 from marketplace.common.transactions import one_transaction
 from marketplace.streams.commands import append, relay
 from marketplace.streams.queries import anything_to_relay
 from marketplace.streams.routes import Fact, address_of_worker
 from tests import factories as make
-from tests.live.servers import until
+from tests.acts import horizon
 from tests.payouts import people
 from workers.appeals.commands.open import contest_answer
 from workers.assignments.commands.decide import accept_answers
@@ -98,7 +97,7 @@ def tell(worker: Worker, kind: str, body: dict[str, Any], times: int = 1, first:
 
 def relay_all() -> None:
     """Everything that was committed so far reaches the streams, once no older transaction of the cluster hides it."""
-    until(lambda: not value("SELECT max(xid) >= pg_snapshot_xmin(pg_current_snapshot()) FROM common_outbox"), 60)
+    horizon()
     while anything_to_relay():
         with one_transaction(principal="test"):
             relay()
