@@ -54,6 +54,7 @@ class WorkShape(serializers.Serializer[Any]):
 class StaffAnswerShape(WorkShape):
     submitted_at = serializers.DateTimeField(allow_null=True)
     decided_at = serializers.DateTimeField(allow_null=True)
+    version = serializers.IntegerField(help_text="The version of the project that the worker was shown")
     unclear = serializers.BooleanField(help_text="Whether the worker says that it is")
     values = serializers.DictField(help_text="What was said last")
 
@@ -168,7 +169,7 @@ def _answers(found: Sequence[Assignment]) -> list[dict[str, Any]]:
     said = last_said([one.pk for one in found])
     return [
         _work(one)
-        | {"submitted_at": one.submitted_at, "decided_at": one.decided_at}
+        | {"submitted_at": one.submitted_at, "decided_at": one.decided_at, "version": one.version.number}
         | dict(zip(("values", "unclear"), said.get(one.pk, ({}, False)), strict=True))
         for one in found
     ]

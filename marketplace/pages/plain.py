@@ -14,11 +14,6 @@ Field = Mapping[str, Any]
 Pairs = list[tuple[str, str]]
 
 
-def values_in_short(values: Mapping[str, Any]) -> str:
-    """All values in one line, cut where it is long."""
-    return _line(_text(value) for value in values.values() if value not in (None, "", [], {}))
-
-
 def answer_in_short(fields: Sequence[Field], values: Mapping[str, Any]) -> str:
     """An answer in one line, in the words of the interface that asked for it; cut where it is long."""
     given = {name: value for name, value in values.items() if value is not None}

@@ -65,6 +65,9 @@ def test_a_workers_page_tells_his_answers_rejections_and_returns_with_their_batc
         "Cats and dogs",
     ):
         assert words in page, words
+    for at in (at_of(worker), f"{at_of(worker)}answers/", f"{at_of(worker)}rejections/"):
+        listed = desk("quality").get(at).content.decode()
+        assert (">Cat</td>" in listed or ": Cat</strong>" in listed) and "cat<" not in listed, "in the question's words"
     file = caller("support").get(f"workers/{worker.public_id}").expect(200)
     assert {state: n for state, n in file["counts"].items() if n} == {"submitted": 1, "rejected": 1, "returned": 1}
     assert [one["values"] for one in file["answers"]] == [{"label": "cat"}] * 2
@@ -211,7 +214,7 @@ def test_keys_in_doubt_are_listed_and_every_look_at_them_is_written_down() -> No
     client.get(f"/staff/quality/batches/{batch.public_id}/")
     assert told("gold.viewed") == [], "numbers are no look at keys"
     page = text_of(client.get(at))
-    assert "wrong" in page and "dog" in page and "In doubt" in page
+    assert "wrong" in page and "Dog" in page and "In doubt" in page
     assert [row.subject_id for row in told("gold.viewed")] == [str(batch.public_id)]
     found = caller("support").get(f"batches/{batch.public_id}/file/keys?state=flagged").expect(200)["results"]
     assert [(one["task"], one["state"]) for one in found] == [("wrong", "flagged")]

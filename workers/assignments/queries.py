@@ -198,7 +198,9 @@ def earnings(worker_id: int) -> list[Earnings]:
 
 
 def _work_of(worker_id: int) -> QuerySet[Assignment]:
-    return Assignment.objects.filter(worker_id=worker_id).select_related("batch__project", "task")
+    known = Assignment.objects.select_related("batch__project", "task", "version")
+    # A version's number; what it says is too much to read with each row.
+    return known.filter(worker_id=worker_id).defer("version__interface", "version__instructions")
 
 
 def answers_of(worker_id: int) -> QuerySet[Assignment]:

@@ -2,9 +2,10 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django import template
 from django.utils import timezone
@@ -15,7 +16,7 @@ from marketplace.backoffice.forms import MEASURES, REACHES, REASONS
 from marketplace.billing.models import Deposit
 from marketplace.billing.queries import Liabilities
 from marketplace.common.money import BASIS_POINTS
-from marketplace.pages.plain import values_in_short
+from marketplace.pages.plain import Field, answer_in_short
 from marketplace.pages.rule_figures import figures_in_words
 from marketplace.pages.templatetags.pages import duration, money, percent
 from workers.appeals.states import Kind
@@ -191,9 +192,15 @@ def rejection_figure_in_words(name: str) -> str:
 
 
 @register.filter
-def in_short(values: dict[str, Any]) -> str:
-    """Values of an answer or a key in one line."""
-    return values_in_short(values)
+def in_short(values: dict[str, Any], fields: Sequence[Field]) -> str:
+    """An answer or a key in one line, in the words of the fields that asked for it."""
+    return answer_in_short(fields, values)
+
+
+@register.filter
+def said(answer: dict[str, Any], asked: Mapping[tuple[UUID, int], Sequence[Field]]) -> str:
+    """What was said in a row of a worker's answers, with what each version `asked`, by batch and version."""
+    return answer_in_short(asked[answer["batch"], answer["version"]], answer["values"])
 
 
 @register.filter

@@ -108,5 +108,13 @@ def keys(request: StaffRequest, batch: UUID) -> HttpResponse:
     after = place_asked(request, "keys") or 0
     found = looked_keys(of, user_id=request.user.pk, state=state or None, after_id=after, limit=SHOWN + 1)
     shown, after_at = page_after(request, "keys", found, SHOWN, lambda one: one["cursor"])
-    context = {"batch": of, "keys": shown, "after": after_at, "state": state, "states": KeyState.values}
+    asked = of.version.interface["answer"]
+    context = {
+        "batch": of,
+        "keys": shown,
+        "asked": asked,
+        "after": after_at,
+        "state": state,
+        "states": KeyState.values,
+    }
     return render(request, "staff/batch_keys.html", context)

@@ -20,11 +20,13 @@ from marketplace.backoffice.forms import MEASURES, LinkForm, ReasonForm, Sanctio
 from marketplace.backoffice.people import JUDGES, PEOPLE, StaffRequest, staff_page
 from marketplace.common.errors import Unprocessable
 from marketplace.pages.paging import page_after, place_asked
+from workers.assignments.history import asked_in
 from workers.profiles.commands.links import end_link, link_accounts
 from workers.profiles.errors import WorkersUnknown
 from workers.profiles.queries import accounts_linked, any_link, any_worker, own_link
 
 ACTS_SHOWN, SHOWN = 20, 50
+WITH_ANSWERS = ("answers", "rejections")
 TITLES = {
     "answers": gettext_lazy("Answers"),
     "rejections": gettext_lazy("Rejections"),
@@ -59,7 +61,9 @@ def worker(request: StaffRequest, worker: UUID) -> HttpResponse:
     of = any_worker(worker)
     note_look(request, "worker", worker)
     told = acts().filter(subject="worker", subject_id=str(worker)).order_by("-pk")[:ACTS_SHOWN]
-    return render(request, "staff/worker.html", {"worker": worker_file(of, request.roles), "acts": told})
+    file = worker_file(of, request.roles)
+    asked = asked_in(of.pk, [row["id"] for name in WITH_ANSWERS for row in file[name]])
+    return render(request, "staff/worker.html", {"worker": file, "asked": asked, "acts": told})
 
 
 def part_page(name: str) -> Callable[..., HttpResponse]:
@@ -78,6 +82,7 @@ def part_page(name: str) -> Callable[..., HttpResponse]:
         shown, after = page_after(request, name, list(found[: SHOWN + 1]), SHOWN, lambda one: one.pk)
         context = {
             "worker": of,
+            "asked": asked_in(of.pk, [one.public_id for one in shown]) if name in WITH_ANSWERS else {},
             "title": TITLES[name],
             "rows": part.told(shown, request.roles),
             "rows_template": f"staff/rows/{name}.html",

@@ -11,7 +11,7 @@ from marketplace.backoffice.acting import carried_out, status_of
 from marketplace.backoffice.forms import ReviewForm
 from marketplace.backoffice.people import JUDGES, StaffRequest, staff_page
 from marketplace.common.transactions import one_transaction
-from marketplace.pages.plain import values_in_short
+from marketplace.pages.plain import answer_in_short
 from marketplace.results.commands.rejections import approve_review, lapse_reviews, refuse_review
 from marketplace.results.queries import part_in_review, review_of, reviewed_answers, reviews_in
 from marketplace.results.states import ReviewState
@@ -45,7 +45,8 @@ def review(request: StaffRequest, review: UUID) -> HttpResponse:
     done = carried_out(request, form, decide, to="staff_review", args=[review], said=_("Decided."))
     if done:
         return done
-    sample = [(answer, values_in_short(answer.values)) for answer in reviewed_answers(found)]
+    asked = found.batch.version.interface["answer"]
+    sample = [(answer, answer_in_short(asked, answer.values)) for answer in reviewed_answers(found)]
     own = found.state == ReviewState.OPEN and part_in_review(found, request.user.pk) is not None
     context = {"review": found, "sample": sample, "form": form, "own": own}
     return render(request, "staff/review.html", context, status=status_of(form))

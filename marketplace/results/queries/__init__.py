@@ -109,7 +109,7 @@ def reviews_in(state: str | None) -> QuerySet[RejectionReview]:
 
 def review_of(public_id: UUID) -> RejectionReview:
     """One review; raises `NotFound`."""
-    found = reviews_in(None).filter(public_id=public_id).first()
+    found = reviews_in(None).select_related("batch__version").filter(public_id=public_id).first()
     if found is None:
         raise NotFound("There is no such review.")
     return found
