@@ -6,10 +6,12 @@ On a real web server and, for what is taken in and fails later, a real worker. `
 import http.client
 import json
 import os
+import re
 import threading
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -49,9 +51,28 @@ class Way:
 IMPORT, MAPPED, LOOK = Way("imports"), Way("imports", 201), Way("imports/preview", 200)
 
 
+# Not pages of files, as those of the library that reads Parquet: the system drops them when it wants to. And what a
+# child shares with its parent is counted once, or each fork would count as much as its parent until its program begins.
+OWN_KIB = re.compile(r"^Pss_Anon:\s+(\d+) kB$", re.MULTILINE)
+
+
+def own_memory(process: psutil.Process) -> int:
+    """Bytes of the process's own memory; none if it has ended."""
+    try:
+        told = OWN_KIB.search(Path(f"/proc/{process.pid}/smaps_rollup").read_text())
+    except OSError:
+        told = None
+    if told:
+        return int(told[1]) * 1024
+    try:
+        of = process.memory_info()
+    except psutil.NoSuchProcess:
+        return 0
+    return int(of.rss - of.shared)
+
+
 class Memory:
-    """What the servers use, looked at again and again; the highest. Not pages of files, as those of the library that
-    reads Parquet: the system drops them when it wants to."""
+    """What the servers use, looked at again and again; the highest."""
 
     def __init__(self, *pids: int) -> None:
         self._pids = pids
@@ -63,9 +84,7 @@ class Memory:
         for pid in self._pids:
             try:
                 parent = psutil.Process(pid)
-                for process in (parent, *parent.children(recursive=True)):
-                    of = process.memory_info()
-                    total += of.rss - of.shared
+                total += sum(map(own_memory, (parent, *parent.children(recursive=True))))
             except psutil.NoSuchProcess:
                 pass
         return total
