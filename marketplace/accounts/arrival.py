@@ -64,7 +64,7 @@ def has_to_show_address(user: User) -> bool:
     return (
         user.last_login is None
         and EmailAddress.objects.filter(user_id=user.pk).exists()
-        and not (EmailAddress.objects.filter(user_id=user.pk, verified=True).exists())
+        and not EmailAddress.objects.filter(user_id=user.pk, verified=True).exists()
     )
 
 

@@ -14,6 +14,7 @@ from marketplace.batches.models import Batch
 from marketplace.batches.row_checks import COLUMN_MAX, RowChecker, RowErrors, columns_of
 from marketplace.batches.rows import Cursor, looked_up, read_jsonl
 from marketplace.batches.zipped import COLUMN
+from marketplace.projects.answer_types.labels import title_of
 
 LOOKED_AT = 500
 ROWS_SHOWN = 10
@@ -124,7 +125,7 @@ def _can_be(interface: Mapping[str, Any]) -> list[Column]:
             columns.append(Column(name, "", "text" if name in TEXTS else "number", False))
         else:
             required = name in data and bool(field.get("required"))
-            columns.append(Column(name, field.get("title") or field["name"], field["type"], required))
+            columns.append(Column(name, title_of(field), field["type"], required))
     return columns
 
 

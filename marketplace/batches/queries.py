@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Case, CharField, Field, OuterRef, QuerySet, Subquery, Sum, TextField, UUIDField, When
+from django.db.models import Case, Field, OuterRef, QuerySet, Subquery, Sum, TextField, UUIDField, When
 
 from marketplace.accounts.models import Requester, Sanction, Where
 from marketplace.accounts.queries import own_of
@@ -66,38 +66,30 @@ class BatchProgress:
 
 def with_places(sanctions: QuerySet[Sanction]) -> QuerySet[Sanction]:
     """Sanctions with `place`: the public id of the batch, project or organisation that each reaches."""
-    return sanctions.annotate(place=_of_place("public_id", UUIDField()))
+    return sanctions.annotate(place=_of_place(UUIDField(), "public_id", "public_id"))
 
 
 def with_place_names(sanctions: QuerySet[Sanction]) -> QuerySet[Sanction]:
     """Sanctions with `place_name`: what the batch, project or organisation is called that each reaches. For staff."""
-    return sanctions.annotate(place_name=_of_place("name", TextField()))
-
-
-def _of_place(column: str, kind: "Field[Any, Any]") -> Case:
-    reached = {
-        Where.BATCH: Batch.objects.all(),
-        Where.PROJECT: Project.objects.all(),
-        Where.REQUESTER: Requester.objects.all(),
-    }
-    found = [
-        When(scope=scope, then=Subquery(rows.filter(pk=OuterRef("scope_id")).values(column)[:1]))
-        for scope, rows in reached.items()
-    ]
-    return Case(*found, default=None, output_field=kind)
+    return sanctions.annotate(place_name=_of_place(TextField(), "name", "name"))
 
 
 def with_requesters(sanctions: QuerySet[Sanction]) -> QuerySet[Sanction]:
     """Sanctions with `requester_name`: whose work each reaches; nothing for the platform."""
+    return sanctions.annotate(requester_name=_of_place(TextField(), "requester__name", "name"))
+
+
+def _of_place(kind: "Field[Any, Any]", of_work: str, of_requester: str) -> Case:
+    """A column of the batch or project that a sanction reaches, or of the organisation; none for the platform."""
     reached = {
-        Where.BATCH: Batch.objects.values("requester__name"),
-        Where.PROJECT: Project.objects.values("requester__name"),
-        Where.REQUESTER: Requester.objects.values("name"),
+        Where.BATCH: Batch.objects.values(of_work),
+        Where.PROJECT: Project.objects.values(of_work),
+        Where.REQUESTER: Requester.objects.values(of_requester),
     }
     found = [
         When(scope=scope, then=Subquery(rows.filter(pk=OuterRef("scope_id"))[:1])) for scope, rows in reached.items()
     ]
-    return sanctions.annotate(requester_name=Case(*found, default=None, output_field=CharField()))
+    return Case(*found, default=None, output_field=kind)
 
 
 def batches_of(user_id: int) -> QuerySet[Batch]:

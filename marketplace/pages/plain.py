@@ -7,6 +7,8 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from marketplace.projects.answer_types.labels import label_title, label_titles, title_of
+
 SHORT = 120
 # Between the levels of a tree, as the player writes it.
 BELOW = " › "
@@ -24,7 +26,7 @@ def fields_in_words(fields: Iterable[Field], values: Mapping[str, Any], data: Ma
     """Pairs of a field's title and its value, of those that have one; labels by their titles. With the task's `data`
     what was marked in a text is quoted."""
     return [
-        (str(field.get("title") or field["name"]), _in_words(field, values[field["name"]], data or {}))
+        (title_of(field), _in_words(field, values[field["name"]], data or {}))
         for field in fields
         if field["name"] in values
     ]
@@ -55,10 +57,6 @@ def _text(value: Any) -> str:
     return str(value) if isinstance(value, (int, float)) else json.dumps(value, ensure_ascii=False)
 
 
-def _titles(labels: Iterable[Any]) -> dict[str, str]:
-    return {label["value"]: label.get("title") or label["value"] for label in labels}
-
-
 def _listed(value: Any) -> list[Any]:
     if not isinstance(value, list):
         raise TypeError("no list of labels")
@@ -66,7 +64,7 @@ def _listed(value: Any) -> list[Any]:
 
 
 def _choice(field: Field, value: Any) -> str:
-    titles = _titles(field["labels"])
+    titles = label_titles(field["labels"])
     names = [value] if isinstance(value, str) else _listed(value)
     return ", ".join(titles.get(one, one) for one in names)
 
@@ -84,13 +82,13 @@ def _taxonomy(field: Field, value: Any) -> str:
     titles, level = [], field["tree"]
     for name in _listed(value):
         node = next((one for one in level if one["value"] == name), {"value": name})
-        titles.append(node.get("title") or node["value"])
+        titles.append(label_title(node))
         level = node.get("children") or ()
     return BELOW.join(titles)
 
 
 def _ranking(field: Field, value: Any) -> str:
-    titles = _titles(field["items"])
+    titles = label_titles(field["items"])
     levels = [[one] if isinstance(one, str) else one for one in _listed(value)]
     return ", ".join(f"{n}. {' = '.join(titles.get(one, one) for one in level)}" for n, level in enumerate(levels, 1))
 
@@ -112,7 +110,7 @@ def _mask(field: Field, value: Any) -> str:
 
 
 def _segments(field: Field, value: Any) -> str:
-    titles = _titles(field["labels"])
+    titles = label_titles(field["labels"])
     said = (f"{titles.get(one['label'], one['label'])} {one['start']:g}–{one['end']:g} s" for one in value)
     return ", ".join(said) or _("Nothing marked")
 
@@ -126,7 +124,7 @@ def _spans(field: Field, value: Mapping[str, Any], data: Mapping[str, Any]) -> s
     spans, text = value.get("spans") or [], data.get(field.get("of", ""))
     said = _counted(spans, field)
     if spans and isinstance(text, str):
-        titles = _titles(field["labels"])
+        titles = label_titles(field["labels"])
         words = ((titles.get(one["label"], one["label"]), text[one["start"] : one["end"]]) for one in spans)
         said = ", ".join(f"{title} “{quoted}”" for title, quoted in words)
     links = value.get("relations")
@@ -135,7 +133,7 @@ def _spans(field: Field, value: Mapping[str, Any], data: Mapping[str, Any]) -> s
 
 def _counted(marks: Iterable[Mapping[str, Any]], field: Field, under: str = "labels") -> str:
     """How much was marked with each label, by the first of each."""
-    titles = _titles(field.get(under) or ())
+    titles = label_titles(field.get(under) or ())
     found = Counter(titles.get(one["label"], one["label"]) for one in marks)
     return ", ".join(title if n == 1 else f"{n} × {title}" for title, n in found.items()) or _("Nothing marked")
 

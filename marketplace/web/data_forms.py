@@ -8,6 +8,7 @@ from django import forms
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
+from marketplace.projects.answer_types.labels import title_of
 from marketplace.projects.answer_types.registry import methods_for
 from marketplace.results.forecast import Forecast
 from marketplace.results.models import Run
@@ -67,10 +68,10 @@ class DatasetForm(forms.Form):
         # What everybody can open, and nothing is lost in.
         fields["format"].initial = "jsonl"
         fields["run"].choices = [(str(run.public_id), run_in_words(run)) for run in runs]
-        fields["only"].choices = [(field["name"], field.get("title") or field["name"]) for field in interface["answer"]]
+        fields["only"].choices = [(field["name"], title_of(field)) for field in interface["answer"]]
         labelled = [field for field in interface["answer"] if field.get("labels") or field.get("tree")]
         fields["stratify"].choices = [("", _now("The first field with labels"))] + [
-            (field["name"], field.get("title") or field["name"]) for field in labelled
+            (field["name"], title_of(field)) for field in labelled
         ]
 
     def clean_splits(self) -> dict[str, float] | None:

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from marketplace.common.errors import Malformed
 from marketplace.common.strict_json import strict_json
 from marketplace.pages.fields import why_unread
+from marketplace.projects.answer_types.labels import title_of
 from marketplace.projects.interface import INTERFACE_BYTES_MAX
 from marketplace.projects.label_studio.configs import CONFIG_BYTES_MAX
 from marketplace.projects.starters import starters
@@ -131,7 +132,7 @@ def asked_elsewhere(interface: Mapping[str, Any]) -> list[str]:
     """Titles of the questions that workers cannot answer on this site's pages, but with tools over the API alone."""
     known = starters()
     return [
-        str(field.get("title") or field["name"])
+        title_of(field)
         for field in interface.get("answer", ())
         if field["type"] in known and not known[field["type"]].here
     ]

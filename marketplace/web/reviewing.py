@@ -6,6 +6,7 @@ from typing import Any
 from marketplace.batches.models import Batch
 from marketplace.common.transactions import one_transaction
 from marketplace.pages.plain import fields_in_words
+from marketplace.projects.answer_types.labels import title_of
 from marketplace.results.commands.adjudication import AHEAD
 from marketplace.results.commands.names import gold_tasks
 from marketplace.results.queries import room_in
@@ -100,7 +101,7 @@ def _shown(batch: Batch, task_id: int, place: int | None, user_id: int, queue: Q
 def cards_of(batch: Batch, shown: Shown) -> list[dict[str, Any]]:
     """The answers as cards, numbered from 1."""
     fields = batch.version.interface["answer"]
-    titles = {field["name"]: field.get("title") or field["name"] for field in fields}
+    titles = {field["name"]: title_of(field) for field in fields}
     return [
         {
             "number": number,

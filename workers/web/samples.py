@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from marketplace.projects.answer_types.labels import label_title, title_of
+
 LABELLED = ("labels", "tree", "relations")
 DEPTH = 3
 
@@ -78,7 +80,7 @@ def _guides(labels: Sequence[Any], depth: int) -> list[LabelGuide]:
         deeper = depth + 1 < DEPTH
         found.append(
             LabelGuide(
-                title=label.get("title") or label["value"],
+                title=label_title(label),
                 depth=depth,
                 hotkey=label.get("hotkey", ""),
                 definition=label.get("definition", ""),
@@ -95,7 +97,7 @@ def _guides(labels: Sequence[Any], depth: int) -> list[LabelGuide]:
 
 
 def _shown(field: Mapping[str, Any], value: Any) -> Shown:
-    title = field.get("title") or field["name"]
+    title = title_of(field)
     if field["type"] != "table":
         return Shown(title, field["type"], value)
     table = value if isinstance(value, list) else [value]

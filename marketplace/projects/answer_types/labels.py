@@ -30,15 +30,21 @@ def title_of(declared: Mapping[str, Any]) -> str:
     return str(declared.get("title") or declared["name"])
 
 
+def label_title(label: Mapping[str, Any]) -> str:
+    """What a label, an item or a node of a tree is called."""
+    return str(label.get("title") or label["value"])
+
+
+def label_titles(labels: Iterable[Any]) -> dict[str, str]:
+    """The titles of labels by their values; whatever is no label is left out."""
+    return {label["value"]: label_title(label) for label in labels if isinstance(label, Mapping)}
+
+
 def titles_of(declared: Mapping[str, Any]) -> dict[str, str]:
     """The titles of a field's labels by their values, as answers and figures have these."""
     if declared["type"] == "rating":
         return {str(place): f"{place} · {title}" for place, title in enumerate(declared.get("labels", ()), 1)}
-    return {
-        label["value"]: label.get("title") or label["value"]
-        for label in declared.get("labels", ())
-        if isinstance(label, Mapping)
-    }
+    return label_titles(declared.get("labels", ()))
 
 
 def values_in_words(labels: Sequence[Field]) -> str:

@@ -284,7 +284,7 @@ def lineage(request: ConsoleRequest, batch: Batch) -> HttpResponse:
 
 def _lineage_context(batch: Batch, found: Lineage) -> dict[str, Any]:
     fields = batch.version.interface["answer"]
-    titles = {field["name"]: field.get("title") or field["name"] for field in fields}
+    titles = {field["name"]: title_of(field) for field in fields}
     workers = {look.worker_id for look in (*(used.look for used in found.used), *found.unused)}
     with one_transaction(principal="names"):
         names = pseudonyms(requester_id=batch.requester_id, worker_ids=workers)
